@@ -1,0 +1,20 @@
+"""The one exception that users see: a single line that says what is wrong and what to do next."""
+
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """Something the user can mend. Its text names the file or key, what was found, what was expected, what to do."""
+
+
+def run_main(main: Callable[[], None]) -> None:
+    """Run a stage's `main`; a UserError becomes one line on stderr and exit status 1, Ctrl-C exit status 130."""
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted: what had finished is kept; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,31 @@
+"""What the paper prints. Shown beside our numbers, never in their place."""
+
+import json
+from functools import cache
+from importlib import resources
+
+
+@cache
+def _tables() -> dict:
+    return json.loads(resources.files("lcm.evidence").joinpath("paper.json").read_text(encoding="utf-8"))
+
+
+def paper_source() -> str:
+    """The citation of the printed numbers."""
+    return _tables()["source"]
+
+
+def paper_accuracy(corpus: str, noise: float, model: str, method: str) -> tuple[float, float | None] | None:
+    """(mean test accuracy in [0, 1], std or None where none is printed), or None where the paper has no number."""
+    tables, found = _tables(), None
+    if noise == 0:
+        found = tables["table1_accuracy"].get(model, {}).get(corpus, {}).get(method)
+        if found is None and model == "lstm_rand":  # Table 3 says only "LSTM"; -rand is the variant of the other tables
+            found = tables["table3_accuracy"].get(corpus, {}).get(method)
+        if found is None and model == "image_cnn":
+            found = tables["table5_accuracy"].get(corpus, {}).get(method)
+    if found is None and corpus == "20ng":
+        found = tables["table4_accuracy_by_noise_percent"].get(model, {}).get(f"{noise:g}", {}).get(method)
+    if found is None:
+        return None
+    return (found["mean"], found["std"]) if isinstance(found, dict) else (found, None)

@@ -1,0 +1,48 @@
+"""Where each number comes from: edition, splits, device, versions and time of every cell."""
+
+import json
+
+from lcm.evidence.results import DONE, Cell, Grid
+from lcm.evidence.tables import NOTHING, Entry, Table, finished, model_name, setting_name
+
+
+def provenance_table(grid: Grid) -> Table:
+    """Rows: cells, also those not run; one group per corpus and noise."""
+    columns: list[Entry] = [
+        "cell", "state", "edition", ("corpus", "digest"), ("items", "train/val/test"), ("noise", "realised, %"), "epochs",
+        "device", "torch", ("minutes", "all runs"), "n",
+    ]  # fmt: skip
+    groups = []
+    for corpus, noise in grid.settings():
+        cells = [cell for cell in grid.cells if (cell.corpus, cell.noise) == (corpus, noise)]
+        groups.append((setting_name(corpus, noise), [_row(grid, cell) for cell in cells]))
+    return Table("Provenance", columns, groups, "Minutes are the sum of all runs' own training time, not waiting time.")
+
+
+def _row(grid: Grid, cell: Cell) -> list[Entry]:
+    name = "linear" if cell.arm == "linear" else f"{model_name(cell.model)}, {' and '.join(cell.methods)}"
+    if cell.state != DONE:
+        return [name, cell.state, *[NOTHING] * 9]
+    record, sizes = cell.record, cell.record["sizes"]
+    runs = [run for method in cell.methods for run in cell.runs(method)]
+    realised = record.get("realised_noise") or []
+
+    def seen(key: str) -> str:
+        return ", ".join(sorted({str(run[key]) for run in runs if run.get(key) is not None})) or NOTHING
+
+    return [
+        name, cell.state, str(record.get("edition", NOTHING)), str(record.get("corpus_digest", NOTHING)).split(":")[-1][:12],
+        "/".join(str(sizes.get(part, NOTHING)) for part in ("train", "val", "test")),
+        f"{100 * sum(realised) / len(realised):.2f}" if realised else NOTHING, seen("epochs"), seen("device"), seen("torch"),
+        f"{sum(run.get('seconds', 0.0) for run in runs) / 60:.1f}",
+        finished(grid, cell.corpus, cell.noise, cell.model, cell.methods),
+    ]  # fmt: skip
+
+
+def cell_configs(grid: Grid) -> list[tuple[str, str]]:
+    """(cell's name, its config as indented JSON) of every finished cell."""
+    return [
+        (cell.name, json.dumps(cell.record["config"], indent=1, sort_keys=True, ensure_ascii=False))
+        for cell in grid.cells
+        if cell.state == DONE
+    ]

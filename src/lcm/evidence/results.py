@@ -1,0 +1,245 @@
+"""Which results exist: the grid of a study is enumerated from the parameters, and each cell's file is checked against them.
+
+Files are never globbed. DVC leaves the cells of a shrunken grid behind, and a glob would quietly average two alphas.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from lcm.errors import UserError
+from lcm.evidence.statistics import Paired, paired
+
+ARMS = {"ls": ("base", "ls"), "lcm": ("ls_matched", "lcm"), "linear": ("linear", "linear_window")}
+METHODS = ("base", "ls", "ls_matched", "lcm")
+DONE, NOT_RUN, STALE = "done", "not run", "stale"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A metric over the splits that finished: n, mean, and the sample std (ddof = 1; None when n = 1)."""
+
+    n: int
+    mean: float
+    std: float | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (corpus, noise, model, arm) of a study's grid and what its file says.
+
+    state: "done", "not run" (no file) or "stale" (the file does not belong to these parameters; `reason` says where).
+    record: the file's content, empty unless done, so that nothing stale can be averaged by mistake.
+    """
+
+    study: str
+    corpus: str
+    noise: float
+    model: str
+    arm: str
+    n_splits: int
+    state: str = NOT_RUN
+    reason: str = ""
+    record: dict = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """File name without folder and suffix."""
+        tail = "linear" if self.arm == "linear" else f"{self.model}-{self.arm}"
+        return f"{self.corpus}-noise{self.noise:g}-{tail}"
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return ARMS[self.arm]
+
+    def settings(self, method: str) -> dict:
+        return self.record.get("methods", {}).get(method, {}).get("settings", {})
+
+    def runs(self, method: str) -> list[dict]:
+        return self.record.get("methods", {}).get(method, {}).get("runs", [])
+
+    def failures(self, method: str) -> dict[int, str]:
+        """Split -> why that run has no result."""
+        return {run["split"]: _failure(run) for run in self.runs(method) if _failure(run)}
+
+    def scores(self, method: str, metric: str, of: str = "test") -> dict[int, float]:
+        """Split -> metric (in [0, 1] or nats, as stored) of the runs that finished and have it.
+
+        of: "test" (at the chosen epoch), "test_last" (after the last epoch) or "run" (a field of the run itself).
+        """
+        scores = {}
+        for run in self.runs(method):
+            value = (run if of == "run" else run.get(of, {})).get(metric)
+            if value is not None and not _failure(run):
+                scores[run["split"]] = value
+        return scores
+
+    def summary(self, method: str, metric: str, of: str = "test") -> Summary | None:
+        """Mean and std over splits; None if no finished run has the metric."""
+        values = list(self.scores(method, metric, of).values())
+        if not values:
+            return None
+        return Summary(len(values), float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
+
+
+def _failure(run: dict) -> str:
+    if "failed" in run:
+        return str(run["failed"])
+    accuracy = run["test"]["accuracy"]
+    return "" if math.isfinite(accuracy) else f"test accuracy is {accuracy}"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All cells of one study, in the order of the parameters."""
+
+    study: str
+    n_splits: int
+    cells: tuple[Cell, ...]
+
+    def settings(self) -> list[tuple[str, float]]:
+        """The (corpus, noise percent) pairs."""
+        return list(dict.fromkeys((cell.corpus, cell.noise) for cell in self.cells))
+
+    def models(self, corpus: str, noise: float) -> list[str]:
+        """Neural models tried on one setting."""
+        here = (c for c in self.cells if (c.corpus, c.noise) == (corpus, noise) and c.arm != "linear")
+        return list(dict.fromkeys(c.model for c in here))
+
+    def triples(self) -> list[tuple[str, float, str]]:
+        """All (corpus, noise percent, neural model)."""
+        return [(corpus, noise, model) for corpus, noise in self.settings() for model in self.models(corpus, noise)]
+
+    def cell(self, corpus: str, noise: float, model: str, method: str) -> Cell | None:
+        """The cell that holds a method, or None if the grid has no such cell."""
+        for cell in self.cells:
+            if (cell.corpus, cell.noise, cell.model) == (corpus, noise, model) and method in cell.methods:
+                return cell
+        return None
+
+    def compare(self, corpus: str, noise: float, model: str, method: str, other: str) -> Paired | None:
+        """Paired test-accuracy difference method - other over the splits on which both finished.
+
+        None if either has no result, or if the two cells did not see the same data (edition, sizes or noise differ).
+        """
+        a, b = self.cell(corpus, noise, model, method), self.cell(corpus, noise, model, other)
+        if a is None or b is None or a.state != DONE or b.state != DONE or data_differs(a, b):
+            return None
+        of_a, of_b = a.scores(method, "accuracy"), b.scores(other, "accuracy")
+        splits = sorted(of_a.keys() & of_b.keys())
+        if not splits:
+            return None
+        sizes = a.record["sizes"]
+        return paired([of_a[s] for s in splits], [of_b[s] for s in splits], sizes["test"], sizes["train"])
+
+
+def data_differs(a: Cell, b: Cell) -> str:
+    """The first thing in which two finished cells' data differ, or "" if both saw the same."""
+    for key in ("corpus_digest", "sizes", "realised_noise"):
+        if a.record.get(key) != b.record.get(key):
+            return f"{key}: {a.record.get(key)} in {a.name}, {b.record.get(key)} in {b.name}"
+    return ""
+
+
+def read_grid(study: str, params: dict, expected_config: Callable[[str, str, str], dict], root: Path) -> Grid:
+    """Enumerate the study's grid from params and read each cell's file under root/metrics/cells/.
+
+    expected_config(study, model, arm) gives what a cell's "config" must equal. Raises UserError for a study or arm that
+    does not exist and for a file that is not JSON or lacks the contract's fields.
+    """
+    if study not in params["studies"]:
+        raise UserError(f"studies.{study}: no such study in params.yaml; there are: {', '.join(params['studies'])}")
+    n_splits = params["studies"][study]["splits"]
+    cells = []
+    for corpus, noise, model, arm in _enumerate(study, params["studies"][study]):
+        cell = Cell(study, corpus, noise, model, arm, n_splits)
+        expected = json.loads(json.dumps(expected_config(study, model, arm)))  # tuples to lists, as in the file
+        cells.append(_read(cell, expected, root))
+    return Grid(study, n_splits, tuple(cells))
+
+
+def _enumerate(study: str, spec: dict) -> Iterator[tuple[str, float, str, str]]:
+    for part in ("text", "images"):
+        grid = spec.get(part)
+        if not grid:
+            continue
+        for arm in grid["arms"]:
+            if arm not in ARMS:
+                raise UserError(f"studies.{study}.{part}.arms: unknown arm {arm!r}; known: {', '.join(ARMS)}")
+        for corpus in grid["corpora"]:
+            for noise in grid["noise"]:
+                yield from ((corpus, noise, model, arm) for model in grid["models"] for arm in grid["arms"])
+                if part == "text":  # every text table carries the linear yardstick
+                    yield corpus, noise, "linear", "linear"
+
+
+def _read(cell: Cell, expected: dict, root: Path) -> Cell:
+    path = root / "metrics" / "cells" / cell.study / f"{cell.name}.json"
+    if not path.exists():
+        return cell
+    key = (cell.study, cell.corpus, cell.noise, cell.model, cell.arm, cell.n_splits)
+    shown = path.relative_to(root)
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        reasons = _mismatches(cell, record, expected)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{shown}: not a result file of this pipeline ({error!r}); delete it and run its stage again"
+        ) from error
+    if reasons:
+        return Cell(*key, state=STALE, reason="; ".join(reasons[:3]) + (" ..." if len(reasons) > 3 else ""))
+    return Cell(*key, state=DONE, record=record)
+
+
+def _mismatches(cell: Cell, record: dict, expected: dict) -> list[str]:
+    """What in the file disagrees with the parameters. Touches every field that the report relies on."""
+    _ = (record["sizes"]["train"], record["sizes"]["test"], record["labels"], record["n_labels"])
+    reasons = []
+    for name in ("study", "corpus", "noise", "model", "arm"):
+        if record.get(name) != getattr(cell, name):
+            reasons.append(f"differs in {name}: {getattr(cell, name)!r} in params, {record.get(name)!r} in cell")
+    wanted, found = _flat(expected), _flat(record["config"])
+    for path in sorted(wanted.keys() | found.keys()):
+        a, b = wanted.get(path, "absent"), found.get(path, "absent")
+        if a != b:
+            reasons.append(f"differs in {path}: {a} in params, {b} in cell")
+    for method in cell.methods:
+        if method not in record["methods"]:
+            reasons.append(f"holds no runs of {method}")
+            continue
+        runs = record["methods"][method]["runs"]
+        for run in runs:
+            _failure(run)
+        splits = sorted(run["split"] for run in runs)
+        if splits != list(range(cell.n_splits)):
+            reasons.append(f"differs in splits: {cell.n_splits} in params, {_spans(splits)} in cell")
+    return list(dict.fromkeys(reasons))
+
+
+def _flat(value: object, path: str = "") -> dict[str, object]:
+    """Nested dicts as {dotted path: leaf}; lists are leaves."""
+    if not isinstance(value, dict) or (not value and path):
+        return {path: value}
+    leaves: dict[str, object] = {}
+    for key, item in value.items():
+        leaves |= _flat(item, f"{path}.{key}" if path else str(key))
+    return leaves
+
+
+def _spans(splits: list[int]) -> str:
+    whole = splits == list(range(len(splits)))
+    return str(len(splits)) if whole else "only " + ", ".join(map(str, splits))
+
+
+def read_curves(cell: Cell, root: Path) -> list[dict]:
+    """Rows of a finished cell's curves file, without the runs that failed; [] if there is none."""
+    path = root / "metrics" / "curves" / cell.study / f"{cell.name}.json"
+    if cell.state != DONE or not path.exists():
+        return []
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    failed = {method: cell.failures(method) for method in cell.methods}
+    return [row for row in rows if row["method"] in failed and row["split"] not in failed[row["method"]]]

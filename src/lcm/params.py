@@ -1,0 +1,217 @@
+"""params.yaml, validated once and strictly: an unknown key, a wrong type or an impossible value stops a stage before any work."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lcm.errors import UserError
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Side = Literal["pre", "post"]
+Percent = Annotated[int, Field(ge=0, lt=100)]
+
+
+class Group(BaseModel):
+    """A group of parameters: unknown keys are refused, `"4"` is not a number, `true` is not 1."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Corpus(Group):
+    """Knobs of one corpus; which of them a corpus has is for its reader to say (corpora/catalogue.py)."""
+
+    text_form: Literal["allterms", "raw", "stripped"] | None = None
+    tokens: Literal["letters", "words"] = "letters"
+    empty: Literal["error", "drop"] = "error"
+    per_label: Count | None = None
+    min_words: Count | None = None
+
+
+class Split(Group):
+    n: Count
+    test: Share
+    val: Share
+    stratified: bool
+
+    @model_validator(mode="after")
+    def some_training_data(self):
+        if self.test + self.val >= 1:
+            raise ValueError(f"test + val must be below 1, found {self.test} + {self.val}")
+        return self
+
+
+class Noise(Group):
+    kind: Literal["asym", "shuffle"]
+    val: Literal["clean", "noisy"]
+    seed: int
+    rates: dict[str, list[Percent]]
+    groups: dict[str, list[str]]
+
+
+class Train(Group):
+    epochs: Count
+    batch_size: Count
+    lr: Positive
+    adam_eps: Positive
+    select: Literal["best_val", "last"]
+
+
+class TrainOverrides(Group):
+    epochs: Count | None = None
+    batch_size: Count | None = None
+    lr: Positive | None = None
+    adam_eps: Positive | None = None
+    select: Literal["best_val", "last"] | None = None
+
+
+class TextModel(Group):
+    embedding: Count
+    vocabulary_size: Annotated[int, Field(ge=2)]
+    vocabulary_fit: Literal["all", "train"]
+    maxlen: Count
+    truncation: Side
+    padding: Side
+    init: Literal["keras", "torch"]
+    train: TrainOverrides
+
+
+class Lstm(TextModel):
+    encoder: Literal["lstm"]
+    hidden: Count
+    mask: bool
+
+
+class Cnn(TextModel):
+    encoder: Literal["cnn"]
+    filter_sizes: Annotated[list[Count], Field(min_length=1)]
+    filters: Count
+
+    @model_validator(mode="after")
+    def filters_fit(self):
+        if max(self.filter_sizes) > self.maxlen:
+            raise ValueError(f"filter_sizes must not exceed maxlen {self.maxlen}, found {max(self.filter_sizes)}")
+        return self
+
+
+class ImageCnn(Group):
+    encoder: Literal["image_cnn"]
+    channels: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    hidden: Count
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    init: Literal["keras", "torch"]
+    train: TrainOverrides
+
+
+Model = Annotated[Lstm | Cnn | ImageCnn, Field(discriminator="encoder")]
+
+
+class Ls(Group):
+    epsilon: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Lcm(Group):
+    alpha: Annotated[float, Field(ge=0)]
+    label_dim: Count
+    stop_epoch: Annotated[int, Field(ge=0)] | None
+    stop_resets_optimizer: bool
+    detach: bool
+
+
+class Linear(Group):
+    C: Positive
+    sublinear_tf: bool
+    vocabulary_size: Annotated[int, Field(ge=2)]
+    maxlen: Count
+    truncation: Side
+
+
+class Grid(Group):
+    corpora: list[str]
+    noise: list[Percent]
+    models: list[str]
+    arms: list[Literal["ls", "lcm"]]
+
+
+class Study(Group):
+    splits: Count
+    train: TrainOverrides
+    text: Grid | None = None
+    images: Grid | None = None
+
+    def grids(self) -> list[Grid]:
+        return [grid for grid in (self.text, self.images) if grid]
+
+
+class Execution(Group):
+    device: Literal["auto", "cpu", "cuda"]
+    processes: Annotated[int, Field(ge=0)]
+
+
+class Params(Group):
+    corpora: dict[str, Corpus]
+    split: Split
+    noise: Noise
+    models: dict[str, Model]
+    train: Train
+    ls: Ls
+    lcm: Lcm
+    linear: Linear
+    studies: dict[str, Study]
+    execution: Execution
+
+    @model_validator(mode="after")
+    def names_are_known(self):
+        for name, study in self.studies.items():
+            for grid in study.grids():
+                for kind, known in (("corpora", self.corpora), ("models", self.models)):
+                    unknown = [item for item in getattr(grid, kind) if item not in known]
+                    if unknown:
+                        raise ValueError(f"studies.{name} names {kind} {unknown}, known are {sorted(known)}")
+            if study.splits > self.split.n:
+                raise ValueError(f"studies.{name}.splits is {study.splits}, but split.n makes only {self.split.n}")
+        return self
+
+    def training(self, study: str, model: str) -> Train:
+        """`train` as overridden by the model and then by the study."""
+        settings = self.train.model_dump()
+        for overrides in (self.models[model].train, self.studies[study].train):
+            settings.update(overrides.model_dump(exclude_none=True))
+        return Train(**settings)
+
+
+def load_params(path: str | Path = "params.yaml") -> Params:
+    """Read and check params.yaml.
+
+    Raises UserError with one line that names every bad key, what was found there and what is allowed.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; run from the root of the repository") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{path}: " + "; ".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _explain(problem: dict) -> str:
+    # The discriminator (lstm, cnn, ...) is part of pydantic's path but not of the file's.
+    path = [str(part) for part in problem["loc"]]
+    if path[:1] == ["models"] and len(path) > 2:
+        del path[2]
+    where = ".".join(path) or "the whole file"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {where}"
+    if problem["type"] == "missing":
+        return f"{where} is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return message if where == "the whole file" else f"{where}: {message}"
+    return f"{where}: {message[0].lower()}{message[1:]}, found {problem['input']!r}"

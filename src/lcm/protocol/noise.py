@@ -1,0 +1,58 @@
+"""Same-group label noise (paper, "Experiments on Noisy Datasets"): wrong labels of the same group, at a given overall error rate."""
+
+import numpy as np
+
+from lcm.errors import UserError
+
+
+def label_groups(names: list[str], chosen: list[str] | None = None) -> list[np.ndarray]:
+    """Groups of labels that share the part of their name before the first dot (comp.*, rec.*, talk.*).
+
+    names: the labels, by index. chosen: which groups, default all. Returns index arrays of groups with at least two labels.
+    Raises UserError for a chosen group that does not exist or has one label only.
+    """
+    members: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        members.setdefault(name.split(".")[0], []).append(index)
+    usable = {group: indices for group, indices in members.items() if len(indices) > 1}
+    unknown = [group for group in chosen or [] if group not in usable]
+    if unknown:
+        raise UserError(f"noise.groups: {unknown[0]!r} is no group of at least two labels here; these are: {', '.join(usable) or 'none'}")
+    return [np.array(usable[group]) for group in (chosen or usable)]
+
+
+def add_noise(labels: np.ndarray, where: np.ndarray, groups: list[np.ndarray], rate: float, seed: int, kind: str = "asym") -> np.ndarray:
+    """Replace labels by others of the same group so that a share `rate` of the samples in `where` is wrong.
+
+    labels: (n,) true labels. where: (n,) bool, the samples that may be hit (the training part). rate: overall share of
+    wrong labels among them; the rate inside the groups follows from it (PROTOCOL of the study: 30 % overall is 46.6 % inside
+    comp, rec and talk). kind: `asym`, every chosen sample gets another label of its group, uniformly; `shuffle`, the labels
+    of the chosen samples are permuted inside the group, so some keep theirs and the rate is met in expectation only.
+    Returns a copy of labels. Raises UserError if the groups hold too few samples for the rate.
+    """
+    noisy = labels.copy()
+    if rate == 0:
+        return noisy
+    random = np.random.RandomState(seed)
+    members = [np.flatnonzero(where & np.isin(labels, group)) for group in groups]
+    if kind == "asym":
+        can_be_wrong = sum(len(samples) for samples in members)
+    else:  # after a permutation a sample is wrong with probability 1 - sum of squared class shares
+        shares = [np.bincount(labels[samples]) / max(1, len(samples)) for samples in members]
+        can_be_wrong = sum(len(samples) * (1 - (share**2).sum()) for samples, share in zip(members, shares, strict=True))
+    wanted = rate * where.sum()
+    if wanted > can_be_wrong:
+        raise UserError(
+            f"noise of {rate:.0%} is impossible: the groups hold only {can_be_wrong / where.sum():.1%} of the training samples; "
+            "lower noise.rates or name more noise.groups"
+        )
+    within = wanted / can_be_wrong
+    for group, samples in zip(groups, members, strict=True):
+        hit = random.permutation(samples)[: round(within * len(samples))]
+        if kind == "asym":
+            position = np.searchsorted(np.sort(group), labels[hit])
+            step = random.randint(1, len(group), size=len(hit))  # 1 to size - 1: never its own label
+            noisy[hit] = np.sort(group)[(position + step) % len(group)]
+        else:
+            noisy[hit] = labels[random.permutation(hit)]
+    return noisy

@@ -1,0 +1,128 @@
+"""Runs over processes: on a CPU one process per core with one thread each, on a GPU one process."""
+
+import glob
+import multiprocessing
+import os
+import platform
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from importlib.metadata import version
+
+from tqdm import tqdm
+
+from lcm.errors import UserError
+from lcm.training import store
+
+WORKER_ENVIRONMENT = {
+    # Small models on few cores: two threads in one process are slower than one, and far slower when the machine is busy.
+    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+    # glibc gives large blocks back to the kernel at once and gets them again, zeroed, a step later: a third of an LSTM's time.
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**32),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
+_ticks = None
+
+
+def choose_device(wanted: str) -> str:
+    """`cuda` or `cpu` for execution.device. Raises UserError if a GPU is asked for and none is there."""
+    # Without a driver there is no need to import PyTorch here, which takes seconds that the workers already spend.
+    if wanted == "cpu" or (wanted == "auto" and not glob.glob("/dev/nvidia*") and not glob.glob("/dev/dxg")):
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if wanted == "cuda":
+        raise UserError("execution.device is cuda, but PyTorch sees no GPU; set it to auto or cpu")
+    return "cpu"
+
+
+def run_jobs(work: Callable[[dict], dict], jobs: list[dict], epochs: int, processes: int, device: str, title: str) -> None:
+    """Do every job and put its record into the run store as soon as it is done.
+
+    work: module-level function of one job (plain data, with its `key`). epochs: ticks that one job gives. processes: 0 is
+    one per core. Raises what the first failing job raised, after the jobs in flight have ended.
+    """
+    if not jobs:
+        return
+    count = 1 if device == "cuda" else min(len(jobs), processes or available_cores())
+    os.environ.update(WORKER_ENVIRONMENT)  # read by the fork server when it starts, before it loads any BLAS
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lcm.training.preload"])  # PyTorch is imported once, not once per worker
+    ticks = context.SimpleQueue()
+    with tqdm(total=len(jobs) * epochs, desc=title, unit="epoch", disable=None) as bar:
+        listener = threading.Thread(target=_count, args=(ticks, bar), daemon=True)
+        listener.start()
+        executor = ProcessPoolExecutor(count, context, initializer=_start_worker, initargs=(ticks,))
+        try:
+            futures = [executor.submit(_do, work, job) for job in jobs]
+            for future in as_completed(futures):
+                future.result()
+        except BrokenProcessPool:
+            raise UserError(
+                f"{title}: a training process was ended from outside (out of memory?); finished runs are kept, "
+                "run the same command again, with a smaller execution.processes if memory is short"
+            ) from None
+        except KeyboardInterrupt:
+            for process in list(executor._processes.values()):
+                process.terminate()
+            raise
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+            ticks.put(None)
+            listener.join()
+
+
+def tick() -> None:
+    """Tell the parent that an epoch is done; end this worker if the parent is gone, so that no orphan goes on training."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():
+        os._exit(1)
+    if _ticks is not None:
+        _ticks.put(1)
+
+
+def available_cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _count(ticks, bar: tqdm) -> None:
+    while ticks.get() is not None:
+        bar.update()
+
+
+def _start_worker(ticks) -> None:
+    global _ticks
+    _ticks = ticks
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _do(work: Callable[[dict], dict], job: dict) -> None:
+    record = work(job)
+    if job["arm"] == "linear":
+        tick()
+        made_with = {"scikit-learn": version("scikit-learn"), "device": "cpu"}
+    else:
+        made_with = {"torch": version("torch"), "device": _device_name(job["device"])}
+    record |= {"key": job["key"], **made_with}
+    store.save_run(job["key"], _rounded(record))
+
+
+def _device_name(device: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name() if device == "cuda" else f"cpu ({platform.machine()})"
+
+
+def _rounded(value):
+    """Six decimals: enough for every table, small in git, and the same text after a round trip."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,7 @@
+"""What the fork server imports once, so that every worker starts with it."""
+
+import sklearn.metrics  # noqa: F401
+import torch  # noqa: F401
+
+import lcm.training.cell  # noqa: F401
+import lcm.training.run  # noqa: F401

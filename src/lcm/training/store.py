@@ -1,0 +1,40 @@
+"""The run store: every finished run under the hash of everything that determines it, outside DVC's outs.
+
+DVC deletes a stage's outs before it runs it again; the store is what lets a killed cell go on where it stopped, what
+brings an alpha tried before back at once, and how results trained elsewhere come home (copy the folder).
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from lcm.files import write_json
+
+# Raise by hand when a change to the training code changes its numbers. Source text is not part of a key: a comment must
+# not retrain the world.
+ALGORITHM = 1
+
+
+def store_folder() -> Path:
+    """LCM_RUN_STORE, else .runs in the repository. DVC_ROOT is the repository itself even in a stage of `exp run --temp`."""
+    return Path(os.environ.get("LCM_RUN_STORE") or Path(os.environ.get("DVC_ROOT", ".")) / ".runs")
+
+
+def run_key(determinants: dict) -> str:
+    """Hex key of a run: the hash of its data digests, parameters, seed and the algorithm's version."""
+    text = json.dumps({"algorithm": ALGORITHM, **determinants}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def load_run(key: str) -> dict | None:
+    """The record of a finished run, or None. A record that cannot be read counts as not there."""
+    try:
+        return json.loads((store_folder() / key[:2] / f"{key}.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def save_run(key: str, record: dict) -> None:
+    """Keep the record of a finished run."""
+    write_json(store_folder() / key[:2] / f"{key}.json", record)

@@ -1,0 +1,76 @@
+"""params.yaml is checked before any work, and the line that a user sees names key, value and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lcm.errors import UserError
+from lcm.params import load_params
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def changed(tmp_path):
+    def change(path, value, delete=False):
+        content = yaml.safe_load((ROOT / "params.yaml").read_text())
+        *parents, last = path.split(".")
+        group = content
+        for name in parents:
+            group = group[name]
+        if delete:
+            del group[last]
+        else:
+            group[last] = value
+        file = tmp_path / "params.yaml"
+        file.write_text(yaml.safe_dump(content))
+        return load_params(file)
+
+    return change
+
+
+def test_the_committed_file_is_valid_and_at_the_papers_values():
+    params = load_params(ROOT / "params.yaml")
+    assert (params.lcm.alpha, params.ls.epsilon, params.split.n, params.split.test) == (4.0, 0.1, 10, 0.30)
+    assert (params.train.batch_size, params.train.lr) == (128, 0.001)
+
+
+@pytest.mark.parametrize(
+    "path,value,message",
+    [
+        ("lcm.alpha", -1, "lcm.alpha: input should be greater than or equal to 0, found -1"),
+        ("lcm.alpha", "abc", "lcm.alpha: input should be a valid number, found 'abc'"),
+        ("lcm.alhpa", 2, "unknown key lcm.alhpa"),
+        ("ls.epsilon", 1.0, "ls.epsilon: input should be less than 1, found 1.0"),
+        ("split.val", 0.7, "split: test + val must be below 1, found 0.3 + 0.7"),
+        ("train.epochs", True, "train.epochs: input should be a valid integer, found True"),
+        ("models.lstm_rand.hidden", 0, "models.lstm_rand.hidden: input should be greater than or equal to 1, found 0"),
+        ("models.lstm_rand.encoder", "gru", "models.lstm_rand"),
+        ("models.cnn_rand.maxlen", 20, "models.cnn_rand: filter_sizes must not exceed maxlen 20, found 25"),
+        ("studies.benchmark.text.models", ["lstm"], "studies.benchmark names models ['lstm'], known are"),
+        ("studies.benchmark.splits", 11, "studies.benchmark.splits is 11, but split.n makes only 10"),
+        ("corpora", None, "corpora: input should be a valid dictionary, found None"),
+    ],
+)
+def test_bad_values_are_named_in_one_line(changed, path, value, message):
+    with pytest.raises(UserError) as error:
+        changed(path, value)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_missing_keys_and_files(changed, tmp_path):
+    with pytest.raises(UserError, match="lcm.alpha is missing"):
+        changed("lcm.alpha", None, delete=True)
+    with pytest.raises(UserError, match="not found"):
+        load_params(tmp_path / "nowhere.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [1")
+    with pytest.raises(UserError, match="not valid YAML"):
+        load_params(tmp_path / "broken.yaml")
+
+
+def test_overrides_go_train_then_model_then_study(changed):
+    params = changed("models.cnn_rand.train", {"epochs": 7, "lr": 0.01})
+    params = params.model_copy(update={"studies": {"s": params.studies["benchmark"].model_copy(update={"train": params.models["cnn_rand"].train.model_copy(update={"epochs": 3, "lr": None})})}})
+    train = params.training("s", "cnn_rand")
+    assert (train.epochs, train.lr, train.batch_size) == (3, 0.01, 128)

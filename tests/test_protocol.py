@@ -1,0 +1,91 @@
+"""Splits and label noise, by counting."""
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+
+from lcm.errors import UserError
+from lcm.protocol.noise import add_noise, label_groups
+from lcm.protocol.splits import TEST, TRAIN, VAL, make_splits
+
+# 20NG: class sizes of train + test, alphabetical (corpora README)
+NAMES = """alt.atheism comp.graphics comp.os.ms-windows.misc comp.sys.ibm.pc.hardware comp.sys.mac.hardware comp.windows.x misc.forsale
+rec.autos rec.motorcycles rec.sport.baseball rec.sport.hockey sci.crypt sci.electronics sci.med sci.space soc.religion.christian
+talk.politics.guns talk.politics.mideast talk.politics.misc talk.religion.misc""".split()
+SIZES = [799, 973, 985, 982, 963, 988, 975, 990, 996, 994, 999, 991, 984, 990, 987, 997, 910, 940, 775, 628]
+
+
+@pytest.fixture
+def labels():
+    return np.random.default_rng(0).permutation(np.repeat(np.arange(20), SIZES))
+
+
+@pytest.mark.parametrize("stratified", [False, True])
+def test_splits_have_the_asked_sizes_are_reproducible_and_differ(labels, stratified):
+    splits = make_splits(labels, 10, 0.30, 0.10, stratified)
+    assert splits.shape == (10, 18846)
+    tolerance = 10 if stratified else 0  # one rounding per class
+    assert np.all(abs((splits == TEST).sum(1) - 5654) <= tolerance) and np.all(abs((splits == VAL).sum(1) - 1885) <= tolerance)
+    assert np.all((splits == TRAIN) | (splits == VAL) | (splits == TEST))
+    np.testing.assert_array_equal(splits, make_splits(labels, 10, 0.30, 0.10, stratified))
+    np.testing.assert_array_equal(splits[:3], make_splits(labels, 3, 0.30, 0.10, stratified))
+    overlap = ((splits[0] == TEST) & (splits[1] == TEST)).sum() / 5654
+    assert 0.27 < overlap < 0.33  # independent draws share 30 % of the test set
+
+
+def test_stratified_keeps_class_shares(labels):
+    splits = make_splits(labels, 2, 0.30, 0.10, stratified=True)
+    share = np.bincount(labels[splits[1] == TEST]) / np.array(SIZES)
+    np.testing.assert_allclose(share, 0.30, atol=0.002)
+
+
+def test_small_classes_are_named():
+    with pytest.raises(UserError, match="class 'rare' has 2 samples.*at least 3"):
+        make_splits(np.array([0] * 50 + [1] * 2), 3, 0.3, 0.1, names=["common", "rare"])
+    with pytest.raises(UserError, match="no training sample of class 'rare'.*stratified"):
+        make_splits(np.array([0] * 500 + [1] * 3), 50, 0.6, 0.2, names=["common", "rare"])
+    splits = make_splits(np.array([0] * 500 + [1] * 3), 50, 0.3, 0.1, stratified=True)
+    assert np.all([[(splits[:, 500:] == part).sum(1) == 1] for part in (TRAIN, VAL, TEST)])
+
+
+def test_groups_of_20ng():
+    groups = label_groups(NAMES, ["comp", "rec", "talk"])
+    assert [len(group) for group in groups] == [5, 4, 4]
+    assert [len(group) for group in label_groups(NAMES)] == [5, 4, 4, 4]  # sci too; alt, misc, soc are alone
+    with pytest.raises(UserError, match="'soc' is no group"):
+        label_groups(NAMES, ["soc"])
+
+
+@pytest.mark.parametrize("rate,within", [(0.06, 0.0933), (0.12, 0.1865), (0.30, 0.4664)])
+def test_asym_noise_meets_the_overall_rate_inside_the_groups_only(labels, rate, within):
+    where = np.random.default_rng(1).random(len(labels)) < 0.6
+    groups = label_groups(NAMES, ["comp", "rec", "talk"])
+    noisy = add_noise(labels, where, groups, rate, seed=5)
+    wrong = noisy != labels
+    assert wrong[where].mean() == pytest.approx(rate, abs=1.5 / where.sum())
+    assert not wrong[~where].any()
+    assert not wrong[~np.isin(labels, np.concatenate(groups))].any()
+    for group in groups:
+        members = where & np.isin(labels, group)
+        assert set(noisy[members]) <= set(group)  # never into another group
+        assert wrong[members].mean() == pytest.approx(within, abs=0.006)  # PROTOCOL 1.5, table
+        for true in group:  # uniform over the other labels of the group
+            others = [np.sum(noisy[members & (labels == true)] == other) for other in group if other != true]
+            assert chisquare(others).pvalue > 1e-4
+    np.testing.assert_array_equal(noisy, add_noise(labels, where, groups, rate, seed=5))
+    assert np.any(noisy != add_noise(labels, where, groups, rate, seed=6))
+
+
+def test_shuffle_noise_keeps_class_counts_and_meets_the_rate_in_expectation(labels):
+    where = np.ones(len(labels), bool)
+    groups = label_groups(NAMES, ["comp", "rec", "talk"])
+    noisy = add_noise(labels, where, groups, 0.12, seed=0, kind="shuffle")
+    assert (noisy != labels).mean() == pytest.approx(0.12, abs=0.006)
+    np.testing.assert_array_equal(np.bincount(noisy), np.bincount(labels))
+
+
+def test_impossible_noise(labels):
+    where = np.ones(len(labels), bool)
+    with pytest.raises(UserError, match="70% is impossible: the groups hold only 64.3%"):
+        add_noise(labels, where, label_groups(NAMES, ["comp", "rec", "talk"]), 0.70, seed=0)
+    np.testing.assert_array_equal(add_noise(labels, where, [], 0, seed=0), labels)
