@@ -11,7 +11,7 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 quickstart: $(READY)
-	@dvc repro report@quickstart
+	@dvc repro quickstart/dvc.yaml
 	@cat reports/quickstart/table.txt
 
 test: $(READY)
