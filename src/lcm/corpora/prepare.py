@@ -39,7 +39,7 @@ def prepare(corpus: str, knobs: Corpus, raw: Path, folder: Path, card: Path) -> 
     """
     item = entry(corpus)
     if not raw.is_dir():
-        raise UserError(f"{raw}: not found; fetch the corpus first with `dvc repro fetch@{corpus}`")
+        raise UserError(f"{raw}: not found; fetch the corpus first with `dvc repro data/dvc.yaml:fetch@{corpus}`")
     content = item.read(raw, knobs)
     names = sorted(set(content.labels))
     labels = np.array([names.index(label) for label in content.labels], np.int16)
@@ -107,7 +107,7 @@ def _digest(folder: Path, names: list[str]) -> str:
 
 def load(folder: Path) -> Prepared:
     """A corpus that `prepare` wrote. Raises UserError if it is not there."""
-    meta = read_json(folder / "corpus.json", f"dvc repro prepare@{folder.name}")
+    meta = read_json(folder / "corpus.json", f"dvc repro data/dvc.yaml:prepare@{folder.name}")
 
     def array(name: str) -> np.ndarray:
         return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
