@@ -18,7 +18,8 @@ from lcm.training import store
 WORKER_ENVIRONMENT = {
     # Small models on few cores: two threads in one process are slower than one, and far slower when the machine is busy.
     **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
-    # glibc gives large blocks back to the kernel at once and gets them again, zeroed, a step later: a third of an LSTM's time.
+    # glibc gives large blocks back to the kernel at once and gets them again, zeroed, a step later: without this
+    # an LSTM's step takes 1.4 times as long (benchmarks/cpu.py).
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "MALLOC_TOP_PAD_": str(2**26),
