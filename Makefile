@@ -30,7 +30,7 @@ $(READY): requirements.txt pyproject.toml
 	rm -rf $(VENV) && $$found -m venv $(VENV) || { echo "error: $$found cannot make a virtual environment; on Debian or Ubuntu: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 	@echo "installing the pinned requirements into $(VENV) (about 6 GB, one to five minutes)"
 	@if [ -t 1 ]; then quiet=; else quiet=-q; fi; \
-	python -m pip install --disable-pip-version-check $$quiet -r requirements.txt && \
+	python -m pip install --disable-pip-version-check --no-compile $$quiet -r requirements.txt && \
 	python -m pip install --disable-pip-version-check -q --no-build-isolation --no-deps -e .
 	@python -m lcm.evidence.offline_plots .dvc/plots/offline.html
 	@touch $(READY)
