@@ -50,6 +50,8 @@ def test_the_committed_file_is_valid_and_at_the_papers_values():
         ("models.cnn_rand.maxlen", 20, "models.cnn_rand: filter_sizes must not exceed maxlen 20, found 25"),
         ("studies.benchmark.text.models", ["lstm"], "studies.benchmark names models ['lstm'], known are"),
         ("studies.benchmark.splits", 11, "studies.benchmark.splits is 11, but split.n makes only 10"),
+        ("studies.benchmark.splits_of", {"cnn_rand": 12}, "studies.benchmark.splits is 12, but split.n makes only 10"),
+        ("studies.benchmark.splits_of", {"cnn": 2}, "studies.benchmark.splits_of names models ['cnn'], known are"),
         ("corpora", None, "corpora: input should be a valid dictionary, found None"),
     ],
 )
@@ -74,3 +76,8 @@ def test_overrides_go_train_then_model_then_study(changed):
     params = params.model_copy(update={"studies": {"s": params.studies["benchmark"].model_copy(update={"train": params.models["cnn_rand"].train.model_copy(update={"epochs": 3, "lr": None})})}})
     train = params.training("s", "cnn_rand")
     assert (train.epochs, train.lr, train.batch_size) == (3, 0.01, 128)
+
+
+def test_a_model_may_have_fewer_splits(changed):
+    params = changed("studies.benchmark.splits_of", {"cnn_rand": 3})
+    assert (params.n_splits("benchmark", "cnn_rand"), params.n_splits("benchmark", "lstm_rand")) == (3, 10)

@@ -138,6 +138,7 @@ class Grid(Group):
 
 class Study(Group):
     splits: Count
+    splits_of: dict[str, Count] = {}  # fewer (or more) for a model
     train: TrainOverrides
     text: Grid | None = None
     images: Grid | None = None
@@ -171,9 +172,17 @@ class Params(Group):
                     unknown = [item for item in getattr(grid, kind) if item not in known]
                     if unknown:
                         raise ValueError(f"studies.{name} names {kind} {unknown}, known are {sorted(known)}")
-            if study.splits > self.split.n:
-                raise ValueError(f"studies.{name}.splits is {study.splits}, but split.n makes only {self.split.n}")
+            unknown = [model for model in study.splits_of if model not in self.models]
+            if unknown:
+                raise ValueError(f"studies.{name}.splits_of names models {unknown}, known are {sorted(self.models)}")
+            most = max([study.splits, *study.splits_of.values()])
+            if most > self.split.n:
+                raise ValueError(f"studies.{name}.splits is {most}, but split.n makes only {self.split.n}")
         return self
+
+    def n_splits(self, study: str, model: str) -> int:
+        """How many of the splits a cell of this model is trained on: the first ones."""
+        return self.studies[study].splits_of.get(model, self.studies[study].splits)
 
     def training(self, study: str, model: str) -> Train:
         """`train` as overridden by the model and then by the study."""

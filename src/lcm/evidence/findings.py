@@ -34,7 +34,8 @@ def _setup(grid: Grid) -> str:
     settings = grid.settings()
     strength = dict.fromkeys(filter(None, (strengths(grid, *setting) for setting in settings)))
     how = f" ({next(iter(strength))})" if len(strength) == 1 else ""
-    splits = "one random split" if grid.n_splits == 1 else f"{grid.n_splits} random splits"
+    counts = sorted({cell.n_splits for cell in grid.cells})
+    splits = "one random split" if counts == [1] else f"{' to '.join(map(str, [counts[0], counts[-1]][: len(counts)]))} random splits"
     return (
         f"Measured: test accuracy of {models} on {_list([setting_name(*s) for s in settings])}, {splits} each, trained "
         f"with {trained}{how}."

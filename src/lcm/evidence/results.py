@@ -98,7 +98,6 @@ class Grid:
     """All cells of one study, in the order of the parameters."""
 
     study: str
-    n_splits: int
     cells: tuple[Cell, ...]
 
     def settings(self) -> list[tuple[str, float]]:
@@ -154,12 +153,13 @@ def read_grid(study: str, params: dict, expected_config: Callable[[str, str, str
     if study not in params["studies"]:
         raise UserError(f"studies.{study}: no such study in params.yaml; there are: {', '.join(params['studies'])}")
     n_splits = params["studies"][study]["splits"]
+    n_splits_of = params["studies"][study].get("splits_of", {})
     cells = []
     for corpus, noise, model, arm in _enumerate(study, params["studies"][study]):
-        cell = Cell(study, corpus, noise, model, arm, n_splits)
+        cell = Cell(study, corpus, noise, model, arm, n_splits_of.get(model, n_splits))
         expected = json.loads(json.dumps(expected_config(study, model, arm)))  # tuples to lists, as in the file
         cells.append(_read(cell, expected, root))
-    return Grid(study, n_splits, tuple(cells))
+    return Grid(study, tuple(cells))
 
 
 def _enumerate(study: str, spec: dict) -> Iterator[tuple[str, float, str, str]]:

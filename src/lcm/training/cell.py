@@ -109,7 +109,7 @@ def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
     Raises UserError for missing data, and when every run of the cell failed.
     """
     data, splits, fit_labels = load_data(corpus, noise)
-    n_splits = params.studies[study].splits
+    n_splits = params.n_splits(study, model)
     config = cell_config(params, study, model, arm)
     if arm == "linear":
         settings = {"linear": params.linear.model_dump(exclude={"maxlen", "truncation", "vocabulary_size"}), "linear_window": params.linear.model_dump()}
