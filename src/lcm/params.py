@@ -21,14 +21,35 @@ class Group(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Corpus(Group):
-    """Knobs of one corpus; which of them a corpus has is for its reader to say (corpora/catalogue.py)."""
+Column = str | Annotated[int, Field(ge=0)]
 
-    text_form: Literal["allterms", "raw", "stripped"] | None = None
-    tokens: Literal["letters", "words"] = "letters"
+
+class Corpus(Group):
+    """Knobs of one corpus. Which of them a corpus of the catalogue has is for its entry to say (corpora/catalogue.py)."""
+
+    tokens: Literal["letters", "words", "jieba", "characters"] | None = None  # None: letters (English), jieba (Chinese)
     empty: Literal["error", "drop"] = "error"
+
+    # which documents, in this order; applied after merging train and test
+    subset_of: str | None = None
+    labels: Annotated[list[str], Field(min_length=2)] | None = None
     per_label: Count | None = None
+    subset: Count | None = None
+    subset_seed: Annotated[int, Field(ge=0)] = 0
+
+    # of single formats
+    text_form: Literal["allterms", "raw", "stripped"] | None = None
     min_words: Count | None = None
+    use_title: bool = False
+    strip_header: bool = False
+    sources: Annotated[list[str], Field(min_length=1)] | None = None
+    bad_rows: Literal["error", "drop"] = "error"
+
+    # your own data
+    path: str | None = None
+    text: Column | Annotated[list[Column], Field(min_length=1)] | None = None
+    label: Column | None = None
+    language: Literal["en", "zh"] | None = None
 
 
 class Split(Group):
@@ -36,6 +57,7 @@ class Split(Group):
     test: Share
     val: Share
     stratified: bool
+    images: Literal["official", "random"]
 
     @model_validator(mode="after")
     def some_training_data(self):
