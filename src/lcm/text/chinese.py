@@ -31,21 +31,26 @@ WORD = re.compile(r"[^\W_]")
 CHARACTER = re.compile(r"[a-z0-9]+|[^\W_]")
 
 
+def verified_dictionary() -> Path:
+    """jieba's dictionary. Raises UserError if it is not the one of jieba 0.42.1."""
+    path = Path(jieba.__file__).with_name("dict.txt")
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        found = error.strerror
+    if found != DICTIONARY:
+        raise UserError(f"{path}: found {found}, expected sha256 {DICTIONARY}; pip install --force-reinstall jieba==0.42.1")
+    return path
+
+
 class Jieba(jieba.Tokenizer):
-    """jieba's tokeniser with its dictionary verified and its search for the best path in one pass, twice as fast, same words."""
+    """jieba's tokeniser with its dictionary verified and its search for the best path in one pass, 1.4 times as fast, same words."""
 
     def __init__(self) -> None:
         """Raises UserError if the dictionary is not the one of jieba 0.42.1."""
         super().__init__()
-        path = Path(jieba.__file__).with_name("dict.txt")
-        try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            found = error.strerror
-        if found != DICTIONARY:
-            raise UserError(f"{path}: found {found}, expected sha256 {DICTIONARY}; pip install --force-reinstall jieba==0.42.1")
         # Not jieba's own loading: it believes a cache in the temporary folder, whoever wrote that, and logs to stderr.
-        self.FREQ, self.total = self.gen_pfdict(open(path, "rb"))  # gen_pfdict closes it
+        self.FREQ, self.total = self.gen_pfdict(open(verified_dictionary(), "rb"))  # gen_pfdict closes it
         self.initialized = True
         # The same floating-point operations as jieba's, or ties would fall otherwise. All scores are negative.
         self.unknown = log(1) - log(self.total)
@@ -103,7 +108,7 @@ def tokenise_all(texts: list[str], tokens: str, title: str, processes: int | Non
     Raises UserError if jieba's dictionary is the wrong one or a process was ended from outside.
     """
     if tokens == "jieba":
-        _jieba()  # a wrong dictionary is refused here, not in every process
+        verified_dictionary()  # refused here, not in every process
     total = sum(map(len, texts))
     if processes is None:
         processes = 1 if total < ALONE else min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
