@@ -66,6 +66,28 @@ class Split(Group):
         return self
 
 
+class Skipgram(Group):
+    text: str
+    language: Literal["en", "zh"]
+    size: Count
+    window: Count
+    min_count: Count
+    epochs: Count
+    seed: Annotated[int, Field(ge=0)]
+
+
+class VectorSource(Group):
+    source: str
+    size: Count
+
+
+class Vectors(Group):
+    words: Count
+    unknown: Literal["scaled", "uniform01"]
+    seed: Annotated[int, Field(ge=0)]
+    corpora: dict[str, VectorSource]
+
+
 class Noise(Group):
     kind: Literal["asym", "shuffle"]
     val: Literal["clean", "noisy"]
@@ -175,6 +197,9 @@ class Execution(Group):
 
 class Params(Group):
     corpora: dict[str, Corpus]
+    texts: list[str]
+    skipgram: dict[str, Skipgram]
+    vectors: Vectors
     split: Split
     noise: Noise
     models: dict[str, Model]
@@ -187,6 +212,9 @@ class Params(Group):
 
     @model_validator(mode="after")
     def names_are_known(self):
+        unknown = sorted(set(self.vectors.corpora) - set(self.corpora))
+        if unknown:
+            raise ValueError(f"vectors.corpora names {unknown}, known are {sorted(self.corpora)}")
         for name, study in self.studies.items():
             for grid in study.grids():
                 for kind, known in (("corpora", self.corpora), ("models", self.models)):

@@ -280,6 +280,41 @@ CATALOGUE = {
 }
 
 
+@dataclass(frozen=True)
+class Original:
+    """What word vectors are made from: files and how to verify them, as in `Entry`."""
+
+    files: tuple[RemoteFile, ...]
+    verify: Callable[[Path], None] | None = None
+    mirror: str | None = None
+
+
+TEXTS = {
+    "glove": Original(
+        (RemoteFile("glove.6B.zip", ("http://nlp.stanford.edu/data/glove.6B.zip",)),),
+        verify=readers.verify_glove,
+    ),
+    "zhwiki": Original(
+        (
+            RemoteFile(
+                "zhwiki-latest-pages-articles.xml.bz2",
+                ("https://dumps.wikimedia.org/zhwiki/latest/zhwiki-latest-pages-articles.xml.bz2",),
+            ),
+        ),
+        verify=readers.verify_wikipedia,
+    ),
+    # Small or other texts, for trying things out.
+    "glove_head": Original(
+        (RemoteFile("glove.6B.100d.head.txt", (), "sha256:cd952ffe642cf07ec16683847c3bada9ffa4851939be4d55839851a666cdf115"),),
+        mirror="glove",
+    ),
+    "fudan_train": Original(  # the half of the Fudan corpus that FDCNews leaves out
+        (RemoteFile("fudan-train-9804-utf8.tar.xz", (), "sha256:4c746f8d6b36e2f126ed851f6513758fa59ba1b0ceaf2b97452c70857f5a7bcb"),),
+        mirror="fdcnews",
+    ),
+}
+
+
 def entry(corpus: str, knobs: Corpus) -> Entry:
     """The catalogue's entry; of `subset_of`'s corpus for a subset, or one made for a user's own table (`path`).
 
@@ -331,10 +366,20 @@ def fetch(corpus: str, knobs: Corpus, folder: Path) -> list[str]:
         with new_folder(folder) as part:
             item.embed(part, knobs)
         return [f"{corpus}: copied from {knobs.path}" if knobs.path else f"{corpus}: made from the installed packages"]
+    files = item.files
+    if knobs.subset_of:  # what the parent has is not downloaded again
+        there = folder.parent / knobs.subset_of
+        files = tuple(replace(file, urls=(str(there / file.name), *file.urls)) if (there / file.name).is_file() else file for file in files)
+    return _obtain_all(corpus, files, folder, item)
+
+
+def fetch_text(name: str, folder: Path) -> list[str]:
+    """`fetch` of what word vectors are made from. Raises UserError."""
+    if name not in TEXTS:
+        raise UserError(f"params.yaml: texts: {name!r} is not in the catalogue, which has {', '.join(TEXTS)}; a file of your own needs no fetching")
+    return _obtain_all(name, TEXTS[name].files, folder, TEXTS[name])
+
+
+def _obtain_all(name: str, files: tuple[RemoteFile, ...], folder: Path, item: Entry | Original) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
-    lines = []
-    for file in item.files:
-        if knobs.subset_of and (there := folder.parent / knobs.subset_of / file.name).is_file():
-            file = replace(file, urls=(str(there), *file.urls))  # not downloaded again
-        lines.append(f"{corpus}: {file.name} from {obtain(item.mirror or corpus, file, folder, item.verify)}")
-    return lines
+    return [f"{name}: {file.name} from {obtain(item.mirror or name, file, folder, item.verify)}" for file in files]

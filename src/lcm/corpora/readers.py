@@ -1,5 +1,6 @@
 """One reader per format. A reader takes the folder of verified originals and the corpus' knobs, and returns texts or images."""
 
+import bz2
 import csv
 import gzip
 import json
@@ -269,3 +270,20 @@ def read_thucnews(folder: Path, knobs: Corpus) -> Texts:
         for _, _, member in tqdm(chosen, "reading documents", disable=None):
             texts.append(_decode(archive.read(member), "utf-8", facts))
     return Texts(texts, [label for label, _, _ in chosen], dict(facts))
+
+
+def verify_glove(path: Path) -> None:
+    """Raises WrongContent unless the zip holds GloVe 6B: 400000 words with 100 numbers each (no checksum was published)."""
+    with zipfile.ZipFile(path) as archive, archive.open("glove.6B.100d.txt") as stream:
+        first = stream.readline().split(b" ")
+        words = 1 + sum(1 for _ in stream)
+    if (first[0], len(first), words) != (b"the", 101, 400_000):
+        raise WrongContent(f"found {words} words, {first[0]!r} with {len(first) - 1} numbers first, expected 400000, 'the' with 100")
+
+
+def verify_wikipedia(path: Path) -> None:
+    """Raises WrongContent unless the file begins like a dump of the Chinese Wikipedia ("latest" has no fixed checksum)."""
+    with bz2.open(path, "rt", encoding="utf-8") as stream:
+        head = stream.read(5000)
+    if not head.startswith("<mediawiki") or "<dbname>zhwiki</dbname>" not in head:
+        raise WrongContent(f"found {head[:60]!r}, expected a dump of the Chinese Wikipedia")
