@@ -88,6 +88,25 @@ class Vectors(Group):
     corpora: dict[str, VectorSource]
 
 
+class Encoder(Group):
+    """A pre-trained encoder: in a local folder, in an installed package, or on the Hugging Face hub (owner/name, or owner/name@revision)."""
+
+    folder: str | None = None
+    package: str | None = None
+    hub: str | None = None
+
+    @model_validator(mode="after")
+    def one_place(self):
+        if [self.folder, self.package, self.hub].count(None) != 2:
+            raise ValueError("expected one of folder, package, hub")
+        return self
+
+
+class Wordpieces(Group):
+    maxlen: Annotated[int, Field(ge=3, le=512)]
+    corpora: dict[str, str]
+
+
 class Noise(Group):
     kind: Literal["asym", "shuffle"]
     val: Literal["clean", "noisy"]
@@ -200,6 +219,8 @@ class Params(Group):
     texts: list[str]
     skipgram: dict[str, Skipgram]
     vectors: Vectors
+    encoders: dict[str, Encoder]
+    wordpieces: Wordpieces
     split: Split
     noise: Noise
     models: dict[str, Model]
@@ -212,9 +233,14 @@ class Params(Group):
 
     @model_validator(mode="after")
     def names_are_known(self):
-        unknown = sorted(set(self.vectors.corpora) - set(self.corpora))
-        if unknown:
-            raise ValueError(f"vectors.corpora names {unknown}, known are {sorted(self.corpora)}")
+        for where, names, known in (
+            ("vectors.corpora", self.vectors.corpora, self.corpora),
+            ("wordpieces.corpora", self.wordpieces.corpora, self.corpora),
+            ("wordpieces.corpora", self.wordpieces.corpora.values(), self.encoders),
+        ):
+            unknown = sorted(set(names) - set(known))
+            if unknown:
+                raise ValueError(f"{where} names {unknown}, known are {sorted(known)}")
         for name, study in self.studies.items():
             for grid in study.grids():
                 for kind, known in (("corpora", self.corpora), ("models", self.models)):

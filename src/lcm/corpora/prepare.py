@@ -48,14 +48,7 @@ def prepare(corpus: str, knobs: Corpus, raw: Path, folder: Path, card: Path) -> 
     Raises UserError for originals that are missing or cannot be read, for documents without a token, for knobs that do not fit.
     """
     item = entry(corpus, knobs)
-    if not raw.is_dir():
-        raise UserError(f"{raw}: not found; fetch the corpus first with `dvc repro fetch@{corpus}`")
-    try:
-        content = item.read(raw, knobs)
-    except (WrongContent, *PARSE_ERRORS) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"{raw}: cannot be read ({reason}); delete this folder and fetch it again with `dvc repro fetch@{corpus}`") from None
-    content = _only(content, choose(content.labels, knobs))
+    content = _read(corpus, item, knobs, raw)
     names = sorted(set(content.labels))
     if not 2 <= len(names) <= MOST_LABELS:
         raise UserError(f"{corpus}: found {len(names)} labels in {len(content.labels)} samples, expected 2 to {MOST_LABELS}; is this the right column?")
@@ -81,6 +74,32 @@ def prepare(corpus: str, knobs: Corpus, raw: Path, folder: Path, card: Path) -> 
     counts = np.bincount(labels, minlength=len(names)).tolist()
     write_json(card, {**meta, "samples": len(labels), "samples_by_label": dict(zip(names, counts, strict=True))})
     return meta
+
+
+def kept_texts(corpus: str, knobs: Corpus, raw: Path, folder: Path) -> list[str]:
+    """The texts of a prepared corpus, in the order of its labels. Raises UserError if it, or its originals, are missing or changed."""
+    prepared, item = load(folder), entry(corpus, knobs)
+    if prepared.ids is None:
+        raise UserError(f"{folder}: holds {prepared.meta['kind']}, not texts; take {corpus} out of this stage in params.yaml")
+    texts = _read(corpus, item, knobs, raw).texts
+    if (folder / "kept.npy").exists():
+        kept = np.load(folder / "kept.npy", allow_pickle=False)
+        texts = [texts[index] for index in kept if index < len(texts)]
+    if len(texts) != len(prepared.labels):
+        raise UserError(f"{folder}: has {len(prepared.labels)} documents, {raw} {len(texts)}; make it again with `dvc repro prepare@{corpus}`")
+    return texts
+
+
+def _read(corpus: str, item: Entry, knobs: Corpus, raw: Path) -> Texts | Images:
+    """The samples that take part. Raises UserError for originals that are missing or cannot be read."""
+    if not raw.is_dir():
+        raise UserError(f"{raw}: not found; fetch the corpus first with `dvc repro fetch@{corpus}`")
+    try:
+        content = item.read(raw, knobs)
+    except (WrongContent, *PARSE_ERRORS) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{raw}: cannot be read ({reason}); delete this folder and fetch it again with `dvc repro fetch@{corpus}`") from None
+    return _only(content, choose(content.labels, knobs))
 
 
 def _only(content: Texts | Images, chosen: np.ndarray) -> Texts | Images:
@@ -113,6 +132,8 @@ def _prepare_texts(corpus: str, item: Entry, content: Texts, labels: np.ndarray,
             f"label {content.labels[empty[0]]!r}); set corpora.{corpus}.empty to drop to leave them out"
         )
     kept = lengths > 0
+    if len(empty):
+        np.save(part / "kept.npy", np.flatnonzero(kept))
     lengths, offsets = lengths[kept], np.append(0, offsets[1:][kept])
     np.save(part / "ids.npy", ids)
     np.save(part / "offsets.npy", offsets)
