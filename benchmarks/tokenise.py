@@ -1,4 +1,4 @@
-"""Chinese tokens per second: jieba itself, our pass over its dictionary, and that in several processes. Same words each time.
+"""Chinese tokens per second: jieba itself, our pass over its dictionary and model, and that in several processes. Same words each time.
 
 PYTHONPATH=src python benchmarks/tokenise.py fdcnews --documents 1000     (after `dvc repro fetch@fdcnews`)
 """

@@ -47,6 +47,7 @@ def test_number_of_processes_changes_nothing(tokens, monkeypatch):
 
 def test_another_dictionary_is_refused(monkeypatch):
     monkeypatch.setattr(chinese, "DICTIONARY", hashlib.sha256(b"").hexdigest())
+    chinese._scores.cache_clear()
     with pytest.raises(UserError, match=r"dict.txt: found 7197c321.*, expected sha256 e3b0c442.*; pip install --force-reinstall jieba") as error:
-        chinese.Jieba()
+        list(chinese.tokenise_all(TEXTS, "jieba", "test"))
     assert "\n" not in str(error.value)
