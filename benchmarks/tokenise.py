@@ -1,6 +1,6 @@
 """Chinese tokens per second: jieba itself, our pass over its dictionary and model, and that in several processes. Same words each time.
 
-PYTHONPATH=src python benchmarks/tokenise.py fdcnews --documents 1000     (after `dvc repro fetch@fdcnews`)
+PYTHONPATH=src python benchmarks/tokenise.py fdcnews --documents 1000     (after `dvc repro data/dvc.yaml:fetch@fdcnews`)
 """
 
 import argparse

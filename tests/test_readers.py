@@ -202,7 +202,7 @@ def test_idx_files_are_merged_and_the_official_test_part_is_kept(tmp_path):
 def test_damaged_idx_files_are_one_line(tmp_path):
     mnist(tmp_path)
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(idx(3, data=b"\1\1\1"))
-    with pytest.raises(UserError, match="t10k: found images .2, 2, 2., labels .3,. up to 1, which do not fit together.*dvc repro fetch@mnist"):
+    with pytest.raises(UserError, match="t10k: found images .2, 2, 2., labels .3,. up to 1, which do not fit together.*dvc repro data.dvc.yaml:fetch@mnist"):
         prepare("mnist", Corpus(), tmp_path, tmp_path / "out", tmp_path / "card.json")
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(idx(3, data=b"\1\1"))
     with pytest.raises(WrongContent, match="expected a whole idx file"):

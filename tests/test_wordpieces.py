@@ -87,5 +87,5 @@ def test_texts_are_those_that_prepare_kept(tmp_path):
     prepare("mine", knobs, raw, tmp_path / "mine", tmp_path / "card.json")
     assert kept_texts("mine", knobs, raw, tmp_path / "mine") == ["one", "two", "three"]
     (raw / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:3]))
-    with pytest.raises(UserError, match="mine: has 3 documents, .*raw 2; make it again with `dvc repro prepare@mine`"):
+    with pytest.raises(UserError, match="mine: has 3 documents, .*raw 2; make it again with `dvc repro data.dvc.yaml:prepare@mine`"):
         kept_texts("mine", knobs, raw, tmp_path / "mine")

@@ -54,6 +54,14 @@ def same_content(rows: Callable[[Path], Iterable[tuple[str, bytes]]], digest: st
     return verify
 
 
+def newsgroup_rows(archive: Path) -> Iterable[tuple[str, bytes]]:
+    return ((group, content) for group, _, content in readers.newsgroup_posts(archive))
+
+
+def fudan_rows(archive: Path) -> Iterable[tuple[str, bytes]]:
+    return ((label, content) for label, _, content in readers.fudan_documents(archive))
+
+
 def embed_pydocs(folder: Path, knobs: Corpus) -> None:
     """Write the docstrings of the installed packages as documents.jsonl, and the packages' versions as versions.json."""
     from lcm.corpora.pydocs import read_docstrings
@@ -107,7 +115,7 @@ CATALOGUE = {
             ),
         ),
         verify=same_content(
-            lambda archive: ((group, content) for group, _, content in readers.newsgroup_posts(archive)),
+            newsgroup_rows,
             "sha256:10dd633c4aa6e307b3ea82018f0c49c6418892e3ae4dbe3bee70098e2985c926",
         ),
         knobs=("text_form",),
@@ -148,7 +156,7 @@ CATALOGUE = {
             ),
         ),
         verify=same_content(
-            lambda archive: ((label, content) for label, _, content in readers.fudan_documents(archive)),
+            fudan_rows,
             "sha256:0530913b9b90537ed8510c4b5e8527168ee25ef4a1ac99ab4c95ee0f4a1da9a7",
         ),
         language="zh",

@@ -86,19 +86,19 @@ def kept_texts(corpus: str, knobs: Corpus, raw: Path, folder: Path) -> list[str]
         kept = np.load(folder / "kept.npy", allow_pickle=False)
         texts = [texts[index] for index in kept if index < len(texts)]
     if len(texts) != len(prepared.labels):
-        raise UserError(f"{folder}: has {len(prepared.labels)} documents, {raw} {len(texts)}; make it again with `dvc repro prepare@{corpus}`")
+        raise UserError(f"{folder}: has {len(prepared.labels)} documents, {raw} {len(texts)}; make it again with `dvc repro data/dvc.yaml:prepare@{corpus}`")
     return texts
 
 
 def _read(corpus: str, item: Entry, knobs: Corpus, raw: Path) -> Texts | Images:
     """The samples that take part. Raises UserError for originals that are missing or cannot be read."""
     if not raw.is_dir():
-        raise UserError(f"{raw}: not found; fetch the corpus first with `dvc repro fetch@{corpus}`")
+        raise UserError(f"{raw}: not found; fetch the corpus first with `dvc repro data/dvc.yaml:fetch@{corpus}`")
     try:
         content = item.read(raw, knobs)
     except (WrongContent, *PARSE_ERRORS) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"{raw}: cannot be read ({reason}); delete this folder and fetch it again with `dvc repro fetch@{corpus}`") from None
+        raise UserError(f"{raw}: cannot be read ({reason}); delete this folder and fetch it again with `dvc repro data/dvc.yaml:fetch@{corpus}`") from None
     return _only(content, choose(content.labels, knobs))
 
 
@@ -177,7 +177,7 @@ def _digest(folder: Path, names: list[str]) -> str:
 
 def load(folder: Path) -> Prepared:
     """A corpus that `prepare` wrote. Raises UserError if it is not there."""
-    meta = read_json(folder / "corpus.json", f"dvc repro prepare@{folder.name}")
+    meta = read_json(folder / "corpus.json", f"dvc repro data/dvc.yaml:prepare@{folder.name}")
 
     def array(name: str) -> np.ndarray:
         return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)

@@ -98,7 +98,7 @@ def _open_vectors(path: Path, size: int) -> Iterator[tuple[BinaryIO, str]]:
             with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
                 yield stream, path.name
     except FileNotFoundError:
-        raise UserError(f"{path}: not found; make it with `dvc repro`, or correct source in params.yaml") from None
+        raise UserError(f"{path}: not found; make it with `dvc repro data/dvc.yaml`, or correct source in params.yaml") from None
     except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read ({error}); delete it and get it again") from None
 
@@ -165,7 +165,7 @@ def _prepared_documents(folder: Path) -> Iterator[list[str]]:
 
 def read_vocabulary(folder: Path) -> tuple[list[str], np.ndarray]:
     """Words and counts of a prepared corpus, by id from 1. Raises UserError if there is none or if it holds no texts."""
-    meta = read_json(folder / "corpus.json", f"dvc repro prepare@{folder.name}")
+    meta = read_json(folder / "corpus.json", f"dvc repro data/dvc.yaml:prepare@{folder.name}")
     if meta["kind"] != "text":
         raise UserError(f"{folder}: holds {meta['kind']}, word vectors are for texts; correct params.yaml")
     rows = [line.split("\t") for line in (folder / "vocabulary.tsv").read_text(encoding="utf-8").splitlines()]
@@ -180,7 +180,7 @@ def read_texts(path: Path) -> Iterator[str]:
     """
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     if not files or not files[0].is_file():
-        raise UserError(f"{path}: no text found; make it with `dvc repro`, or correct text in params.yaml")
+        raise UserError(f"{path}: no text found; make it with `dvc repro data/dvc.yaml`, or correct text in params.yaml")
     for file in tqdm(files, f"reading {path}", unit="file", disable=None):
         try:
             yield from _lines(file)

@@ -41,8 +41,8 @@ def load_data(corpus: str, noise: int) -> tuple[prepare.Prepared, np.ndarray, np
     data = prepare.load(DATA / "corpus" / corpus)
     return (
         data,
-        _load(DATA / "splits" / f"{corpus}.npy", f"dvc repro split@{corpus}", data),
-        _load(DATA / "noise" / corpus / f"{noise}.npy", f"dvc repro corrupt@{corpus}", data),
+        _load(DATA / "splits" / f"{corpus}.npy", f"dvc repro data/dvc.yaml:split@{corpus}", data),
+        _load(DATA / "noise" / corpus / f"{noise}.npy", f"dvc repro data/dvc.yaml:corrupt@{corpus}", data),
     )
 
 

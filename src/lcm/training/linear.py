@@ -21,7 +21,7 @@ def fit_run(data: Prepared, assignment: np.ndarray, fit_labels: np.ndarray, sett
     if windowed:
         window = encode.window(ids, offsets, settings.vocabulary_size, settings.maxlen, settings.truncation, "post")
         ids, offsets = window[window > 0], np.concatenate([[0], np.cumsum((window > 0).sum(1))])
-    counts = csr_matrix((np.ones(len(ids), np.float64), ids, offsets), shape=(len(data.labels), int(data.ids.max()) + 1))
+    counts = csr_matrix((np.ones(len(ids)), ids.copy(), offsets), shape=(len(data.labels), int(data.ids.max()) + 1))
     counts.sum_duplicates()
     train, test = (np.flatnonzero(assignment == part) for part in (TRAIN, TEST))
     tfidf = TfidfTransformer(sublinear_tf=settings.sublinear_tf).fit(counts[train])

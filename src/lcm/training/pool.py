@@ -58,9 +58,9 @@ def run_jobs(work: Callable[[dict], dict], jobs: list[dict], epochs: int, proces
         listener.start()
         executor = ProcessPoolExecutor(count, context, initializer=_start_worker, initargs=(ticks,))
         try:
-            futures = [executor.submit(_do, work, job) for job in jobs]
-            for future in as_completed(futures):
-                future.result()
+            keys = {executor.submit(_do, work, job): job["key"] for job in jobs}
+            for future in as_completed(keys):
+                store.save_run(keys[future], future.result())
         except BrokenProcessPool:
             raise UserError(
                 f"{title}: a training process was ended from outside (out of memory?); finished runs are kept, "
@@ -102,15 +102,14 @@ def _start_worker(ticks) -> None:
     torch.set_num_threads(1)
 
 
-def _do(work: Callable[[dict], dict], job: dict) -> None:
+def _do(work: Callable[[dict], dict], job: dict) -> dict:
     record = work(job)
     if job["arm"] == "linear":
         tick()
         made_with = {"scikit-learn": version("scikit-learn"), "device": "cpu"}
     else:
         made_with = {"torch": version("torch"), "device": _device_name(job["device"])}
-    record |= {"key": job["key"], **made_with}
-    store.save_run(job["key"], _rounded(record))
+    return _rounded(record | {"key": job["key"], **made_with})
 
 
 def _device_name(device: str) -> str:

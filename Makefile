@@ -1,0 +1,38 @@
+# make quickstart   the whole study in small, from nothing to a table "paper | ours" (embedded corpora, no download)
+# make test         the tests
+# Both create the environment in .venv first if it is not there.
+
+.DEFAULT_GOAL := help
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+READY := $(VENV)/.ready
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+quickstart: $(READY)
+	@dvc repro quickstart/dvc.yaml
+	@cat reports/quickstart/table.txt
+
+test: $(READY)
+	@python -m pytest
+
+environment: $(READY)
+
+$(READY): requirements.txt pyproject.toml
+	@git --version >/dev/null 2>&1 || { echo "error: git is not installed; install git 2.25 or newer" >&2; exit 1; }
+	@git --version | awk '{split($$3, v, "."); if (v[1] * 1000 + v[2] < 2025) {print "error: found git " $$3 ", expected 2.25 or newer; update git" > "/dev/stderr"; exit 1}}'
+	@git rev-parse --git-dir >/dev/null 2>&1 || { echo "error: this folder is not a git clone, which DVC needs; get it with git clone" >&2; exit 1; }
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then echo "error: found $$(python3 --version 2>&1 || true), expected Python 3.11 or newer; install it, or name one: make PYTHON=/path/to/python3 ..." >&2; exit 1; fi; \
+	rm -rf $(VENV) && $$found -m venv $(VENV) || { echo "error: $$found cannot make a virtual environment; on Debian or Ubuntu: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+	@echo "installing the pinned requirements into $(VENV) (about 6 GB, one to five minutes)"
+	@if [ -t 1 ]; then quiet=; else quiet=-q; fi; \
+	python -m pip install --disable-pip-version-check $$quiet -r requirements.txt && \
+	python -m pip install --disable-pip-version-check -q --no-build-isolation --no-deps -e .
+	@python -m lcm.evidence.offline_plots .dvc/plots/offline.html
+	@touch $(READY)
+
+.PHONY: help quickstart test environment

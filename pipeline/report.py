@@ -1,0 +1,47 @@
+"""Stage `report`: cells of one study -> reports/<study>/ (page, tables, figures), metrics/<study>/ and metrics/<study>.json"""
+
+import argparse
+import platform
+import subprocess
+from pathlib import Path
+
+from lcm.errors import UserError, run_main
+from lcm.evidence.report import write_report
+from lcm.files import write_text
+from lcm.params import load_params
+from lcm.training.cell import cell_config
+
+
+def commit() -> str:
+    """The commit that the code and the parameters are at, marked if they differ from it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "src", "pipeline", "params.yaml", "dvc.yaml")
+        return git("rev-parse", "--short", "HEAD") + (" with uncommitted changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study")
+    study = parser.parse_args().study
+    params = load_params()
+    if study not in params.studies:
+        raise UserError(f"params.yaml: no studies.{study}; known are {', '.join(params.studies)}")
+    table = write_report(
+        study,
+        params.model_dump(),
+        lambda study, model, arm: cell_config(params, study, model, arm),
+        Path(),
+        {"commit": commit(), "Python": platform.python_version()},
+    )
+    write_text(Path("reports") / study / "table.txt", table + "\n")
+    print(table)
+
+
+if __name__ == "__main__":
+    run_main(main)

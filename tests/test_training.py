@@ -1,0 +1,319 @@
+"""Runs, cells and the store: on a small made-up corpus that a model can learn in seconds."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from lcm.errors import UserError
+from lcm.files import write_array, write_json
+from lcm.params import load_params
+from lcm.protocol.splits import TEST, TRAIN, make_splits
+from lcm.training import cell, store
+from lcm.training.methods import Method, methods
+from lcm.training.run import RunData, train_run
+
+ROOT = Path(__file__).parent.parent
+N_LABELS = 4
+
+
+def toy(n=240, seed=0):
+    """Documents of 12 tokens; a label's own three words are mixed with common ones. ids, offsets, labels."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(N_LABELS, size=n).astype(np.int16)
+    own = 1 + labels[:, None] * 3 + rng.integers(3, size=(n, 12))
+    ids = np.where(rng.random((n, 12)) < 0.5, own, rng.integers(13, 40, size=(n, 12))).astype(np.int32)
+    return ids.ravel(), np.arange(0, 12 * n + 1, 12), labels
+
+
+@pytest.fixture
+def params():
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["corpora"]["toy"] = {}
+    content["models"]["lstm_rand"] |= {"embedding": 8, "hidden": 8, "vocabulary_size": 40, "maxlen": 14}
+    content["models"]["cnn_rand"] |= {"embedding": 8, "filters": 6, "filter_sizes": [2, 3], "vocabulary_size": 40, "maxlen": 14, "train": {}}
+    content["train"] |= {"epochs": 3, "batch_size": 16, "lr": 0.02}
+    grid = {"corpora": ["toy"], "noise": [0], "models": ["lstm_rand", "cnn_rand"], "arms": ["ls", "lcm"]}
+    content["studies"] = {"small": {"splits": 2, "train": {}, "text": grid}}
+    return content
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch, params):
+    """A folder with params.yaml, a prepared corpus `toy`, its splits and labels, as the data stages would leave it."""
+    monkeypatch.chdir(tmp_path)
+    cell.load_data.cache_clear()
+    ids, offsets, labels = toy()
+    folder = tmp_path / "data/corpus/toy"
+    for name, array in (("ids", ids), ("offsets", offsets), ("labels", labels)):
+        write_array(folder / f"{name}.npy", array)
+    names = ["a.x", "a.y", "b.x", "b.y"]
+    write_json(folder / "corpus.json", {"corpus": "toy", "digest": "sha256:toy", "edition": "toy", "kind": "text", "labels": names})
+    splits = make_splits(labels, 10, 0.3, 0.1)
+    write_array(tmp_path / "data/splits/toy.npy", splits)
+    write_array(tmp_path / "data/noise/toy/0.npy", np.tile(labels, (10, 1)))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    return tmp_path
+
+
+def run_data(noise=None):
+    ids, _, labels = toy()
+    splits = make_splits(labels, 1, 0.3, 0.1)
+    return RunData(ids.reshape(-1, 12), splits[0], labels if noise is None else noise, labels, N_LABELS, np.array([0, 0, 1, 1]))
+
+
+def load(params, tmp_path):
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(params))
+    return load_params(tmp_path / "p.yaml")
+
+
+def without_time(record):
+    return {key: value for key, value in record.items() if key != "seconds"}
+
+
+@pytest.mark.parametrize("model", ["lstm_rand", "cnn_rand"])
+@pytest.mark.parametrize("arm", ["ls", "lcm"])
+def test_every_method_learns_and_a_seed_fixes_every_bit(params, tmp_path, model, arm):
+    params["models"][model]["maxlen"] = 12
+    checked = load(params, tmp_path)
+    train = checked.train.model_copy(update={"epochs": 12})
+    for method in methods(checked, arm, N_LABELS):
+        record = train_run(run_data(), checked.models[model], train, method, seed=1, device="cpu")
+        assert record["test"]["accuracy"] > 0.8, method  # chance is 0.25
+        again = train_run(run_data(), checked.models[model], train, method, seed=1, device="cpu")
+        assert without_time(record) == without_time(again)
+        other = train_run(run_data(), checked.models[model], train, method, seed=2, device="cpu")
+        assert record["curve"] != other["curve"]
+
+
+def test_lcm_stopped_at_once_is_cross_entropy_bit_for_bit(params, tmp_path):
+    """All methods of a seed start from the same predictor and see the samples in the same order; only the target differs."""
+    checked = load(params, tmp_path)
+    model = checked.models["lstm_rand"].model_copy(update={"maxlen": 12})
+    stopped = Method("lcm", lcm=checked.lcm.model_copy(update={"stop_epoch": 0}))
+    base = train_run(run_data(), model, checked.train, Method("base", epsilon=0.0), 0, "cpu")
+    assert without_time(train_run(run_data(), model, checked.train, stopped, 0, "cpu")) == without_time(base)
+    plain = train_run(run_data(), model, checked.train, Method("lcm", lcm=checked.lcm), 0, "cpu")
+    assert plain["curve"][0]["train_loss"] != base["curve"][0]["train_loss"]
+
+
+def test_after_the_stop_epoch_the_loss_is_cross_entropy(params, tmp_path):
+    checked = load(params, tmp_path)
+    model = checked.models["lstm_rand"].model_copy(update={"maxlen": 12})
+    curves = {}
+    for resets in (False, True):
+        lcm = checked.lcm.model_copy(update={"stop_epoch": 2, "stop_resets_optimizer": resets})
+        curves[resets] = train_run(run_data(), model, checked.train, Method("lcm", lcm=lcm), 0, "cpu")["curve"]
+        assert ["lcd_entropy" in row for row in curves[resets]] == [True, True, False]
+    assert curves[False][:2] == curves[True][:2] and curves[False][2] != curves[True][2]
+
+
+def test_the_test_part_chooses_nothing(params, tmp_path):
+    """Scrambled test labels change the test numbers and not one number of the training curve."""
+    checked = load(params, tmp_path)
+    model = checked.models["lstm_rand"].model_copy(update={"maxlen": 12})
+    data = run_data()
+    scrambled = data.labels.copy()
+    scrambled[data.assignment == TEST] = (scrambled[data.assignment == TEST] + 1) % N_LABELS
+    other = RunData(data.inputs, data.assignment, np.where(data.assignment == TEST, scrambled, data.fit_labels), scrambled, N_LABELS, data.groups)
+    a, b = (train_run(each, model, checked.train, Method("base", epsilon=0.0), 0, "cpu") for each in (data, other))
+    assert a["curve"] == b["curve"] and a["best_epoch"] == b["best_epoch"] and a["test"] != b["test"]
+
+
+def test_a_diverging_run_says_so(params, tmp_path):
+    checked = load(params, tmp_path)
+    model = checked.models["cnn_rand"].model_copy(update={"maxlen": 12})
+    wild = checked.train.model_copy(update={"lr": 1e38})
+    record = train_run(run_data(), model, wild, Method("base", epsilon=0.0), 0, "cpu")
+    assert "in epoch" in record["failed"] and "test" not in record
+
+
+def cell_path(model, arm):
+    return Path("metrics/cells/small") / f"{cell.cell_name('toy', 0, model, arm)}.json"
+
+
+def numbers(path):
+    content = json.loads(path.read_text())
+    return {name: [without_time(run) for run in method["runs"]] for name, method in content["methods"].items()}
+
+
+def test_a_cell_equals_its_runs_trained_alone(workplace):
+    params = load_params()
+    cell.train_cell(params, "small", "toy", 0, "lstm_rand", "lcm", "cpu")
+    found = numbers(cell_path("lstm_rand", "lcm"))
+    assert set(found) == {"lcm", "ls_matched"} and all(len(runs) == 2 for runs in found.values())
+    data, splits, fit_labels = cell.load_data("toy", 0)
+    settings = params.models["lstm_rand"]
+    inputs = cell.text_inputs(data, splits[1] == TRAIN, settings.vocabulary_size, settings.maxlen, "pre", "pre", "all")
+    alone = train_run(
+        RunData(inputs, splits[1], fit_labels[1], np.asarray(data.labels), N_LABELS, np.array([0, 0, 1, 1])),
+        settings, params.train, methods(params, "lcm", N_LABELS)[0], seed=1, device="cpu",
+    )  # fmt: skip
+    for name, value in alone["test"].items():
+        assert found["lcm"][1]["test"][name] == pytest.approx(value, abs=1e-6)
+    curves = json.loads((Path("metrics/curves/small") / cell_path("lstm_rand", "lcm").name).read_text())
+    assert [row["epoch"] for row in curves if row["method"] == "lcm" and row["split"] == 1] == [1, 2, 3]
+
+
+def test_what_is_in_the_store_is_not_trained_again_and_gives_the_same_bytes(workplace, monkeypatch):
+    params = load_params()
+    cell.train_cell(params, "small", "toy", 0, "cnn_rand", "ls", "cpu")
+    before = cell_path("cnn_rand", "ls").read_bytes()
+    cell_path("cnn_rand", "ls").unlink()
+    trained = []
+    monkeypatch.setattr(cell.pool, "run_jobs", lambda work, jobs, *rest: trained.extend(jobs))
+    cell.train_cell(params, "small", "toy", 0, "cnn_rand", "ls", "cpu")
+    assert not trained and cell_path("cnn_rand", "ls").read_bytes() == before
+
+
+def test_keys_know_everything_that_determines_a_run_and_nothing_else(workplace, params, monkeypatch):
+    def keys(change=lambda content: None, arm="lcm"):
+        content = yaml.safe_load(yaml.safe_dump(params))
+        change(content)
+        checked = load(content, workplace)
+        seen = []
+        monkeypatch.setattr(cell.pool, "run_jobs", lambda work, jobs, *rest: seen.extend(jobs))
+        with pytest.raises(TypeError):  # nothing was trained, so there are no records to collect
+            cell.train_cell(checked, "small", "toy", 0, "lstm_rand", arm, "cpu")
+        return {(job["method"], job["split"]): job["key"] for job in seen}
+
+    start = keys()
+    assert len(set(start.values())) == 4
+    for change in (
+        lambda content: content["train"].update(lr=0.03),
+        lambda content: content["models"]["lstm_rand"].update(hidden=9),
+        lambda content: content["models"]["lstm_rand"].update(train={"epochs": 4}),
+        lambda content: content["lcm"].update(alpha=2.0),
+    ):
+        assert not set(keys(change).values()) & set(start.values())
+    for change in (
+        lambda content: content["ls"].update(epsilon=0.2),
+        lambda content: content["models"]["cnn_rand"].update(filters=9),
+        lambda content: content["execution"].update(processes=1),
+    ):
+        assert keys(change) == start
+    write_array(workplace / "data/noise/toy/0.npy", 3 - np.load(workplace / "data/noise/toy/0.npy"))
+    cell.load_data.cache_clear()
+    assert not set(keys().values()) & set(start.values())
+
+
+def test_a_killed_cell_goes_on_where_it_stopped(workplace, params):
+    """kill -9 of everything after the first run has finished; the second start trains the rest and equals an uninterrupted cell."""
+    params["train"]["epochs"] = 40
+    params["execution"]["processes"] = 1
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    command = [sys.executable, str(ROOT / "pipeline/train.py"), "small", "toy", "0", "lstm_rand", "ls"]
+
+    def start(run_store):
+        environment = os.environ | {"LCM_RUN_STORE": str(run_store), "PYTHONPATH": str(ROOT / "src")}
+        return subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    assert start(workplace / "whole").wait(120) == 0
+    whole = numbers(cell_path("lstm_rand", "ls"))
+    cell_path("lstm_rand", "ls").unlink()
+
+    broken = workplace / "broken"
+    process = start(broken)
+    deadline = time.time() + 60
+    while not list(broken.glob("*/*.json")) and time.time() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = {path: path.stat().st_mtime_ns for path in broken.glob("*/*.json")}
+    assert 1 <= len(finished) < 4 and not cell_path("lstm_rand", "ls").exists()
+
+    assert start(broken).wait(120) == 0
+    assert numbers(cell_path("lstm_rand", "ls")) == whole
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in finished.items())
+
+
+def test_workers_do_not_outlive_their_parent(workplace, params):
+    params["train"]["epochs"] = 100000
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, str(ROOT / "pipeline/train.py"), "small", "toy", "0", "lstm_rand", "ls"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    group = lambda: [pid for pid in os.listdir("/proc") if pid.isdigit() and _works_for(pid, str(workplace))]  # noqa: E731
+    deadline = time.time() + 60
+    while len(group()) < 4 and time.time() < deadline:  # parent, fork server, two workers
+        time.sleep(0.1)
+    time.sleep(1)
+    process.kill()
+    process.wait()
+    deadline = time.time() + 30
+    while group() and time.time() < deadline:
+        time.sleep(0.1)
+    assert not group()
+
+
+def _works_for(pid, folder):
+    try:
+        return int(pid) != os.getpid() and os.readlink(f"/proc/{pid}/cwd") == folder
+    except OSError:
+        return False
+
+
+def test_missing_data_and_wrong_pairs_are_said_in_one_line(workplace):
+    params = load_params()
+    Path("data/noise/toy/0.npy").rename("data/noise/toy/1.npy")
+    cell.load_data.cache_clear()
+    with pytest.raises(UserError, match=r"data/noise/toy/0.npy: not found; make it with `dvc repro data/dvc.yaml:corrupt@toy`"):
+        cell.train_cell(params, "small", "toy", 0, "lstm_rand", "ls", "cpu")
+    Path("data/noise/toy/1.npy").rename("data/noise/toy/0.npy")
+    with pytest.raises(UserError, match="image_cnn cannot read corpus toy, which holds text"):
+        cell.train_cell(params, "small", "toy", 0, "image_cnn", "ls", "cpu")
+    write_array(Path("data/splits/toy.npy"), np.zeros((10, 7), np.uint8))
+    cell.load_data.cache_clear()
+    with pytest.raises(UserError, match="is for 7 samples, the corpus has 240"):
+        cell.train_cell(params, "small", "toy", 0, "lstm_rand", "ls", "cpu")
+
+
+def test_when_every_run_fails_the_stage_fails(workplace, params):
+    params["train"]["lr"] = 1e38
+    with pytest.raises(UserError, match="every run failed"):
+        cell.train_cell(load(params, workplace), "small", "toy", 0, "cnn_rand", "ls", "cpu")
+
+
+def test_linear_learns_and_its_window_sees_less(workplace):
+    cell.train_cell(load_params(), "small", "toy", 0, "linear", "linear", "cpu")
+    found = json.loads((Path("metrics/cells/small") / "toy-noise0-linear.json").read_text())["methods"]
+    assert set(found) == {"linear", "linear_window"}
+    assert all(run["test"]["accuracy"] > 0.8 for run in found["linear"]["runs"])
+
+
+def test_a_broken_record_counts_as_absent():
+    store.save_run("ab12", {"test": 1})
+    assert store.load_run("ab12") == {"test": 1}
+    path = next(store.store_folder().rglob("*.json"))
+    path.write_text('{"test": 1')
+    assert store.load_run("ab12") is None and store.load_run("ff") is None
+    assert not list(store.store_folder().rglob("*.part"))
+
+
+def test_a_fitted_vocabulary_of_the_training_part(workplace, params):
+    params["models"]["lstm_rand"] |= {"vocabulary_fit": "train", "vocabulary_size": 10}
+    cell.train_cell(load(params, workplace), "small", "toy", 0, "lstm_rand", "ls", "cpu")
+    data, splits, _ = cell.load_data("toy", 0)
+    train = splits[0] == TRAIN
+    window = cell.text_inputs(data, train, 10, 14, "pre", "pre", "train")
+    counts = np.bincount(np.asarray(data.ids).reshape(-1, 12)[train].ravel(), minlength=40)
+    frequent = set(np.argsort(-counts[1:], kind="stable")[:9] + 1)
+    assert (window > 0).sum() == np.isin(data.ids, list(frequent)).sum()
+
+
+def test_workers_have_one_thread_each():
+    """The pool's environment reaches the workers before they load a BLAS."""
+    cell.pool.run_jobs(report_threads, [{"key": "t", "arm": "ls", "device": "cpu"}], 1, 1, "cpu", "threads")
+    assert store.load_run("t")["threads"] == [1, "1"]
+
+
+def report_threads(job):
+    return {"threads": [torch.get_num_threads(), os.environ["OMP_NUM_THREADS"]]}
