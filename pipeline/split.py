@@ -16,7 +16,9 @@ def main() -> None:
     corpus = parser.parse_args().corpus
     split = load_params().split
     data = load(Path("data/corpus") / corpus)
-    write_array(Path("data/splits") / f"{corpus}.npy", make_splits(data.labels, split.n, split.test, split.val, split.stratified, data.names))
+    official_test = data.official_test if split.images == "official" else None
+    splits = make_splits(data.labels, split.n, split.test, split.val, split.stratified, data.names, official_test)
+    write_array(Path("data/splits") / f"{corpus}.npy", splits)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lcm.corpora import catalogue
-from lcm.corpora.catalogue import CATALOGUE, fetch
+from lcm.corpora.catalogue import CATALOGUE, fetch, newsgroup_rows, same_content
 from lcm.corpora.download import content_digest
 from lcm.corpora.prepare import load, prepare
 from lcm.errors import UserError
@@ -56,7 +56,7 @@ def place(tmp_path, monkeypatch):
     """A mirror with a re-packed archive, and a catalogue that knows its content and has no public source."""
     entry = CATALOGUE["20ng"]
     files = (dataclasses.replace(entry.files[0], urls=()),)
-    monkeypatch.setitem(catalogue.CATALOGUE, "20ng", dataclasses.replace(entry, files=files, digest=posts_digest(POSTS)))
+    monkeypatch.setitem(catalogue.CATALOGUE, "20ng", dataclasses.replace(entry, files=files, verify=same_content(newsgroup_rows, posts_digest(POSTS))))
     monkeypatch.setenv("LCM_MIRRORS", str(tmp_path / "mirror"))
     archive(tmp_path / "mirror/20ng/20news-bydate.tar.gz", dict(reversed(POSTS.items())))
     return tmp_path
@@ -125,7 +125,7 @@ def test_card_and_vocabulary(place):
 def test_an_empty_document_stops_or_is_dropped(place, monkeypatch):
     posts = POSTS | {"20news-bydate-train/rec.autos/103": b"From: c\nSubject:\n\n12345 !\n"}
     archive(place / "mirror/20ng/20news-bydate.tar.gz", posts)
-    monkeypatch.setitem(catalogue.CATALOGUE, "20ng", dataclasses.replace(catalogue.CATALOGUE["20ng"], digest=posts_digest(posts)))
+    monkeypatch.setitem(catalogue.CATALOGUE, "20ng", dataclasses.replace(catalogue.CATALOGUE["20ng"], verify=same_content(newsgroup_rows, posts_digest(posts))))
     with pytest.raises(UserError, match="20ng: 1 of 4 documents have no token.*'rec.autos'.*corpora.20ng.empty to drop"):
         prepared(place)
     assert not (place / "corpus").exists() and not list(place.glob(".corpus*"))
@@ -138,5 +138,5 @@ def test_stages_say_what_is_missing(place):
         prepare("20ng", Corpus(), place / "nowhere", place / "corpus", place / "card.json")
     with pytest.raises(UserError, match="dvc repro data/dvc.yaml:prepare@corpus"):
         load(place / "corpus")
-    with pytest.raises(UserError, match="'20mg' is not in the catalogue.*known are 20ng"):
+    with pytest.raises(UserError, match="'20mg' is not in the catalogue, which has 20ng"):
         fetch("20mg", Corpus(), Path("raw"))

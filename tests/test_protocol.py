@@ -5,8 +5,10 @@ import pytest
 from scipy.stats import chisquare
 
 from lcm.errors import UserError
+from lcm.params import Corpus
 from lcm.protocol.noise import add_noise, label_groups
 from lcm.protocol.splits import TEST, TRAIN, VAL, make_splits
+from lcm.protocol.subsets import choose
 
 # 20NG: class sizes of train + test, alphabetical (corpora README)
 NAMES = """alt.atheism comp.graphics comp.os.ms-windows.misc comp.sys.ibm.pc.hardware comp.sys.mac.hardware comp.windows.x misc.forsale
@@ -46,6 +48,29 @@ def test_small_classes_are_named():
         make_splits(np.array([0] * 500 + [1] * 3), 50, 0.6, 0.2, names=["common", "rare"])
     splits = make_splits(np.array([0] * 500 + [1] * 3), 50, 0.3, 0.1, stratified=True)
     assert np.all([[(splits[:, 500:] == part).sum(1) == 1] for part in (TRAIN, VAL, TEST)])
+
+
+@pytest.mark.parametrize("stratified", [False, True])
+def test_an_official_test_part_is_the_test_part_of_every_split(stratified):
+    labels = np.random.default_rng(0).integers(0, 10, 7000)
+    official = np.arange(7000) >= 6000
+    splits = make_splits(labels, 3, 0.30, 0.10, stratified, official_test=official)
+    assert np.all((splits == TEST) == official)
+    assert np.all(abs((splits == VAL).sum(1) - 700) <= 10)
+    assert np.any(splits[0] != splits[1])
+
+
+def test_choose_draws_by_seed_and_is_stable():
+    labels = ["b"] * 50 + ["a"] * 5 + ["c"] * 45
+    knobs = Corpus(labels=["a", "b"], per_label=20, subset=10, subset_seed=3)
+    chosen = choose(labels, knobs)
+    assert len(chosen) == 10 and np.all(np.diff(chosen) > 0) and not {labels[i] for i in chosen} - {"a", "b"}
+    assert choose([labels[i] for i in chosen], knobs).tolist() == list(range(10))  # a second time changes nothing
+    assert len(choose(labels, Corpus(per_label=20))) == 45 and len(choose(labels, Corpus())) == 100
+    draws = [choose(labels, Corpus(subset=50, subset_seed=seed)).tolist() for seed in (0, 0, 1)]
+    assert draws[0] == draws[1] != draws[2]
+    hits = np.bincount(np.concatenate([choose(["x"] * 20, Corpus(subset=10, subset_seed=seed)) for seed in range(400)]), minlength=20)
+    assert chisquare(hits).pvalue > 1e-4  # every sample is as likely as every other
 
 
 def test_groups_of_20ng():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lcm.text.encode import build_vocabulary, encode, refit, window
+from lcm.text.encode import encode, refit, window
 from lcm.text.english import tokenise
 
 DOCUMENTS = [["b", "a", "a", "c"], ["a", "d"], [], ["c", "b", "a", "a", "e"]]
@@ -15,9 +15,8 @@ def test_english_tokens():
 
 
 def test_vocabulary_is_by_frequency_then_alphabet():
-    words, counts = build_vocabulary(DOCUMENTS)
+    words, counts, ids, offsets = encode(iter(DOCUMENTS))
     assert words == ["a", "b", "c", "d", "e"] and counts.tolist() == [5, 2, 2, 1, 1]
-    ids, offsets = encode(DOCUMENTS, words)
     assert offsets.tolist() == [0, 4, 6, 6, 11]
     assert ids.tolist() == [2, 1, 1, 3, 1, 4, 3, 2, 1, 1, 5]
 
@@ -37,16 +36,14 @@ def naive_window(documents, words, size, maxlen, truncation, padding):
 def test_window_equals_a_naive_one(truncation, padding):
     rng = np.random.default_rng(0)
     documents = [[f"w{n}" for n in rng.zipf(1.5, size=rng.integers(0, 30)) if n < 60] for _ in range(200)]
-    words, _ = build_vocabulary(documents)
-    ids, offsets = encode(documents, words)
+    words, _, ids, offsets = encode(documents)
     for size, maxlen in ((10, 7), (61, 100), (2, 3)):
         found = window(ids, offsets, size, maxlen, truncation, padding)
         assert found.tolist() == naive_window(documents, words, size, maxlen, truncation, padding)
 
 
 def test_refit_counts_chosen_documents_only():
-    words, _ = build_vocabulary(DOCUMENTS)
-    ids, offsets = encode(DOCUMENTS, words)
+    _, _, ids, offsets = encode(DOCUMENTS)
     new = refit(ids, offsets, np.array([False, True, False, False]))  # a and d once each, the rest never
     renamed = dict(zip(ids.tolist(), new.tolist(), strict=True))
     assert renamed == {1: 1, 4: 2, 2: 3, 3: 4, 5: 5}

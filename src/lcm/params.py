@@ -21,14 +21,35 @@ class Group(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Corpus(Group):
-    """Knobs of one corpus; which of them a corpus has is for its reader to say (corpora/catalogue.py)."""
+Column = str | Annotated[int, Field(ge=0)]
 
-    text_form: Literal["allterms", "raw", "stripped"] | None = None
-    tokens: Literal["letters", "words"] = "letters"
+
+class Corpus(Group):
+    """Knobs of one corpus. Which of them a corpus of the catalogue has is for its entry to say (corpora/catalogue.py)."""
+
+    tokens: Literal["letters", "words", "jieba", "characters"] | None = None  # None: letters (English), jieba (Chinese)
     empty: Literal["error", "drop"] = "error"
+
+    # which documents, in this order; applied after merging train and test
+    subset_of: str | None = None
+    labels: Annotated[list[str], Field(min_length=2)] | None = None
     per_label: Count | None = None
+    subset: Count | None = None
+    subset_seed: Annotated[int, Field(ge=0)] = 0
+
+    # of single formats
+    text_form: Literal["allterms", "raw", "stripped"] | None = None
     min_words: Count | None = None
+    use_title: bool = False
+    strip_header: bool = False
+    sources: Annotated[list[str], Field(min_length=1)] | None = None
+    bad_rows: Literal["error", "drop"] = "error"
+
+    # your own data
+    path: str | None = None
+    text: Column | Annotated[list[Column], Field(min_length=1)] | None = None
+    label: Column | None = None
+    language: Literal["en", "zh"] | None = None
 
 
 class Split(Group):
@@ -36,12 +57,54 @@ class Split(Group):
     test: Share
     val: Share
     stratified: bool
+    images: Literal["official", "random"]
 
     @model_validator(mode="after")
     def some_training_data(self):
         if self.test + self.val >= 1:
             raise ValueError(f"test + val must be below 1, found {self.test} + {self.val}")
         return self
+
+
+class Skipgram(Group):
+    text: str
+    language: Literal["en", "zh"]
+    size: Count
+    window: Count
+    min_count: Count
+    epochs: Count
+    seed: Annotated[int, Field(ge=0)]
+
+
+class VectorSource(Group):
+    source: str
+    size: Count
+
+
+class Vectors(Group):
+    words: Count
+    unknown: Literal["scaled", "uniform01"]
+    seed: Annotated[int, Field(ge=0)]
+    corpora: dict[str, VectorSource]
+
+
+class Encoder(Group):
+    """A pre-trained encoder: in a local folder, in an installed package, or on the Hugging Face hub (owner/name, or owner/name@revision)."""
+
+    folder: str | None = None
+    package: str | None = None
+    hub: str | None = None
+
+    @model_validator(mode="after")
+    def one_place(self):
+        if [self.folder, self.package, self.hub].count(None) != 2:
+            raise ValueError("expected one of folder, package, hub")
+        return self
+
+
+class Wordpieces(Group):
+    maxlen: Annotated[int, Field(ge=3, le=512)]
+    corpora: dict[str, str]
 
 
 class Noise(Group):
@@ -154,6 +217,11 @@ class Execution(Group):
 
 class Params(Group):
     corpora: dict[str, Corpus]
+    texts: list[str]
+    skipgram: dict[str, Skipgram]
+    vectors: Vectors
+    encoders: dict[str, Encoder]
+    wordpieces: Wordpieces
     split: Split
     noise: Noise
     models: dict[str, Model]
@@ -166,6 +234,14 @@ class Params(Group):
 
     @model_validator(mode="after")
     def names_are_known(self):
+        for where, names, known in (
+            ("vectors.corpora", self.vectors.corpora, self.corpora),
+            ("wordpieces.corpora", self.wordpieces.corpora, self.corpora),
+            ("wordpieces.corpora", self.wordpieces.corpora.values(), self.encoders),
+        ):
+            unknown = sorted(set(names) - set(known))
+            if unknown:
+                raise ValueError(f"{where} names {unknown}, known are {sorted(known)}")
         for name, study in self.studies.items():
             for grid in study.grids():
                 for kind, known in (("corpora", self.corpora), ("models", self.models)):

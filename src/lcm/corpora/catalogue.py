@@ -6,32 +6,60 @@ To add a corpus, add an entry here (with a reader in readers.py if its format is
 import importlib.util
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from lcm.corpora import readers
 from lcm.corpora.download import RemoteFile, WrongContent, content_digest, obtain
-from lcm.corpora.readers import Images, Texts
+from lcm.corpora.texts import Images, Texts
 from lcm.errors import UserError
 from lcm.files import new_folder, write_text
 from lcm.params import Corpus
+
+
+# Knobs that every corpus has; an entry names the others.
+IMAGE_KNOBS = ("subset_of", "labels", "per_label", "subset", "subset_seed")
+TEXT_KNOBS = (*IMAGE_KNOBS, "tokens", "empty")
 
 
 @dataclass(frozen=True)
 class Entry:
     """title: for people. read: the reader. files: originals to download, or embed: makes them from what is installed.
 
-    rows: (label, bytes) of every sample in the downloaded file, and digest: their content digest; a re-packed archive
-    with the right content is good, a right-named one with wrong content is refused.
+    verify: raises WrongContent at a file with wrong content; then a re-packed archive with the right content is good and a
+    right-named one with wrong content is refused. Without it the publisher's checksums must match. mirror: the folder in
+    LCM_MIRRORS, by default the corpus' name. language: of the texts, None for images. knobs: those of this corpus alone.
     """
 
     title: str
     read: Callable[[Path, Corpus], Texts | Images]
     files: tuple[RemoteFile, ...] = ()
     embed: Callable[[Path, Corpus], None] | None = None
-    rows: Callable[[Path], object] | None = None
-    digest: str | None = None
+    verify: Callable[[Path], None] | None = None
+    mirror: str | None = None
+    language: str | None = "en"
+    knobs: tuple[str, ...] = ()
+
+
+def same_content(rows: Callable[[Path], Iterable[tuple[str, bytes]]], digest: str) -> Callable[[Path], None]:
+    """A `verify` that compares the content digest of rows(path): (label, bytes) of every sample."""
+
+    def verify(path: Path) -> None:
+        found = content_digest(rows(path))
+        if found != digest:
+            raise WrongContent(f"content digest {found}, expected {digest}")
+
+    return verify
+
+
+def newsgroup_rows(archive: Path) -> Iterable[tuple[str, bytes]]:
+    return ((group, content) for group, _, content in readers.newsgroup_posts(archive))
+
+
+def fudan_rows(archive: Path) -> Iterable[tuple[str, bytes]]:
+    return ((label, content) for label, _, content in readers.fudan_documents(archive))
 
 
 def embed_pydocs(folder: Path, knobs: Corpus) -> None:
@@ -52,6 +80,25 @@ def embed_digits(folder: Path, knobs: Corpus) -> None:
     shutil.copyfile(Path(package.origin).parent / "datasets/data/digits.csv.gz", folder / "digits.csv.gz")
 
 
+def embed_own(folder: Path, knobs: Corpus) -> None:
+    """Copy a user's own table, so that it is kept with the results that were made from it."""
+    source = Path(knobs.path).expanduser()
+    if not source.is_file():
+        raise UserError(f"{source}: not found, or no file; give `path` relative to the root of the repository, or absolute")
+    shutil.copyfile(source, folder / source.name)
+
+
+def _idx_files(urls: tuple[str, ...], checksums: dict[str, str]) -> tuple[RemoteFile, ...]:
+    return tuple(RemoteFile(name, tuple(url + name for url in urls), f"md5:{md5}") for name, md5 in checksums.items())
+
+
+def _titles_files(base: dict[str, str], checksums: dict[str, str]) -> tuple[RemoteFile, ...]:
+    return tuple(RemoteFile(name, (base[name] + name,), f"sha256:{sha256}") for name, sha256 in checksums.items())
+
+
+CHARCNN = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv/"
+GITHUB = "https://raw.githubusercontent.com/"
+
 CATALOGUE = {
     "20ng": Entry(
         title="20 Newsgroups, bydate",
@@ -67,39 +114,280 @@ CATALOGUE = {
                 checksum="sha256:8f1b2514ca22a5ade8fbb9cfa5727df95fa587f4c87b786e15c759fa66d95610",
             ),
         ),
-        rows=lambda archive: ((group, content) for group, _, content in readers.newsgroup_posts(archive)),
-        digest="sha256:10dd633c4aa6e307b3ea82018f0c49c6418892e3ae4dbe3bee70098e2985c926",
+        verify=same_content(
+            newsgroup_rows,
+            "sha256:10dd633c4aa6e307b3ea82018f0c49c6418892e3ae4dbe3bee70098e2985c926",
+        ),
+        knobs=("text_form",),
     ),
-    "pydocs": Entry(title="Docstrings of our own dependencies", read=readers.read_jsonl, embed=embed_pydocs),
-    "digits": Entry(title="scikit-learn's 8x8 digits", read=readers.read_digits, embed=embed_digits),
+    "ag_news": Entry(
+        title="AG's News",
+        read=readers.read_ag_news,
+        files=(
+            RemoteFile("train.csv", (CHARCNN + "train.csv",), "md5:b1a00f826fdfbd249f79597b59e1dc12"),
+            RemoteFile("test.csv", (CHARCNN + "test.csv",), "md5:d52ea96a97a2d943681189a97654912d"),
+        ),
+        knobs=("use_title",),
+    ),
+    "dbpedia": Entry(
+        title="DBPedia",
+        read=readers.read_dbpedia,
+        files=(
+            RemoteFile(
+                name="dbpedia_csv.tar.gz",
+                urls=(
+                    "https://drive.google.com/uc?export=download&id=0Bz8a_Dbh9QhbQ2Vic1kxMmZZQ1k",
+                    "https://s3.amazonaws.com/fast-ai-nlp/dbpedia_csv.tgz",  # another archive of the same csv files
+                ),
+                checksum="md5:dca7b1ae12b1091090db52aa7ec5ca64",
+            ),
+        ),
+        verify=readers.verify_dbpedia,
+        knobs=("use_title",),
+    ),
+    "fdcnews": Entry(
+        title="FDCNews (Fudan corpus, the half of 9833 documents)",
+        read=readers.read_fudan,
+        files=(
+            RemoteFile(
+                name="fdcnews-9833-gbk.tar.xz",
+                # An archive of the whole repository; the content digest is of its folder test_corpus/answer.
+                urls=("https://codeload.github.com/ubaops/text_classify/tar.gz/73fe92d286c80146ffbd9746e289084986b75b40",),
+            ),
+        ),
+        verify=same_content(
+            fudan_rows,
+            "sha256:0530913b9b90537ed8510c4b5e8527168ee25ef4a1ac99ab4c95ee0f4a1da9a7",
+        ),
+        language="zh",
+        knobs=("strip_header",),
+    ),
+    "thucnews": Entry(
+        title="THUCNews",
+        read=readers.read_thucnews,
+        files=(
+            RemoteFile(
+                name="THUCNews.zip",
+                urls=(
+                    "https://thunlp.oss-cn-qingdao.aliyuncs.com/THUCNews.zip",
+                    "http://thuctc.thunlp.org/source/THUCNews.zip",
+                ),
+            ),
+        ),
+        verify=readers.verify_thucnews,
+        language="zh",
+    ),
+    "mnist": Entry(
+        title="MNIST",
+        read=readers.read_idx,
+        files=_idx_files(
+            ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
+            {
+                "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+                "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+                "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+                "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+            },
+        ),
+        language=None,
+    ),
+    "fashion_mnist": Entry(
+        title="Fashion-MNIST",
+        read=partial(readers.read_idx, names=readers.FASHION_LABELS),
+        files=_idx_files(
+            (
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+                "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+            ),
+            {
+                "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+                "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+                "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+                "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+            },
+        ),
+        language=None,
+    ),
+    # Partial or altered editions: real data, but not what the paper used, so under names of their own.
+    "ag_news_tokens": Entry(
+        title="AG's News, PARTIAL: the training set as lower-case tokens, some of them lost",
+        read=partial(readers.read_table, table=readers.AG_NEWS_TOKENS, names=("train_recovered_tokens.csv.gz",)),
+        files=(
+            RemoteFile(
+                name="train_recovered_tokens.csv.gz",
+                urls=(),
+                checksum="sha256:4ac680a8e1b5bae2b9c12e0b8627b17fea24fc6ca17baccb00b7bc8b1f33ef4f",
+            ),
+        ),
+        mirror="ag_news",
+    ),
+    "ag_news_original_case": Entry(
+        title="AG's News, PARTIAL: a part of the training set as published",
+        read=partial(readers.read_table, table=readers.AG_NEWS_ORIGINAL_CASE, names=("train_original_case_subset.csv",)),
+        files=(
+            RemoteFile(
+                name="train_original_case_subset.csv",
+                urls=(),
+                checksum="sha256:028c9f31e57eb98310f7a649a4f1e1860789042a3a30704b22c95863bc92ec39",
+            ),
+        ),
+        mirror="ag_news",
+        knobs=("sources",),
+    ),
+    "dbpedia_fragment": Entry(
+        title="DBPedia, PARTIAL: a part of it, from several sources, some of them altered",
+        read=partial(readers.read_table, table=readers.DBPEDIA_FRAGMENT, names=("dbpedia_subset_combined.csv.gz",)),
+        files=(
+            RemoteFile(
+                name="dbpedia_subset_combined.csv.gz",
+                urls=(),
+                checksum="sha256:eadfe2e0fd7907a462e271f01a442b32117389a047927eb13914702f3df0b0c1",
+            ),
+        ),
+        mirror="dbpedia",
+        knobs=("use_title", "sources"),
+    ),
+    "thucnews_titles": Entry(
+        title="THUCNews, PARTIAL: headlines of 10 classes",
+        read=partial(readers.read_table, table=readers.THUCNEWS_TITLES, names=("train.txt", "dev.txt", "test.txt")),
+        files=_titles_files(
+            {
+                "train.txt": GITHUB + "zjuneverknow/cuhk_ai_project_3/b5f51e20178bb8840f71a7fbb6c16eec87aa6ead/THUCNews/data/",
+                "dev.txt": GITHUB + "649453932/Chinese-Text-Classification-Pytorch/109e2aac8ada85096f839f6e5619a2f0a1774eb4/THUCNews/data/",
+                "test.txt": GITHUB + "649453932/Chinese-Text-Classification-Pytorch/e20553525b3132121562f7787e18db310c2e5b93/THUCNews/data/",
+            },
+            {
+                "train.txt": "6cb2d0a2c25c06ca51bc526cfa0a451fed2ee0382dce0b3ae5e322555eef0aa8",
+                "dev.txt": "6ed73aa2c57ee1560c8f76570d48735c4b1c29ae4983fe3523d56e115813e175",
+                "test.txt": "ebecc8c896635ad69730083ca7b81d37c42c9a5779bc05c9d2479d894e34f026",
+            },
+        ),
+        language="zh",
+        knobs=("bad_rows",),
+    ),
+    "thucnews_titles_b": Entry(
+        title="THUCNews, PARTIAL: headlines of 10 classes, another draw",
+        read=partial(readers.read_table, table=readers.THUCNEWS_TITLES_B, names=("dev.txt", "test.txt")),
+        files=_titles_files(
+            dict.fromkeys(
+                ("dev.txt", "test.txt"),
+                GITHUB + "zhenhanbai/THUCNews-text-classification/2b3b6ba8f06adfc2a69c7db8117de72ba97b50c3/data/",
+            ),
+            {
+                "dev.txt": "321142b41c2c881dc7e185ca610e0691ab4ca6bf36cb25095349e7ca9d4370c6",
+                "test.txt": "129fa700cf273d32e964a2837bf93534b16bb910a4c6d7b8b6f698a36ae8915e",
+            },
+        ),
+        mirror="thucnews_titles/draw_b",
+        language="zh",
+        knobs=("bad_rows",),
+    ),
+    # What every installation carries.
+    "pydocs": Entry(title="Docstrings of our own dependencies", read=readers.read_jsonl, embed=embed_pydocs, knobs=("min_words",)),
+    "digits": Entry(title="scikit-learn's 8x8 digits", read=readers.read_digits, embed=embed_digits, language=None),
 }
 
 
-def entry(corpus: str) -> Entry:
-    """The catalogue entry. Raises UserError for a name that has none."""
-    if corpus not in CATALOGUE:
-        raise UserError(f"corpus {corpus!r} is not in the catalogue (src/lcm/corpora/catalogue.py); known are {', '.join(sorted(CATALOGUE))}")
-    return CATALOGUE[corpus]
+@dataclass(frozen=True)
+class Original:
+    """What word vectors are made from: files and how to verify them, as in `Entry`."""
+
+    files: tuple[RemoteFile, ...]
+    verify: Callable[[Path], None] | None = None
+    mirror: str | None = None
+
+
+TEXTS = {
+    "glove": Original(
+        (RemoteFile("glove.6B.zip", ("http://nlp.stanford.edu/data/glove.6B.zip",)),),
+        verify=readers.verify_glove,
+    ),
+    "zhwiki": Original(
+        (
+            RemoteFile(
+                "zhwiki-latest-pages-articles.xml.bz2",
+                ("https://dumps.wikimedia.org/zhwiki/latest/zhwiki-latest-pages-articles.xml.bz2",),
+            ),
+        ),
+        verify=readers.verify_wikipedia,
+    ),
+    # Small or other texts, for trying things out.
+    "glove_head": Original(
+        (RemoteFile("glove.6B.100d.head.txt", (), "sha256:cd952ffe642cf07ec16683847c3bada9ffa4851939be4d55839851a666cdf115"),),
+        mirror="glove",
+    ),
+    "fudan_train": Original(  # the half of the Fudan corpus that FDCNews leaves out
+        (RemoteFile("fudan-train-9804-utf8.tar.xz", (), "sha256:4c746f8d6b36e2f126ed851f6513758fa59ba1b0ceaf2b97452c70857f5a7bcb"),),
+        mirror="fdcnews",
+    ),
+}
+
+
+def entry(corpus: str, knobs: Corpus) -> Entry:
+    """The catalogue's entry; of `subset_of`'s corpus for a subset, or one made for a user's own table (`path`).
+
+    Raises UserError for a name that has none, for own data under a name of the catalogue, and for knobs without effect.
+    """
+    origin = knobs.subset_of or corpus
+    if knobs.path is not None:
+        item = _own(corpus, knobs)
+    elif origin in CATALOGUE:
+        item = CATALOGUE[origin]
+    else:
+        raise UserError(
+            f"params.yaml: corpora.{corpus}: {origin!r} is not in the catalogue, which has {', '.join(CATALOGUE)}; "
+            "your own data needs the keys path, text, label and language"
+        )
+    allowed = (*(TEXT_KNOBS if item.language else IMAGE_KNOBS), *item.knobs)
+    useless = sorted(knobs.model_fields_set - {*allowed})
+    if useless:
+        raise UserError(f"params.yaml: corpora.{corpus}.{useless[0]} has no effect on this corpus; it has {', '.join(allowed)}")
+    if knobs.subset_of:
+        if corpus in CATALOGUE:
+            raise UserError(f"params.yaml: corpora.{corpus}.subset_of: {corpus} is a corpus of its own; give the subset another name")
+        item = replace(item, mirror=item.mirror or origin)
+    return item
+
+
+def _own(corpus: str, knobs: Corpus) -> Entry:
+    if corpus in CATALOGUE or knobs.subset_of:
+        raise UserError(f"params.yaml: corpora.{corpus}.path: {knobs.subset_of or corpus} is a corpus of the catalogue; give your data a name of its own")
+    for key in ("text", "label", "language"):
+        if getattr(knobs, key) is None:
+            raise UserError(f"params.yaml: corpora.{corpus}.{key} is missing; your own data needs path, text (columns), label (column) and language (en, zh)")
+    columns = [*(knobs.text if isinstance(knobs.text, list) else [knobs.text]), knobs.label]
+    if len({type(column) for column in columns}) > 1:
+        raise UserError(f"params.yaml: corpora.{corpus}: text and label are {columns}, expected only names, or only numbers (no header)")
+    return Entry(
+        title=f"Own data, {Path(knobs.path).name}",
+        read=readers.read_own,
+        embed=embed_own,
+        language=knobs.language,
+        knobs=("path", "text", "label", "language", "bad_rows"),
+    )
 
 
 def fetch(corpus: str, knobs: Corpus, folder: Path) -> list[str]:
     """Put the originals of a corpus into a folder, verified. Returns a line per file for people. Raises UserError."""
-    item = entry(corpus)
+    item = entry(corpus, knobs)
     if item.embed:
         with new_folder(folder) as part:
             item.embed(part, knobs)
-        return [f"{corpus}: made from the installed packages"]
+        return [f"{corpus}: copied from {knobs.path}" if knobs.path else f"{corpus}: made from the installed packages"]
+    files = item.files
+    if knobs.subset_of:  # what the parent has is not downloaded again
+        there = folder.parent / knobs.subset_of
+        files = tuple(replace(file, urls=(str(there / file.name), *file.urls)) if (there / file.name).is_file() else file for file in files)
+    return _obtain_all(corpus, files, folder, item)
+
+
+def fetch_text(name: str, folder: Path) -> list[str]:
+    """`fetch` of what word vectors are made from. Raises UserError."""
+    if name not in TEXTS:
+        raise UserError(f"params.yaml: texts: {name!r} is not in the catalogue, which has {', '.join(TEXTS)}; a file of your own needs no fetching")
+    return _obtain_all(name, TEXTS[name].files, folder, TEXTS[name])
+
+
+def _obtain_all(name: str, files: tuple[RemoteFile, ...], folder: Path, item: Entry | Original) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
-    return [f"{corpus}: {file.name} from {obtain(corpus, file, folder, _verifier(item))}" for file in item.files]
-
-
-def _verifier(item: Entry) -> Callable[[Path], None] | None:
-    if not item.digest:
-        return None
-
-    def verify(path: Path) -> None:
-        found = content_digest(item.rows(path))
-        if found != item.digest:
-            raise WrongContent(f"content digest {found}, expected {item.digest}")
-
-    return verify
+    return [f"{name}: {file.name} from {obtain(item.mirror or name, file, folder, item.verify)}" for file in files]

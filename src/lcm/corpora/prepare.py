@@ -3,29 +3,39 @@
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from lcm.corpora.catalogue import entry
-from lcm.corpora.readers import Images, Texts
+from lcm.corpora.catalogue import Entry, entry
+from lcm.corpora.download import PARSE_ERRORS, WrongContent
+from lcm.corpora.texts import Images, Texts
 from lcm.errors import UserError
 from lcm.files import new_folder, read_json, write_json, write_text
 from lcm.params import Corpus
+from lcm.protocol.subsets import choose
 from lcm.text import encode, english
+
+TOKENS = {"en": ("letters", "words"), "zh": ("jieba", "characters")}  # by language, the default first
+MOST_LABELS = 1000
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A prepared corpus, memory-mapped. Text: ids, offsets, words; images: pixels. labels: (n,) int16; names: of the labels."""
+    """A prepared corpus, memory-mapped. Text: ids, offsets; images: pixels. labels: (n,) int16; names: of the labels.
+
+    official_test: (n,) bool, the publisher's test part, for images that have one.
+    """
 
     meta: dict
     labels: np.ndarray
     ids: np.ndarray | None = None
     offsets: np.ndarray | None = None
     pixels: np.ndarray | None = None
+    official_test: np.ndarray | None = None
 
     @property
     def names(self) -> list[str]:
@@ -35,20 +45,23 @@ class Prepared:
 def prepare(corpus: str, knobs: Corpus, raw: Path, folder: Path, card: Path) -> dict:
     """Read, tokenise and write a corpus to `folder`, and its card to `card`. Returns the card.
 
-    Raises UserError for originals that are missing and for documents without a token.
+    Raises UserError for originals that are missing or cannot be read, for documents without a token, for knobs that do not fit.
     """
-    item = entry(corpus)
-    if not raw.is_dir():
-        raise UserError(f"{raw}: not found; fetch the corpus first with `dvc repro data/dvc.yaml:fetch@{corpus}`")
-    content = item.read(raw, knobs)
+    item = entry(corpus, knobs)
+    content = _read(corpus, item, knobs, raw)
     names = sorted(set(content.labels))
-    labels = np.array([names.index(label) for label in content.labels], np.int16)
+    if not 2 <= len(names) <= MOST_LABELS:
+        raise UserError(f"{corpus}: found {len(names)} labels in {len(content.labels)} samples, expected 2 to {MOST_LABELS}; is this the right column?")
+    codes = {name: code for code, name in enumerate(names)}
+    labels = np.array([codes[label] for label in content.labels], np.int16)
     with new_folder(folder) as part:
         if isinstance(content, Images):
             np.save(part / "pixels.npy", content.pixels)
+            if content.official_test is not None:
+                np.save(part / "official_test.npy", content.official_test)
             facts = {"kind": "images", "image_size": content.pixels.shape[-1]}
         else:
-            labels, facts = _prepare_texts(corpus, content, labels, knobs, part)
+            labels, facts = _prepare_texts(corpus, item, content, labels, knobs, part)
         np.save(part / "labels.npy", labels)
         meta = {
             "corpus": corpus,
@@ -63,39 +76,96 @@ def prepare(corpus: str, knobs: Corpus, raw: Path, folder: Path, card: Path) -> 
     return meta
 
 
-def _prepare_texts(corpus: str, content: Texts, labels: np.ndarray, knobs: Corpus, part: Path) -> tuple[np.ndarray, dict]:
-    documents = [english.tokenise(text, knobs.tokens) for text in tqdm(content.texts, f"tokenising {corpus}", disable=None)]
-    empty = [number for number, document in enumerate(documents) if not document]
-    if empty and knobs.empty == "error":
+def kept_texts(corpus: str, knobs: Corpus, raw: Path, folder: Path) -> list[str]:
+    """The texts of a prepared corpus, in the order of its labels. Raises UserError if it, or its originals, are missing or changed."""
+    prepared, item = load(folder), entry(corpus, knobs)
+    if prepared.ids is None:
+        raise UserError(f"{folder}: holds {prepared.meta['kind']}, not texts; take {corpus} out of this stage in params.yaml")
+    texts = _read(corpus, item, knobs, raw).texts
+    if (folder / "kept.npy").exists():
+        kept = np.load(folder / "kept.npy", allow_pickle=False)
+        texts = [texts[index] for index in kept if index < len(texts)]
+    if len(texts) != len(prepared.labels):
+        raise UserError(f"{folder}: has {len(prepared.labels)} documents, {raw} {len(texts)}; make it again with `dvc repro data/dvc.yaml:prepare@{corpus}`")
+    return texts
+
+
+def _read(corpus: str, item: Entry, knobs: Corpus, raw: Path) -> Texts | Images:
+    """The samples that take part. Raises UserError for originals that are missing or cannot be read."""
+    if not raw.is_dir():
+        raise UserError(f"{raw}: not found; fetch the corpus first with `dvc repro data/dvc.yaml:fetch@{corpus}`")
+    try:
+        content = item.read(raw, knobs)
+    except (WrongContent, *PARSE_ERRORS) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{raw}: cannot be read ({reason}); delete this folder and fetch it again with `dvc repro data/dvc.yaml:fetch@{corpus}`") from None
+    return _only(content, choose(content.labels, knobs))
+
+
+def _only(content: Texts | Images, chosen: np.ndarray) -> Texts | Images:
+    labels = [content.labels[index] for index in chosen]
+    if isinstance(content, Images):
+        official_test = None if content.official_test is None else content.official_test[chosen]
+        return Images(content.pixels[chosen], labels, official_test)
+    return Texts([content.texts[index] for index in chosen], labels, content.facts)
+
+
+def _tokenise(corpus: str, item: Entry, texts: list[str], knobs: Corpus) -> Iterable[list[str]]:
+    allowed = TOKENS[item.language]
+    tokens = knobs.tokens or allowed[0]
+    if tokens not in allowed:
+        raise UserError(f"params.yaml: corpora.{corpus}.tokens: found {tokens}, expected {' or '.join(allowed)} for language {item.language}")
+    if item.language == "zh":
+        from lcm.text import chinese
+
+        return chinese.tokenise_all(texts, tokens, f"tokenising {corpus}")
+    return (english.tokenise(text, tokens) for text in tqdm(texts, f"tokenising {corpus}", disable=None))
+
+
+def _prepare_texts(corpus: str, item: Entry, content: Texts, labels: np.ndarray, knobs: Corpus, part: Path) -> tuple[np.ndarray, dict]:
+    words, counts, ids, offsets = encode.encode(_tokenise(corpus, item, content.texts, knobs))
+    lengths = np.diff(offsets)
+    empty = np.flatnonzero(lengths == 0)
+    if len(empty) and knobs.empty == "error":
         raise UserError(
-            f"{corpus}: {len(empty)} of {len(documents)} documents have no token (the first is number {empty[0]}, "
+            f"{corpus}: {len(empty)} of {len(lengths)} documents have no token (the first is number {empty[0]}, "
             f"label {content.labels[empty[0]]!r}); set corpora.{corpus}.empty to drop to leave them out"
         )
-    kept = np.array([bool(document) for document in documents])
-    documents = [document for document in documents if document]
-    words, counts = encode.build_vocabulary(documents)
-    ids, offsets = encode.encode(documents, words)
+    kept = lengths > 0
+    if len(empty):
+        np.save(part / "kept.npy", np.flatnonzero(kept))
+    lengths, offsets = lengths[kept], np.append(0, offsets[1:][kept])
     np.save(part / "ids.npy", ids)
     np.save(part / "offsets.npy", offsets)
     write_text(part / "vocabulary.tsv", "".join(f"{word}\t{count}\n" for word, count in zip(words, counts, strict=True)))
     repeated = Counter(ids[start:end].tobytes() for start, end in zip(offsets[:-1], offsets[1:], strict=True))
-    lengths = np.diff(offsets)
     return labels[kept], {
         "kind": "text",
         "tokens": int(offsets[-1]),
         "words": len(words),
         "tokens_per_document": {"median": float(np.median(lengths)), "largest": int(lengths.max())},
         "empty_dropped": len(empty),
-        "exact_duplicates": len(documents) - len(repeated),
+        "exact_duplicates": len(lengths) - len(repeated),
+        **content.facts,
     }
 
 
 def _edition(title: str, samples: int, knobs: Corpus, raw: Path) -> str:
+    """One line that tells this corpus from others made from the same originals."""
     versions = raw / "versions.json"
     if versions.exists():
         title += " (" + ", ".join(f"{name} {version}" for name, version in json.loads(versions.read_text()).items()) + ")"
-    form = f", form {knobs.text_form}" if knobs.text_form else ""
-    return f"{title}, {samples} samples{form}"
+    parts = [title, f"{samples} samples"]
+    if knobs.subset or (knobs.per_label and not versions.exists()):
+        parts[-1] += f" drawn with seed {knobs.subset_seed}"
+    if knobs.text_form:
+        parts.append(f"form {knobs.text_form}")
+    if knobs.labels:
+        parts.append(f"{len(knobs.labels)} labels chosen")
+    if knobs.sources:
+        parts.append("from " + " and ".join(knobs.sources))
+    parts += [text for knob, text in (("use_title", "with titles"), ("strip_header", "headers stripped")) if getattr(knobs, knob)]
+    return ", ".join(parts)
 
 
 def _digest(folder: Path, names: list[str]) -> str:
@@ -113,5 +183,6 @@ def load(folder: Path) -> Prepared:
         return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
 
     if meta["kind"] == "images":
-        return Prepared(meta, array("labels"), pixels=array("pixels"))
+        official_test = array("official_test") if (folder / "official_test.npy").exists() else None
+        return Prepared(meta, array("labels"), pixels=array("pixels"), official_test=official_test)
     return Prepared(meta, array("labels"), array("ids"), array("offsets"))

@@ -1,35 +1,25 @@
 """One reader per format. A reader takes the folder of verified originals and the corpus' knobs, and returns texts or images."""
 
+import bz2
 import csv
 import gzip
 import json
 import re
 import tarfile
+import zipfile
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from lcm.corpora.download import WrongContent, safe_members
+from lcm.corpora.tables import Table, collect, read_tables, text_stream
+from lcm.corpora.texts import Images, Texts
+from lcm.errors import UserError
 from lcm.params import Corpus
-
-
-@dataclass(frozen=True)
-class Texts:
-    """texts and labels run in parallel; documents in an order that depends on the content only."""
-
-    texts: list[str]
-    labels: list[str]
-
-
-@dataclass(frozen=True)
-class Images:
-    """pixels: (n, side, side) uint8. labels run in parallel."""
-
-    pixels: np.ndarray
-    labels: list[str]
+from lcm.protocol.subsets import choose
 
 
 def newsgroup_posts(archive: Path) -> Iterator[tuple[str, str, bytes]]:
@@ -87,3 +77,213 @@ def read_digits(folder: Path, knobs: Corpus) -> Images:
         table = np.array([[int(float(cell)) for cell in row] for row in csv.reader(file)])
     pixels = np.rint(table[:, :64] * 255 / 16).astype(np.uint8).reshape(-1, 8, 8)
     return Images(pixels, [str(digit) for digit in table[:, 64]])
+
+
+MNIST_LABELS = tuple("0123456789")
+FASHION_LABELS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+IDX_PARTS = ("train", "t10k")  # training part, official test part
+
+
+def read_idx(folder: Path, knobs: Corpus, names: tuple[str, ...] = MNIST_LABELS) -> Images:
+    """The four idx files of MNIST and of its replacements, training part first; `names` of the labels 0 to 9."""
+    pixels = [_idx_array(folder / f"{part}-images-idx3-ubyte.gz") for part in IDX_PARTS]
+    labels = [_idx_array(folder / f"{part}-labels-idx1-ubyte.gz") for part in IDX_PARTS]
+    for part, images, codes in zip(IDX_PARTS, pixels, labels, strict=True):
+        if images.ndim != 3 or codes.shape != images.shape[:1] or codes.max(initial=0) >= len(names):
+            raise WrongContent(f"{part}: found images {images.shape}, labels {codes.shape} up to {codes.max(initial=0)}, which do not fit together")
+    official_test = np.repeat([False, True], [len(codes) for codes in labels])
+    return Images(np.concatenate(pixels), [names[code] for code in np.concatenate(labels)], official_test)
+
+
+def _idx_array(path: Path) -> np.ndarray:
+    """An idx file of bytes: two zeros, the type 8, the number of dimensions, each dimension in 4 bytes, the data."""
+    content = gzip.decompress(path.read_bytes())
+    shape = np.frombuffer(content, ">i4", content[3], 4) if content[:3] == b"\0\0\x08" else None
+    if shape is None or len(content) != 4 + 4 * len(shape) + shape.prod():
+        raise WrongContent(f"{path.name}: found {len(content)} bytes that begin with {content[:4].hex()}, expected a whole idx file of bytes")
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+
+
+def _codes(first: int, names: str) -> dict[str, str]:
+    return {str(code): name for code, name in enumerate(names.split(), first)}
+
+
+# class, title, description; no header
+AG_NEWS = Table(text=(2,), label=0, title=1, names=_codes(1, "World Sports Business Sci/Tech"))
+DBPEDIA = Table(
+    text=(2,),
+    label=0,
+    title=1,
+    names=_codes(
+        1,
+        "Company EducationalInstitution Artist Athlete OfficeHolder MeanOfTransportation Building NaturalPlace Village Animal Plant "
+        "Album Film WrittenWork",
+    ),
+)
+DBPEDIA_PER_LABEL = {"train.csv": 40_000, "test.csv": 5_000}
+
+
+def read_ag_news(folder: Path, knobs: Corpus) -> Texts:
+    """AG's News of Zhang et al.: train.csv and test.csv merged; the title is read if `use_title` says so."""
+    return read_tables([folder / "train.csv", folder / "test.csv"], AG_NEWS, knobs)
+
+
+def _dbpedia_members(archive: Path) -> Iterator[tuple[str, object]]:
+    with tarfile.open(archive, "r:gz") as tar:  # not "r|gz": its members cannot be text streams in Python 3.11
+        for member in safe_members(tar):
+            name = member.name.split("/")[-1]
+            if name in DBPEDIA_PER_LABEL:
+                yield name, text_stream(tar.extractfile(member))
+
+
+def read_dbpedia(folder: Path, knobs: Corpus) -> Texts:
+    """DBPedia of Zhang et al.: both csv files in the archive merged; the title is read if `use_title` says so."""
+    return collect(_dbpedia_members(folder / "dbpedia_csv.tar.gz"), DBPEDIA, knobs)
+
+
+def verify_dbpedia(archive: Path) -> None:
+    """Raises WrongContent unless the archive holds both csv files with as many documents of each class as published."""
+    try:
+        found = {name: Counter(collect([(name, stream)], DBPEDIA, Corpus()).labels) for name, stream in _dbpedia_members(archive)}
+    except UserError as error:
+        raise WrongContent(str(error)) from None
+    for name, count in DBPEDIA_PER_LABEL.items():
+        if found.get(name) != dict.fromkeys(DBPEDIA.names.values(), count):
+            raise WrongContent(f"found {dict(found.get(name, {}))} in {name}, expected {count} documents of each of the 14 classes")
+
+
+# class, rank inside the class, text (, source); no header
+AG_NEWS_TOKENS = Table(text=(2,), label=0, names=AG_NEWS.names)
+AG_NEWS_ORIGINAL_CASE = Table(text=(2,), label=0, source=3, names=AG_NEWS.names)
+DBPEDIA_FRAGMENT = Table(text=(2,), label=0, title=1, source=3, names=DBPEDIA.names)
+THUCNEWS_TITLES = Table(
+    text=(0,), label=1, names=_codes(0, "finance realty stocks education science society politics sports game entertainment")
+)
+THUCNEWS_TITLES_B = Table(text=(1,), label=0)
+
+
+def read_table(folder: Path, knobs: Corpus, table: Table, names: tuple[str, ...]) -> Texts:
+    """The named tables in the folder, merged in this order."""
+    return read_tables([folder / name for name in names], table, knobs)
+
+
+def read_own(folder: Path, knobs: Corpus) -> Texts:
+    """A user's own table, laid out as `text` and `label` say."""
+    columns = knobs.text if isinstance(knobs.text, list) else [knobs.text]
+    return read_tables([folder / Path(knobs.path).name], Table(tuple(columns), knobs.label), knobs)
+
+
+def fudan_documents(archive: Path) -> Iterator[tuple[str, str, bytes]]:
+    """The documents of the Fudan corpus' 9833-document half as (class, file name, bytes), in archive order."""
+    with tarfile.open(archive, "r|*") as tar:  # also GitHub's archive of the whole repository, which is a tar.gz
+        for member in safe_members(tar):
+            label, name = ("", *member.name.split("/"))[-2:]
+            if "test_corpus/answer/" in member.name and name.endswith(".txt"):
+                yield label, name, tar.extractfile(member).read()
+
+
+def _decode(content: bytes, encoding: str, facts: Counter) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        facts["with_invalid_bytes"] += 1
+        return content.decode(encoding, "ignore")
+
+
+# The header's fields that are part of the text; the others are bibliography, and one of them names the class.
+TEXT_FIELDS = {"标题", "正文", "内容提要", "内容摘要", "摘要"}
+HEADER_LINE = re.compile(r"\s*【(.*?)】(.*)")
+
+
+def read_fudan(folder: Path, knobs: Corpus) -> Texts:
+    """FDCNews: GB18030, invalid bytes ignored and counted; without the bibliographic header if `strip_header` says so."""
+    documents = sorted((name, label, content) for label, name, content in fudan_documents(folder / "fdcnews-9833-gbk.tar.xz"))
+    texts, facts = [], Counter()
+    for _, _, content in tqdm(documents, "decoding", disable=None):
+        text = _decode(content, "gb18030", facts)
+        if knobs.strip_header:
+            stripped = without_header(text)
+            facts["headers_stripped"] += stripped != text
+            text = stripped
+        texts.append(text)
+    return Texts(texts, [label for _, label, _ in documents], dict(facts))
+
+
+def without_header(text: str) -> str:
+    """The text without the lines 【field】value at its beginning, but with the values of fields that are text (`TEXT_FIELDS`)."""
+    lines = text.split("\n")
+    kept = []
+    for number, line in enumerate(lines):
+        header = HEADER_LINE.match(line)
+        if not header and line.strip():
+            return "\n".join(kept + lines[number:])
+        if header and "".join(header[1].split()) in TEXT_FIELDS:
+            kept.append(header[2])
+    return "\n".join(kept)
+
+
+# As published: the label of each category and its number of documents.
+THUCNEWS_COUNTS = {
+    "科技": 162_929, "股票": 154_398, "体育": 131_603, "娱乐": 92_632, "时政": 63_086, "社会": 50_849, "教育": 41_936,
+    "财经": 37_098, "家居": 32_586, "游戏": 24_373, "房产": 20_050, "时尚": 13_368, "彩票": 7_588, "星座": 3_578,
+}  # fmt: skip
+
+
+def thucnews_members(archive: zipfile.ZipFile) -> list[tuple[str, str, zipfile.ZipInfo]]:
+    """The documents in THUCNews.zip as (category, file name, member), sorted. Raises WrongContent for an unknown category."""
+    documents = []
+    for member in archive.infolist():
+        parts = _zip_name(member).split("/")
+        if member.is_dir() or parts[0] == "__MACOSX" or not parts[-1].endswith(".txt"):
+            continue
+        if len(parts) < 2 or parts[-2] not in THUCNEWS_COUNTS:
+            raise WrongContent(f"found {'/'.join(parts)!r}, expected THUCNews/<one of the 14 categories>/<number>.txt")
+        documents.append((parts[-2], parts[-1], member))
+    return sorted(documents, key=lambda document: document[:2])
+
+
+def _zip_name(member: zipfile.ZipInfo) -> str:
+    """The member's name; without the UTF-8 flag zipfile takes it for CP437, but packers wrote UTF-8 or GBK."""
+    if member.flag_bits & 0x800:
+        return member.filename
+    name = member.filename.encode("cp437")
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        return name.decode("gb18030", "replace")
+
+
+def verify_thucnews(path: Path) -> None:
+    """Raises WrongContent unless the zip holds as many documents of each category as published (no checksum was)."""
+    with zipfile.ZipFile(path) as archive:
+        found = Counter(label for label, _, _ in thucnews_members(archive))
+    if found != THUCNEWS_COUNTS:
+        raise WrongContent(f"found {sum(found.values())} documents {dict(found)}, expected {sum(THUCNEWS_COUNTS.values())} {THUCNEWS_COUNTS}")
+
+
+def read_thucnews(folder: Path, knobs: Corpus) -> Texts:
+    """THUCNews: only the documents that `labels`, `per_label` and `subset` choose are read, of 2 GB. UTF-8, invalid bytes ignored."""
+    texts, facts = [], Counter()
+    with zipfile.ZipFile(folder / "THUCNews.zip") as archive:
+        documents = thucnews_members(archive)
+        chosen = [documents[index] for index in choose([label for label, _, _ in documents], knobs)]
+        for _, _, member in tqdm(chosen, "reading documents", disable=None):
+            texts.append(_decode(archive.read(member), "utf-8", facts))
+    return Texts(texts, [label for label, _, _ in chosen], dict(facts))
+
+
+def verify_glove(path: Path) -> None:
+    """Raises WrongContent unless the zip holds GloVe 6B: 400000 words with 100 numbers each (no checksum was published)."""
+    with zipfile.ZipFile(path) as archive, archive.open("glove.6B.100d.txt") as stream:
+        first = stream.readline().split(b" ")
+        words = 1 + sum(1 for _ in stream)
+    if (first[0], len(first), words) != (b"the", 101, 400_000):
+        raise WrongContent(f"found {words} words, {first[0]!r} with {len(first) - 1} numbers first, expected 400000, 'the' with 100")
+
+
+def verify_wikipedia(path: Path) -> None:
+    """Raises WrongContent unless the file begins like a dump of the Chinese Wikipedia ("latest" has no fixed checksum)."""
+    with bz2.open(path, "rt", encoding="utf-8") as stream:
+        head = stream.read(5000)
+    if not head.startswith("<mediawiki") or "<dbname>zhwiki</dbname>" not in head:
+        raise WrongContent(f"found {head[:60]!r}, expected a dump of the Chinese Wikipedia")

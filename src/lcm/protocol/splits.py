@@ -8,11 +8,18 @@ TRAIN, VAL, TEST = 0, 1, 2
 
 
 def make_splits(
-    labels: np.ndarray, n_splits: int, test: float, val: float, stratified: bool = False, names: list[str] | None = None
+    labels: np.ndarray,
+    n_splits: int,
+    test: float,
+    val: float,
+    stratified: bool = False,
+    names: list[str] | None = None,
+    official_test: np.ndarray | None = None,
 ) -> np.ndarray:
     """Assign every sample to train, validation or test, `n_splits` times.
 
-    labels: (n,) integers from 0. test, val: shares of all samples. Returns (n_splits, n) uint8 of TRAIN, VAL, TEST.
+    labels: (n,) integers from 0. test, val: shares of all samples. official_test: (n,) bool; where given it is the test part of
+    every split, `test` does not count, and validation is drawn from the rest. Returns (n_splits, n) uint8 of TRAIN, VAL, TEST.
     Row k depends on k alone, so that asking for more splits leaves the first ones as they are.
     Raises UserError if a class is too small to appear in all three parts, naming it.
     """
@@ -35,6 +42,9 @@ def make_splits(
             parts = [order]
         for part in parts:
             n_test, n_val = (max(1, round(share * len(part))) for share in (test, val))
+            if official_test is not None:
+                splits[k, part[official_test[part]]] = TEST
+                part, n_test = part[~official_test[part]], 0
             splits[k, part[:n_test]] = TEST
             splits[k, part[n_test : n_test + n_val]] = VAL
             splits[k, part[n_test + n_val :]] = TRAIN

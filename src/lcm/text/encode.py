@@ -1,32 +1,30 @@
 """Texts as integers: a vocabulary by frequency, ragged token ids, and the fixed window that a model reads."""
 
-from collections import Counter
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable
 
 import numpy as np
 
 PAD = 0  # ids of words start at 1
 
 
-def build_vocabulary(documents: Sequence[list[str]]) -> tuple[list[str], np.ndarray]:
-    """Every word of the documents, most frequent first, ties in alphabetical order.
+def encode(documents: Iterable[list[str]]) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Vocabulary and ids of documents, read once and one at a time: only the ids are held in memory.
 
-    Returns the words and their counts (int64); the word at position i has id i + 1.
+    Returns the words, most frequent first, ties in alphabetical order (the word at position i has id i + 1), their counts
+    (int64), the ragged ids of all tokens (total,) int32, and offsets (n + 1,) int64: document i is ids[offsets[i]:offsets[i+1]].
     """
-    counts = Counter()
+    first_seen: dict[str, int] = {}
+    tokens, lengths = array("i"), array("q", [0])
     for document in documents:
-        counts.update(document)
-    words = sorted(counts, key=lambda word: (-counts[word], word))
-    return words, np.array([counts[word] for word in words], np.int64)
-
-
-def encode(documents: Sequence[list[str]], words: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Ragged ids of all tokens. Returns ids (total,) int32 and offsets (n + 1,) int64: document i is ids[offsets[i]:offsets[i+1]]."""
-    index = {word: position + 1 for position, word in enumerate(words)}
-    offsets = np.zeros(len(documents) + 1, np.int64)
-    np.cumsum([len(document) for document in documents], out=offsets[1:])
-    ids = np.fromiter((index[word] for document in documents for word in document), np.int32, offsets[-1])
-    return ids, offsets
+        tokens.extend([first_seen.setdefault(word, len(first_seen)) for word in document])
+        lengths.append(len(document))
+    numbers, words = np.asarray(tokens, np.int32), list(first_seen)
+    counts = np.bincount(numbers, minlength=len(words))
+    order = sorted(range(len(words)), key=lambda number: (-counts[number], words[number]))
+    ids = np.empty(len(words), np.int32)
+    ids[order] = np.arange(1, len(words) + 1)
+    return [words[number] for number in order], counts[order].astype(np.int64), ids[numbers], np.cumsum(lengths, dtype=np.int64)
 
 
 def refit(ids: np.ndarray, offsets: np.ndarray, documents: np.ndarray) -> np.ndarray:

@@ -1,0 +1,86 @@
+"""BERT's inputs: where a pre-trained encoder lies, and its wordpiece ids of texts. The encoders themselves are models/' business."""
+
+import hashlib
+from importlib import util
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from lcm.errors import UserError
+from lcm.params import Encoder
+
+BATCH = 1000
+HUB_FILES = ("config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "*.safetensors", "pytorch_model.bin")
+
+
+def encoder_folder(name: str, encoder: Encoder) -> Path:
+    """The folder that holds an encoder's config.json, vocabulary and weights.
+
+    Raises UserError (name and place, what to do) if the folder is not there, the package not installed, the hub not in reach.
+    """
+    where = f"encoders.{name}"
+    if encoder.folder is not None:
+        folder = Path(encoder.folder).expanduser()
+        if not folder.is_dir():
+            raise UserError(f"{where}.folder: {folder} is no folder; correct it in params.yaml, or name a package or hub instead")
+    elif encoder.package is not None:
+        package = util.find_spec(encoder.package)
+        if package is None or package.origin is None:
+            raise UserError(f"{where}.package: {encoder.package} is not installed; pip install {encoder.package.replace('_', '-')}, or name a folder or hub instead")
+        folder = Path(package.origin).parent
+        configs = sorted(path for path in folder.rglob("config.json") if _vocabulary(path.parent))
+        if not configs:
+            raise UserError(f"{where}.package: {folder} holds no encoder (config.json and vocab.txt or tokenizer.json); name a folder or hub instead")
+        folder = configs[0].parent
+    else:
+        folder = _from_hub(where, encoder.hub)
+    if not _vocabulary(folder):
+        raise UserError(f"{where}: {folder} holds neither vocab.txt nor tokenizer.json; put the encoder's vocabulary there")
+    return folder
+
+
+def _from_hub(where: str, repository: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    name, _, revision = repository.partition("@")
+    try:
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=list(HUB_FILES)))
+    except Exception as error:  # the hub's client raises what its HTTP library and its own code please
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise UserError(f"{where}.hub: cannot get {repository} ({reason}); go online, or name a folder or package instead") from None
+
+
+def _vocabulary(folder: Path) -> Path | None:
+    return next((folder / name for name in ("vocab.txt", "tokenizer.json") if (folder / name).is_file()), None)
+
+
+def wordpieces(texts: list[str], folder: Path, maxlen: int) -> tuple[np.ndarray, dict]:
+    """Ids of texts in lower case: [CLS], the first maxlen - 2 wordpieces, [SEP], zeros. Returns (n, maxlen) int32, and facts for people.
+
+    folder: of the encoder. Raises UserError for a vocabulary without BERT's special tokens.
+    """
+    from tokenizers import BertWordPieceTokenizer, Tokenizer
+
+    path = _vocabulary(folder)
+    try:
+        # From vocab.txt where there is one: a tokenizer.json may carry truncation, and other settings, of its own.
+        tokenizer = BertWordPieceTokenizer(str(path), lowercase=True) if path.name == "vocab.txt" else Tokenizer.from_file(str(path))
+    except Exception as error:  # what the Rust library raises has no class of its own
+        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())}); get the encoder again") from None
+    special = {token: tokenizer.token_to_id(token) for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]")}
+    if special["[PAD]"] != 0 or None in special.values():
+        raise UserError(f"{path}: found {special}, expected a BERT vocabulary, with [PAD] 0; name another encoder")
+    tokenizer.enable_truncation(maxlen)
+    tokenizer.enable_padding(length=maxlen)
+    ids = np.zeros((len(texts), maxlen), np.int32)
+    for start in tqdm(range(0, len(texts), BATCH), "wordpieces", unit_scale=BATCH, unit="text", disable=None):
+        ids[start : start + BATCH] = [encoding.ids for encoding in tokenizer.encode_batch(texts[start : start + BATCH])]
+    pieces = (ids != 0).sum(1)
+    return ids, {
+        "vocabulary": tokenizer.get_vocab_size(),
+        "vocabulary_digest": "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest(),
+        "maxlen": maxlen,
+        "full_share": round(float((pieces == maxlen).mean()), 6),
+        "unknown_share": round(float((ids == special["[UNK]"]).sum() / pieces.sum()), 6),
+    }
