@@ -26,7 +26,7 @@ $(READY): requirements.txt pyproject.toml
 	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
-	if [ -z "$$found" ]; then echo "error: found $$(python3 --version 2>&1 || true), expected Python 3.11 or newer; install it, or name one: make PYTHON=/path/to/python3 ..." >&2; exit 1; fi; \
+	if [ -z "$$found" ]; then echo "error: found $$(python3 --version 2>/dev/null || echo no Python), expected Python 3.11 or newer; install it, or name one: make PYTHON=/path/to/python3 ..." >&2; exit 1; fi; \
 	rm -rf $(VENV) && $$found -m venv $(VENV) || { echo "error: $$found cannot make a virtual environment; on Debian or Ubuntu: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 	@echo "installing the pinned requirements into $(VENV) (about 6 GB, one to five minutes)"
 	@if [ -t 1 ]; then quiet=; else quiet=-q; fi; \
