@@ -235,6 +235,23 @@ def test_a_killed_cell_goes_on_where_it_stopped(workplace, params):
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in finished.items())
 
 
+def test_ctrl_c_is_one_line_and_keeps_what_had_finished(workplace, params):
+    params["train"]["epochs"] = 60
+    params["execution"]["processes"] = 1
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    environment = os.environ | {"LCM_RUN_STORE": str(workplace / "kept"), "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, str(ROOT / "pipeline/train.py"), "small", "toy", "0", "lstm_rand", "ls"]
+    process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    deadline = time.time() + 60
+    while not list((workplace / "kept").glob("*/*.json")) and time.time() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and said.splitlines()[-1].startswith("interrupted: what had finished is kept")
+    assert "Traceback" not in said
+    assert list((workplace / "kept").glob("*/*.json")) and not cell_path("lstm_rand", "ls").exists()
+
+
 def test_workers_do_not_outlive_their_parent(workplace, params):
     params["train"]["epochs"] = 100000
     Path("params.yaml").write_text(yaml.safe_dump(params))

@@ -4,6 +4,7 @@ import glob
 import multiprocessing
 import os
 import platform
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -98,6 +99,7 @@ def _count(ticks, bar: tqdm) -> None:
 def _start_worker(ticks) -> None:
     global _ticks
     _ticks = ticks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent ends its workers
     import torch
 
     torch.set_num_threads(1)
