@@ -229,6 +229,21 @@ def test_cells_on_different_data_are_not_compared(tree):
     assert "not compared, trained on other data (corpus_digest" in " ".join(text.split())
 
 
+def test_a_model_with_fewer_splits_is_compared_on_its_own(tree):
+    params = copy.deepcopy(PARAMS)
+    params["studies"]["tiny"]["text"]["models"].append("cnn_rand")
+    params["studies"]["tiny"]["splits_of"] = {"cnn_rand": 2}
+    for noise in (0, 30):
+        for arm in ("ls", "lcm"):
+            put(tree, cell(noise=noise, model="cnn_rand", arm=arm, splits=2))
+    text = report(tree, params)
+    rows = [line.split() for line in text.splitlines()]
+    (row,) = [row for row in rows[:12] if row[:2] == ["cnn_rand", "base"]]
+    # base .70 .72, lcm .72 .74: mean .71, std .0141421, difference .02 twice
+    assert "71.00 ± 1.41 2 +2.00 [+2.00, +2.00]" in " ".join(row)
+    assert "trained on other data" not in text and "2 to 3 random splits each" in (tree / PAGE).read_text()
+
+
 def test_one_split(tree):
     params = copy.deepcopy(PARAMS)
     params["studies"]["tiny"]["splits"] = 1

@@ -138,9 +138,11 @@ class Grid:
 
 def data_differs(a: Cell, b: Cell) -> str:
     """The first thing in which two finished cells' data differ, or "" if both saw the same."""
+    common = min(a.n_splits, b.n_splits)  # realised noise is a list over splits, and one of the two may have more of them
     for key in ("corpus_digest", "sizes", "realised_noise"):
-        if a.record.get(key) != b.record.get(key):
-            return f"{key}: {a.record.get(key)} in {a.name}, {b.record.get(key)} in {b.name}"
+        of_a, of_b = (cell.record.get(key)[:common] if key == "realised_noise" else cell.record.get(key) for cell in (a, b))
+        if of_a != of_b:
+            return f"{key}: {of_a} in {a.name}, {of_b} in {b.name}"
     return ""
 
 
