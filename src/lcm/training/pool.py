@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import platform
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -53,7 +54,8 @@ def run_jobs(work: Callable[[dict], dict], jobs: list[dict], epochs: int, proces
     count = 1 if device == "cuda" else min(len(jobs), processes or available_cores())
     os.environ.update(WORKER_ENVIRONMENT)  # read by the fork server when it starts, before it loads any BLAS
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lcm.training.preload"])  # PyTorch is imported once, not once per worker
+    if jobs[0]["arm"] != "linear":
+        context.set_forkserver_preload(["lcm.training.preload"])  # PyTorch is imported once, not once per worker
     ticks = context.SimpleQueue()
     with tqdm(total=len(jobs) * epochs, desc=title, unit="epoch", disable=None) as bar:
         listener = threading.Thread(target=_count, args=(ticks, bar), daemon=True)
@@ -100,9 +102,8 @@ def _start_worker(ticks) -> None:
     global _ticks
     _ticks = ticks
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent ends its workers
-    import torch
-
-    torch.set_num_threads(1)
+    if "torch" in sys.modules:  # a linear model does without
+        sys.modules["torch"].set_num_threads(1)
 
 
 def _do(work: Callable[[dict], dict], job: dict) -> dict:
