@@ -207,7 +207,7 @@ def test_keys_know_everything_that_determines_a_run_and_nothing_else(workplace, 
 
 def test_a_killed_cell_goes_on_where_it_stopped(workplace, params):
     """kill -9 of everything after the first run has finished; the second start trains the rest and equals an uninterrupted cell."""
-    params["train"]["epochs"] = 40
+    params["train"]["epochs"] = 150
     params["execution"]["processes"] = 1
     Path("params.yaml").write_text(yaml.safe_dump(params))
     command = [sys.executable, str(ROOT / "pipeline/train.py"), "small", "toy", "0", "lstm_rand", "ls"]
@@ -236,7 +236,7 @@ def test_a_killed_cell_goes_on_where_it_stopped(workplace, params):
 
 
 def test_ctrl_c_is_one_line_and_keeps_what_had_finished(workplace, params):
-    params["train"]["epochs"] = 60
+    params["train"]["epochs"] = 400
     params["execution"]["processes"] = 1
     Path("params.yaml").write_text(yaml.safe_dump(params))
     environment = os.environ | {"LCM_RUN_STORE": str(workplace / "kept"), "PYTHONPATH": str(ROOT / "src")}
