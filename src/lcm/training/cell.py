@@ -25,12 +25,15 @@ def cell_name(corpus: str, noise: int, model: str, arm: str) -> str:
 
 
 def cell_config(params: Params, study: str, model: str, arm: str) -> dict:
-    """The parameters that a cell's numbers depend on, as its file records them and as the report checks them."""
+    """The parameters that a cell's numbers depend on, as its file records them and as the report checks them.
+
+    Knobs that have a default in params.py are left out while they are at it: a knob that is added later changes no older cell.
+    """
     if arm == "linear":
         return {"linear": params.linear.model_dump()}
     return {
-        "train": params.training(study, model).model_dump(),
-        "model": params.models[model].model_dump(exclude={"train"}),
+        "train": params.training(study, model).model_dump(exclude_defaults=True),
+        "model": params.models[model].model_dump(exclude={"train"}, exclude_defaults=True),
         arm: getattr(params, arm).model_dump(),
     }
 

@@ -16,6 +16,7 @@ from lcm.protocol.splits import TEST, TRAIN, VAL
 from lcm.targets import LabelConfusionModel, lcm_loss, smoothing_loss
 from lcm.training.evaluation import confusions, evaluate, lcd_diagnostics
 from lcm.training.methods import Method
+from lcm.training.optimizer import Optimizer
 
 EVALUATION_BATCH = 512
 
@@ -55,9 +56,8 @@ def train_run(
         ).to(device)
     torch.manual_seed(seed)  # dropout: the same stream for every method, whatever its initialisation drew
 
-    def optimizer_of(*modules) -> torch.optim.Adam:
-        parameters = [weight for module in modules if module for weight in module.parameters() if weight.requires_grad]
-        return torch.optim.Adam(parameters, lr=train.lr, eps=train.adam_eps, fused=True)
+    def optimizer_of(*modules) -> Optimizer:
+        return Optimizer([weight for module in modules if module for weight in module.parameters() if weight.requires_grad], train)
 
     inputs = _on(data.inputs, device)
     fit_labels, labels = _on(data.fit_labels.astype(np.int64), device), _on(data.labels.astype(np.int64), device)
@@ -70,6 +70,8 @@ def train_run(
             confusion_model = None
             if method.lcm.stop_resets_optimizer:
                 optimizer = optimizer_of(predictor)
+        if epoch - 1 == train.restart_epoch:
+            optimizer = optimizer_of(predictor, confusion_model)
         order = torch.from_numpy(np.random.RandomState([seed, epoch]).permutation(train_index)).to(device)
         predictor.train()
         total = torch.zeros((), device=device)
