@@ -13,7 +13,7 @@ from lcm.params import Params
 from lcm.protocol.noise import label_groups
 from lcm.protocol.splits import TEST, TRAIN, VAL
 from lcm.text import encode
-from lcm.training import pool, store
+from lcm.training import pool, pretrained, store
 from lcm.training.methods import methods
 
 DATA = Path("data")
@@ -83,13 +83,14 @@ def neural_job(job: dict) -> dict:
     params = Params.model_validate(job["params"])
     data, splits, fit_labels = load_data(job["corpus"], job["noise"])
     settings, split = params.models[job["model"]], job["split"]
-    inputs = data.pixels
+    training = splits[split] == TRAIN
+    inputs, vectors = data.pixels, None
     if inputs is None:
         inputs = text_inputs(
-            data, splits[split] == TRAIN, settings.vocabulary_size, settings.maxlen, settings.truncation, settings.padding,
-            settings.vocabulary_fit,
-        )  # fmt: skip
-    run_data = run.RunData(inputs, splits[split], fit_labels[split], np.asarray(data.labels), len(data.names), _group_index(data.names))
+            data, training, settings.vocabulary_size, settings.maxlen, settings.truncation, settings.padding, settings.vocabulary_fit
+        )
+        vectors = pretrained.word_vectors(params, job["corpus"], job["model"], data, training)
+    run_data = run.RunData(inputs, splits[split], fit_labels[split], np.asarray(data.labels), len(data.names), _group_index(data.names), vectors)
     method = next(method for method in methods(params, job["arm"], len(data.names)) if method.name == job["method"])
     return run.train_run(
         run_data, settings, params.training(job["study"], job["model"]), method, seed=split, device=job["device"], on_epoch=pool.tick
@@ -115,12 +116,14 @@ def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
     n_splits = params.n_splits(study, model)
     config = cell_config(params, study, model, arm)
     if arm == "linear":
+        content = {}
         settings = {"linear": params.linear.model_dump(exclude={"maxlen", "truncation", "vocabulary_size"}), "linear_window": params.linear.model_dump()}
         job_of = linear_job
     else:
         if (params.models[model].encoder == "image_cnn") != (data.pixels is not None):
             raise UserError(f"studies.{study}: model {model} cannot read corpus {corpus}, which holds {data.meta['kind']}")
         settings = {method.name: method.settings() for method in methods(params, arm, len(data.names))}
+        content = pretrained.digests(params, corpus, model)
         job_of = neural_job
 
     jobs = []
@@ -134,6 +137,7 @@ def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
                 "train": config.get("train"),
                 "method": {"name": name, **settings[name]},
                 "seed": split,
+                **content,
             }
             place = {"study": study, "corpus": corpus, "noise": noise, "model": model, "arm": arm, "method": name, "split": split}
             jobs.append({**place, "device": device, "params": params.model_dump(), "key": store.run_key(determinants)})

@@ -26,7 +26,7 @@ class RunData:
     """What a run sees. inputs: (n, T) token ids or (n, side, side) uint8. assignment: (n,) of TRAIN, VAL, TEST.
 
     fit_labels: (n,) labels to learn from, noisy where noise was asked for. labels: (n,) true labels, for the test.
-    groups: (C,) group of each label, or None.
+    groups: (C,) group of each label, or None. vectors: (rows, size) of the words with ids 0 to rows - 1, where the model starts from them.
     """
 
     inputs: np.ndarray
@@ -35,6 +35,7 @@ class RunData:
     labels: np.ndarray
     n_labels: int
     groups: np.ndarray | None
+    vectors: np.ndarray | None = None
 
 
 def train_run(
@@ -48,7 +49,7 @@ def train_run(
     """
     started = time.perf_counter()
     torch.manual_seed(seed)
-    predictor = build(model, data.n_labels, data.inputs.shape[-1]).to(device)
+    predictor = build(model, data.n_labels, data.inputs.shape[-1], data.vectors).to(device)
     confusion_model = None
     if method.lcm:
         confusion_model = LabelConfusionModel(
