@@ -1,0 +1,46 @@
+"""Dropout without a generator: which elements drop is a hash of (seed, step, layer, element), so a run drops the same ones
+whether it is trained alone, beside others in a fleet, in a CUDA graph, or goes on from a checkpoint.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+def mix(x: Tensor) -> Tensor:
+    """A bijection of 32-bit integers (int32, products wrap) that looks random: "lowbias32" of C. Wellons' hash-prospector."""
+    x = (x ^ ((x >> 16) & 0xFFFF)) * 0x7FEB352D  # masked: a shift of int32 brings in copies of the sign
+    x = (x ^ ((x >> 15) & 0x1FFFF)) * (0x846CA68B - 2**32)
+    return x ^ ((x >> 16) & 0xFFFF)
+
+
+class Dropout(nn.Module):
+    """nn.Dropout of probability p, but stateless. Its buffer `counter`, int32 (3,): the run's seed, the step, the layer's number."""
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+        self.register_buffer("counter", torch.zeros(3, dtype=torch.int32), persistent=False)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """inputs: any shape. Training: zero with probability p, else divided by 1 - p. Evaluation: as they are."""
+        if not self.training or self.p == 0:
+            return inputs
+        seed, step, layer = self.counter
+        key = mix(mix(mix(seed) + step) + layer)
+        # The elements are hashed before the key is added: the streams of two keys must not be shifted copies of each other.
+        elements = mix(torch.arange(inputs.numel(), dtype=torch.int32, device=inputs.device)).view(inputs.shape)
+        keep = mix(elements + key) >= int(self.p * 2**32) - 2**31
+        return torch.where(keep, inputs / (1 - self.p), 0)
+
+
+def seed_dropout(module: nn.Module, seed: int) -> None:
+    """Start the dropout of a run: step 0, layers numbered in the order of the module's definition."""
+    for layer, dropout in enumerate(part for part in module.modules() if isinstance(part, Dropout)):
+        dropout.counter.copy_(torch.tensor([seed, 0, layer]))
+
+
+def next_step(buffers: dict[str, Tensor]) -> None:
+    """Advance the step of every dropout among a module's named buffers, of one run (3,) or of stacked runs (R, 3)."""
+    for name, buffer in buffers.items():
+        if name.endswith(".counter"):
+            buffer[..., 1] += 1
