@@ -116,6 +116,20 @@ def test_after_the_stop_epoch_the_loss_is_cross_entropy(params, tmp_path):
     assert curves[False][:2] == curves[True][:2] and curves[False][2] != curves[True][2]
 
 
+def test_a_restart_gives_every_method_what_the_stop_gives_lcm(params, tmp_path):
+    """restart_epoch: the same run up to it, a fresh optimiser and schedule after it; for LCM at its stop it is stop_resets_optimizer."""
+    checked = load(params, tmp_path)
+    model = checked.models["lstm_rand"].model_copy(update={"maxlen": 12})
+    plain = checked.train.model_copy(update={"warmup_steps": 5})
+    restarted = plain.model_copy(update={"restart_epoch": 2})
+    base = Method("base", epsilon=0.0)
+    without, with_restart = (train_run(run_data(), model, train, base, 0, "cpu")["curve"] for train in (plain, restarted))
+    assert without[:2] == with_restart[:2] and without[2] != with_restart[2]
+    stops, resets = (checked.lcm.model_copy(update={"stop_epoch": 2, "stop_resets_optimizer": resets}) for resets in (False, True))
+    of_stop = train_run(run_data(), model, plain, Method("lcm", lcm=resets), 0, "cpu")["curve"]
+    assert of_stop == train_run(run_data(), model, restarted, Method("lcm", lcm=stops), 0, "cpu")["curve"]
+
+
 def test_the_test_part_chooses_nothing(params, tmp_path):
     """Scrambled test labels change the test numbers and not one number of the training curve."""
     checked = load(params, tmp_path)
@@ -328,9 +342,9 @@ def test_a_fitted_vocabulary_of_the_training_part(workplace, params):
 
 def test_workers_have_one_thread_each():
     """The pool's environment reaches the workers before they load a BLAS."""
-    cell.pool.run_jobs(report_threads, [{"key": "t", "arm": "ls", "device": "cpu"}], 1, 1, "cpu", "threads")
+    cell.pool.run_jobs(report_threads, [{"key": "t", "arm": "ls", "device": "cpu", "params": {"execution": {"fleet": 1}}, "settings": {"epsilon": 0.0}, **dict.fromkeys(("study", "corpus", "noise", "model"))}], 1, 1, "cpu", "threads")
     assert store.load_run("t")["threads"] == [1, "1"]
 
 
 def report_threads(job):
-    return {"threads": [torch.get_num_threads(), os.environ["OMP_NUM_THREADS"]]}
+    return [{"threads": [torch.get_num_threads(), os.environ["OMP_NUM_THREADS"]]}]

@@ -11,6 +11,7 @@ from lcm.errors import UserError
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Side = Literal["pre", "post"]
 Percent = Annotated[int, Field(ge=0, lt=100)]
 
@@ -116,11 +117,26 @@ class Noise(Group):
 
 
 class Train(Group):
+    """Fields with a default stay out of a run's key while they are at it: a new knob retrains nothing."""
+
     epochs: Count
     batch_size: Count
     lr: Positive
     adam_eps: Positive
+    adam_form: Literal["torch", "keras"] = "torch"
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: NotNegative = 0.0
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    decay_end_step: Annotated[int, Field(ge=0)] = 0
+    final_lr_share: Annotated[float, Field(ge=0, le=1)] = 1.0
+    restart_epoch: Count | None = None
     select: Literal["best_val", "last"]
+
+    @model_validator(mode="after")
+    def decay_follows_warmup(self):
+        if self.decay_end_step and self.decay_end_step <= self.warmup_steps:
+            raise ValueError(f"decay_end_step must be 0 or above warmup_steps {self.warmup_steps}, found {self.decay_end_step}")
+        return self
 
 
 class TrainOverrides(Group):
@@ -128,6 +144,13 @@ class TrainOverrides(Group):
     batch_size: Count | None = None
     lr: Positive | None = None
     adam_eps: Positive | None = None
+    adam_form: Literal["torch", "keras"] | None = None
+    optimizer: Literal["adam", "adamw"] | None = None
+    weight_decay: NotNegative | None = None
+    warmup_steps: Annotated[int, Field(ge=0)] | None = None
+    decay_end_step: Annotated[int, Field(ge=0)] | None = None
+    final_lr_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    restart_epoch: Count | None = None
     select: Literal["best_val", "last"] | None = None
 
 
@@ -213,6 +236,9 @@ class Study(Group):
 class Execution(Group):
     device: Literal["auto", "cpu", "cuda"]
     processes: Annotated[int, Field(ge=0)]
+    fleet: Annotated[int, Field(ge=0)] = 0
+    precision: Literal["float32", "tf32", "bf16"] = "tf32"
+    checkpoint_epochs: Count = 2
 
 
 class Params(Group):
@@ -265,7 +291,10 @@ class Params(Group):
         settings = self.train.model_dump()
         for overrides in (self.models[model].train, self.studies[study].train):
             settings.update(overrides.model_dump(exclude_none=True))
-        return Train(**settings)
+        try:
+            return Train(**settings)
+        except ValidationError as error:
+            raise UserError(f"params.yaml: train of model {model} in study {study}: {_explain(error.errors()[0])}") from None
 
 
 def load_params(path: str | Path = "params.yaml") -> Params:

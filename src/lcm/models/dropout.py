@@ -27,9 +27,11 @@ class Dropout(nn.Module):
             return inputs
         seed, step, layer = self.counter
         key = mix(mix(mix(seed) + step) + layer)
-        # The elements are hashed before the key is added: the streams of two keys must not be shifted copies of each other.
-        elements = mix(torch.arange(inputs.numel(), dtype=torch.int32, device=inputs.device)).view(inputs.shape)
-        keep = mix(elements + key) >= int(self.p * 2**32) - 2**31
+        # By coordinates, not by a running number: a model may leave columns of pads out, and two keys share no shifted streams.
+        element = torch.zeros((), dtype=torch.int32, device=inputs.device)
+        for size in inputs.shape:
+            element = mix(element.unsqueeze(-1) + torch.arange(size, dtype=torch.int32, device=inputs.device))
+        keep = mix(element + key) >= int(self.p * 2**32) - 2**31
         return torch.where(keep, inputs / (1 - self.p), 0)
 
 

@@ -25,7 +25,7 @@ def lstm(encoder, tokens: Tensor) -> Tensor:
     """LstmEncoder.forward: one product for the inputs of all time steps, then the recurrence step by step."""
     layer = encoder.lstm
     gates = F.linear(encoder.embedding(tokens.T), layer.weight_ih_l0, layer.bias_ih_l0 + layer.bias_hh_l0)  # (T, B, 4h)
-    hidden = cell = gates.new_zeros(gates.shape[1], layer.hidden_size)
+    hidden = cell = layer.weight_hh_l0.new_zeros(gates.shape[1], layer.hidden_size)  # float32 in bf16 training too: a sum over time
     for gate, live in zip(gates.unbind(), (tokens.T != 0).unsqueeze(-1).unbind(), strict=True):
         i, f, g, o = (gate + hidden @ layer.weight_hh_l0.T).chunk(4, -1)
         new_cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()

@@ -25,12 +25,15 @@ def cell_name(corpus: str, noise: int, model: str, arm: str) -> str:
 
 
 def cell_config(params: Params, study: str, model: str, arm: str) -> dict:
-    """The parameters that a cell's numbers depend on, as its file records them and as the report checks them."""
+    """The parameters that a cell's numbers depend on, as its file records them and as the report checks them.
+
+    Knobs that have a default in params.py are left out while they are at it: a knob that is added later changes no older cell.
+    """
     if arm == "linear":
         return {"linear": params.linear.model_dump()}
     return {
-        "train": params.training(study, model).model_dump(),
-        "model": params.models[model].model_dump(exclude={"train"}),
+        "train": params.training(study, model).model_dump(exclude_defaults=True),
+        "model": params.models[model].model_dump(exclude={"train"}, exclude_defaults=True),
         arm: getattr(params, arm).model_dump(),
     }
 
@@ -72,35 +75,52 @@ def _group_index(names: list[str]) -> np.ndarray | None:
     return index
 
 
-def neural_job(job: dict) -> dict:
-    """Train one run; `job` is plain data (it crosses a process boundary), the result is the run's record."""
+def neural_job(job: dict) -> list[dict]:
+    """Train the runs of a job, together; `job` is plain data (it crosses a process boundary), the result is the runs' records."""
     from lcm.params import Params
-    from lcm.training import run
+    from lcm.training import checkpoint, run
 
     params = Params.model_validate(job["params"])
     data, splits, fit_labels = load_data(job["corpus"], job["noise"])
-    settings, split = params.models[job["model"]], job["split"]
-    inputs = data.pixels
-    if inputs is None:
-        inputs = text_inputs(
-            data, splits[split] == TRAIN, settings.vocabulary_size, settings.maxlen, settings.truncation, settings.padding,
+    settings, names = params.models[job["model"]], data.names
+    of_name = {method.name: method for method in methods(params, job["arm"], len(names))}
+
+    @lru_cache(maxsize=None)  # runs that read the same share one array
+    def inputs_of(split: int | None) -> np.ndarray:
+        if data.pixels is not None:
+            return data.pixels
+        return text_inputs(
+            data, splits[split or 0] == TRAIN, settings.vocabulary_size, settings.maxlen, settings.truncation, settings.padding,
             settings.vocabulary_fit,
         )  # fmt: skip
-    run_data = run.RunData(inputs, splits[split], fit_labels[split], np.asarray(data.labels), len(data.names), _group_index(data.names))
-    method = next(method for method in methods(params, job["arm"], len(data.names)) if method.name == job["method"])
-    return run.train_run(
-        run_data, settings, params.training(job["study"], job["model"]), method, seed=split, device=job["device"], on_epoch=pool.tick
-    )
+
+    def train(runs: list[dict]) -> list[dict]:
+        own = getattr(settings, "vocabulary_fit", "all") == "train"
+        return run.train_runs(
+            [
+                run.RunData(
+                    inputs_of(one["split"] if own else None), splits[one["split"]], fit_labels[one["split"]], np.asarray(data.labels),
+                    len(names), _group_index(names),
+                )
+                for one in runs
+            ],
+            settings, params.training(job["study"], job["model"]), [of_name[one["method"]] for one in runs],
+            seeds=[one["split"] for one in runs], device=job["device"], precision=params.execution.precision,
+            checkpoint=checkpoint.Checkpoint(Path(job["store"]), [one["key"] for one in runs], params.execution.checkpoint_epochs),
+            on_epoch=lambda: pool.tick(len(runs)),
+        )  # fmt: skip
+
+    return run.halving(train, pool.runs_of(job))
 
 
-def linear_job(job: dict) -> dict:
-    """Fit one linear model."""
+def linear_job(job: dict) -> list[dict]:
+    """Fit one linear model; a list of one record."""
     from lcm.params import Params
     from lcm.training import linear
 
     settings = Params.model_validate(job["params"]).linear
     data, splits, fit_labels = load_data(job["corpus"], job["noise"])
-    return linear.fit_run(data, splits[job["split"]], fit_labels[job["split"]], settings, windowed=job["method"] == "linear_window")
+    return [linear.fit_run(data, splits[job["split"]], fit_labels[job["split"]], settings, windowed=job["method"] == "linear_window")]
 
 
 def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, arm: str, device: str) -> None:
@@ -133,7 +153,8 @@ def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
                 "seed": split,
             }
             place = {"study": study, "corpus": corpus, "noise": noise, "model": model, "arm": arm, "method": name, "split": split}
-            jobs.append({**place, "device": device, "params": params.model_dump(), "key": store.run_key(determinants)})
+            how = {"settings": settings[name], "device": device, "params": params.model_dump(), "store": str(store.store_folder().absolute())}
+            jobs.append({**place, **how, "key": store.run_key(determinants)})
     epochs = config["train"]["epochs"] if arm != "linear" else 1
     title = cell_name(corpus, noise, model, arm)
     pool.run_jobs(job_of, [job for job in jobs if store.load_run(job["key"]) is None], epochs, params.execution.processes, device, title)

@@ -7,14 +7,20 @@ from pathlib import Path
 
 import torch
 
+from lcm.training.store import checkpoint_path
+
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """path: its file (store.checkpoint_path). keys: of the runs it is for, in order. every: epochs between two checkpoints."""
+    """folder: the run store. keys: of the runs that train together, in order. every: epochs between two checkpoints."""
 
-    path: Path
+    folder: Path
     keys: list[str]
     every: int
+
+    @property
+    def path(self) -> Path:
+        return checkpoint_path(self.folder, self.keys)
 
     def save(self, state: dict) -> None:
         """Keep `state` (tensors, numbers, text, lists, dicts) as a whole or not at all, in place of the one before."""
@@ -26,10 +32,10 @@ class Checkpoint:
         finally:
             part.unlink(missing_ok=True)
 
-    def load(self) -> dict | None:
-        """The state, on the CPU; None where there is none. One that is broken, or of other runs, is ignored with one line on stderr."""
+    def load(self, device: str) -> dict | None:
+        """The state, its tensors on the device; None where there is none. One that is broken, or of other runs, is ignored with one line on stderr."""
         try:
-            content = torch.load(self.path, map_location="cpu", weights_only=True)  # never unpickles an object
+            content = torch.load(self.path, map_location=device, weights_only=True)  # never unpickles an object
             found, state = content["keys"], content["state"]
         except FileNotFoundError:
             return None

@@ -5,6 +5,7 @@ rounding. Shapes: R runs, n samples of the corpus, B batch, C classes, d size of
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -17,8 +18,10 @@ from lcm.models.dropout import next_step
 from lcm.models.stacked import vmappable
 from lcm.params import Train
 from lcm.targets import lcm_loss, smoothing_loss
+from lcm.training.optimizer import Optimizer
 
 EVALUATION_BATCH = 512
+WARM_UP = 3  # steps of a batch size before its CUDA graph is captured: libraries choose algorithms and take their workspace
 
 
 class Run(nn.Module):
@@ -39,9 +42,12 @@ class Fleet:
 
     runs: freshly initialised, on the CPU. inputs: (n, ...) shared by all runs or (R, n, ...). fit_labels: (R, n) int64.
     epsilons: label smoothing of each run; where the runs have a label confusion model it counts once that is dropped.
+    precision: execution.precision, for a GPU.
     """
 
-    def __init__(self, runs: list[Run], inputs: np.ndarray, fit_labels: np.ndarray, epsilons: list[float], train: Train, device: str):
+    def __init__(
+        self, runs: list[Run], inputs: np.ndarray, fit_labels: np.ndarray, epsilons: list[float], train: Train, device: str, precision: str
+    ):
         self.train_settings, self.device = train, device
         self.n_runs, self.stacked = len(runs), len(runs) > 1 or device != "cpu"
         self.run = runs[0]
@@ -63,17 +69,23 @@ class Fleet:
         if inputs.shape[:2] == fit_labels.shape:
             self.inputs = self.inputs.flatten(0, 1)
         self.total = torch.zeros(self.n_runs, device=device)
+        if device == "cuda":
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
+        # Without autocast's cache: a cached copy of a weight would outlive the step that a CUDA graph repeats.
+        self.autocast = torch.autocast("cuda", torch.bfloat16, enabled=device == "cuda" and precision == "bf16", cache_enabled=False)
+        self.captures = device == "cuda"
         self.new_optimizer()
 
     def new_optimizer(self) -> None:
-        """A fresh Adam for the weights that there are."""
-        parameters = [weight for weight in self.weights.values() if weight.requires_grad]
-        self.optimizer = torch.optim.Adam(parameters, lr=self.train_settings.lr, eps=self.train_settings.adam_eps, fused=True)
+        """A fresh optimiser for the weights that there are."""
+        self.optimizer = Optimizer([weight for weight in self.weights.values() if weight.requires_grad], self.train_settings)
+        self._forget_graphs()
 
     def drop_confusion_model(self) -> None:
         """From now on the runs learn from one-hot labels. The optimiser stays as it is."""
         self.run.confusion_model = None
         self.weights = {name: weight for name, weight in self.weights.items() if name.startswith("predictor.")}
+        self._forget_graphs()
 
     @property
     def has_confusion_model(self) -> bool:
@@ -84,17 +96,49 @@ class Fleet:
         self.run.train()
         self.total.zero_()
         for batch in torch.from_numpy(order).to(self.device).split(self.train_settings.batch_size, 1):
-            self._step(batch)
+            self._captured_step(batch) if self.captures else self._step(batch)
         return self.total
 
     def _step(self, batch: Tensor) -> None:
         """Forward, backward and Adam for the samples `batch`, (R, B); adds the summed loss of each run to `total`."""
-        losses = self._each(_loss, self._inputs(batch), self.fit_labels[batch + self.label_rows], self.epsilons)
+        losses = self._each(_stacked_loss if self.stacked else _loss, self._inputs(batch), self.fit_labels[batch + self.label_rows], self.epsilons)
         self.optimizer.zero_grad()
         losses.sum().backward()
         self.optimizer.step()
         next_step(self.buffers)
         self.total += losses.detach() * batch.shape[1]
+
+    def _captured_step(self, batch: Tensor) -> None:
+        """`_step` as a CUDA graph, one for each batch size (an epoch's last batch is smaller). Falls back to `_step` for good, with one line."""
+        size = batch.shape[1]
+        self.seen[size] += 1
+        if self.seen[size] <= WARM_UP:  # steps like any other, on a side stream, as capturing wants it
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                self._step(batch)
+            torch.cuda.current_stream().wait_stream(side)
+            return
+        if size not in self.graphs:
+            graph, buffer = torch.cuda.CUDAGraph(), batch.clone()
+            try:
+                with torch.cuda.graph(graph):  # records, does nothing
+                    self._step(buffer)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                print(f"no CUDA graph ({' '.join(str(error).split())[:100]}); going on without, more slowly", file=sys.stderr)
+                self.captures = False
+                self._forget_graphs()
+                return self._step(batch)
+            self.graphs[size] = graph, buffer
+        graph, buffer = self.graphs[size]
+        buffer.copy_(batch)
+        graph.replay()
+
+    def _forget_graphs(self) -> None:
+        """A graph knows its tensors by their addresses: it ends with the optimiser or the modules that it was captured with."""
+        self.graphs, self.seen = {}, Counter()
 
     @torch.no_grad()
     def predict(self, index: np.ndarray) -> tuple[np.ndarray, Tensor]:
@@ -104,7 +148,7 @@ class Fleet:
         for batch in torch.from_numpy(index).to(self.device).split(EVALUATION_BATCH, 1):
             parts.append(self._each(_forward, self._inputs(batch)))
         vectors, logits = (torch.cat(part, 1) for part in zip(*parts, strict=True))
-        return logits.softmax(-1).cpu().numpy(), vectors
+        return logits.float().softmax(-1).cpu().numpy(), vectors.float()
 
     @torch.no_grad()
     def confusions(self, vectors: Tensor, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -143,6 +187,7 @@ class Fleet:
             for key, tensor in tensors.items():
                 tensor.copy_(state[name][key])
         self.optimizer.load_state_dict(state["optimizer"])
+        self._forget_graphs()
 
     def _inputs(self, batch: Tensor) -> Tensor:
         inputs = self.inputs[batch + self.input_rows]
@@ -152,7 +197,8 @@ class Fleet:
         """function(predictor, confusion_model, *arguments) of every run; arguments and results have a leading run axis."""
         if self.stacked:
             one = lambda state, *arguments: functional_call(self.run, state, (function, *arguments))  # noqa: E731
-            return torch.vmap(one)(self.weights | self.buffers, *arguments)
+            with self.autocast:
+                return torch.vmap(one)(self.weights | self.buffers, *arguments)
         result = self.run(function, *(argument[0] for argument in arguments))
         return tuple(each.unsqueeze(0) for each in result) if isinstance(result, tuple) else result.unsqueeze(0)
 
@@ -161,15 +207,22 @@ def _forward(predictor, confusion_model, inputs: Tensor) -> tuple[Tensor, Tensor
     return predictor(inputs)
 
 
-def _loss(predictor, confusion_model, inputs: Tensor, labels: Tensor, epsilon: float | Tensor) -> Tensor:
+def _loss(predictor, confusion_model, inputs: Tensor, labels: Tensor, epsilon: float) -> Tensor:
     vector, logits = predictor(inputs)
     if confusion_model is not None:
         return lcm_loss(logits, confusion_model(vector, labels))
-    if isinstance(epsilon, float):
-        return smoothing_loss(logits, labels, epsilon)
-    # The same, written out: `label_smoothing` takes a number, and here every run has its own.
+    return smoothing_loss(logits, labels, epsilon)
+
+
+def _stacked_loss(predictor, confusion_model, inputs: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
+    """The same as KL divergence or cross-entropy written out: `vmap` knows no kl_div, and `label_smoothing` takes one number for all runs."""
+    vector, logits = predictor(inputs)
+    log_p = logits.log_softmax(-1)
+    if confusion_model is not None:
+        target = confusion_model(vector, labels)
+        return (torch.xlogy(target, target) - target * log_p).sum(-1).mean()
     target = (1 - epsilon) * F.one_hot(labels, logits.shape[-1]) + epsilon / logits.shape[-1]
-    return F.cross_entropy(logits, target)
+    return -(target * log_p).sum(-1).mean()
 
 
 def _confusions(predictor, confusion_model, vectors: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """The loop: runs of one architecture, trained epoch by epoch and tested once. Everything else only feeds it."""
 
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lcm.errors import UserError
 from lcm.models import build
 from lcm.models.dropout import seed_dropout
-from lcm.params import Model, Train
+from lcm.params import Lcm, Model, Train
 from lcm.protocol.splits import TEST, TRAIN, VAL
 from lcm.targets import LabelConfusionModel
 from lcm.training.checkpoint import Checkpoint
@@ -47,14 +49,16 @@ def train_runs(
     methods: list[Method],
     seeds: list[int],
     device: str,
+    precision: str = "float32",
     checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[], None] = lambda: None,
 ) -> list[dict]:
     """Train and test one predictor a run, all in lock-step; the test part is looked at once, after the last epoch.
 
     data, methods, seeds: of each run; parts of equal size, and either every run has a label confusion model with the same
-    settings or none has. The same seed gives every method the same initial predictor and the same order of samples. With a
-    `checkpoint` a killed training goes on where that stands. `on_epoch` is called after each epoch.
+    settings or none has. The same seed gives every method the same initial predictor and the same order of samples.
+    precision: of products on a GPU (execution.precision). With a `checkpoint` a killed training goes on where that stands.
+    `on_epoch` is called after each epoch.
 
     Returns the runs' records: `test` (at the selected epoch), `test_last`, `curve`, `confusion_matrix`, `seconds` (the
     fleet's divided by its runs)...; or `failed`, a sentence, if the run's loss stopped being a number.
@@ -66,25 +70,23 @@ def train_runs(
     train_index, val_index, test_index = (
         np.stack([np.flatnonzero(each.assignment == part) for each in data]) for part in (TRAIN, VAL, TEST)
     )
-    fleet = _fleet(data, model, train, methods, seeds, device)
+    fleet = _fleet(data, model, train, methods, seeds, device, precision)
     runs = range(len(data))
     # What the loop knows, in plain numbers: a checkpoint is this and the fleet's tensors.
     state = {
         "epoch": 0, "seconds": 0.0, "curve": [[] for _ in runs], "failed": [None for _ in runs],
         "best_accuracy": [-1.0 for _ in runs], "best_epoch": [0 for _ in runs],
     }  # fmt: skip
-    saved = checkpoint.load() if checkpoint else None
+    saved = checkpoint.load(device) if checkpoint else None
     if saved:
         state = saved["loop"]
-        if lcm and lcm.stop_epoch is not None and state["epoch"] > lcm.stop_epoch:
-            _stop(fleet, lcm.stop_resets_optimizer)
-        fleet.load_state(saved["fleet"])
-        for _ in range(state["epoch"]):
+        for epoch in range(1, state["epoch"] + 1):
+            _change_at(epoch, fleet, lcm, train)
             on_epoch()
+        fleet.load_state(saved["fleet"])
 
     for epoch in range(state["epoch"] + 1, train.epochs + 1):
-        if lcm and epoch - 1 == lcm.stop_epoch:
-            _stop(fleet, lcm.stop_resets_optimizer)
+        _change_at(epoch, fleet, lcm, train)
         order = np.stack([np.random.RandomState([seed, epoch]).permutation(index) for seed, index in zip(seeds, train_index, strict=True)])
         losses = (fleet.train_epoch(order).double() / train_index.shape[1]).tolist()
         for r in runs:
@@ -146,7 +148,7 @@ def train_runs(
     return records
 
 
-def _fleet(data: list[RunData], model: Model, train: Train, methods: list[Method], seeds: list[int], device: str) -> Fleet:
+def _fleet(data: list[RunData], model: Model, train: Train, methods: list[Method], seeds: list[int], device: str, precision: str) -> Fleet:
     """The runs as their seeds initialise them."""
     runs = []
     for each, method, seed in zip(data, methods, seeds, strict=True):
@@ -161,10 +163,28 @@ def _fleet(data: list[RunData], model: Model, train: Train, methods: list[Method
     if any(each.inputs is not inputs for each in data):  # vocabularies of their own
         inputs = np.stack([each.inputs for each in data])
     fit_labels = np.stack([each.fit_labels for each in data]).astype(np.int64)
-    return Fleet(runs, inputs, fit_labels, [float(method.epsilon or 0) for method in methods], train, device)
+    return Fleet(runs, inputs, fit_labels, [float(method.epsilon or 0) for method in methods], train, device, precision)
 
 
-def _stop(fleet: Fleet, resets_optimizer: bool) -> None:
-    fleet.drop_confusion_model()
-    if resets_optimizer:
+def _change_at(epoch: int, fleet: Fleet, lcm: Lcm | None, train: Train) -> None:
+    """What changes before an epoch: LCM may stop, the optimiser may start anew."""
+    if lcm and epoch - 1 == lcm.stop_epoch:
+        fleet.drop_confusion_model()
+        if lcm.stop_resets_optimizer:
+            fleet.new_optimizer()
+    if epoch - 1 == train.restart_epoch:
         fleet.new_optimizer()
+
+
+def halving(train: Callable[[list], list[dict]], runs: list) -> list[dict]:
+    """train(runs); where they do not fit into the GPU's memory together, one half after the other. Raises UserError if not even one fits."""
+    try:
+        return train(runs)
+    except torch.OutOfMemoryError as error:
+        if len(runs) == 1:
+            raise UserError(f"one run alone does not fit into the GPU's memory ({error}); set execution.device to cpu or a smaller batch_size") from None
+    # Only here, where the error and with it the tensors of the failed attempt are gone.
+    torch.cuda.empty_cache()
+    half = len(runs) // 2
+    print(f"out of GPU memory with {len(runs)} runs at once; going on with {half} and {len(runs) - half}", file=sys.stderr)
+    return halving(train, runs[:half]) + halving(train, runs[half:])
