@@ -216,7 +216,7 @@ def test_broken_and_foreign_checkpoints_are_ignored_with_a_line(tmp_path, capsys
 
 def test_a_run_killed_in_its_middle_goes_on_from_its_checkpoint(workplace, params):  # noqa: F811
     """kill -9 of everything once a checkpoint is there; the second start ends with the numbers of an uninterrupted cell."""
-    params["train"]["epochs"] = 60
+    params["train"]["epochs"] = 40
     params["studies"]["small"]["splits"] = 1
     params["execution"] |= {"processes": 1, "checkpoint_epochs": 3}
     (workplace / "params.yaml").write_text(yaml.safe_dump(params))
@@ -239,7 +239,7 @@ def test_a_run_killed_in_its_middle_goes_on_from_its_checkpoint(workplace, param
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     (left,) = broken.rglob("*-1.pt")
-    assert 3 <= torch.load(left, weights_only=True)["state"]["loop"]["epoch"] < 60 and not list(broken.rglob("*.json"))
+    assert 3 <= torch.load(left, weights_only=True)["state"]["loop"]["epoch"] < 40 and not list(broken.rglob("*.json"))
 
     # The checkpoint is what the run goes on from: marked, its mark is in the result.
     content = torch.load(left, weights_only=True)
@@ -264,7 +264,7 @@ def drops(seed, steps=0, shape=(40, 50)):
     module = Noise()
     seed_dropout(module, seed)
     for _ in range(steps):
-        next_step(dict(module.named_buffers()))
+        next_step(module, dict(module.named_buffers()))
     return [each == 0 for each in module(torch.ones(shape))]
 
 
@@ -279,7 +279,7 @@ def test_dropout_is_a_function_of_seed_step_layer_and_place():
                     assert (mask.flatten() & second.flatten().roll(shift)).float().mean().item() == pytest.approx(1 / 16, abs=0.03)
     assert torch.equal(drops(0, shape=(40, 30))[0], drops(0)[0][:, :30])  # columns left out change nothing
     kept = Dropout(0.25)(torch.ones(1000))
-    assert set(kept.tolist()) == {0, pytest.approx(4 / 3)}
+    assert kept.unique().tolist() == [0, pytest.approx(4 / 3)]
     assert torch.equal(Dropout(0.25).eval()(torch.ones(9)), torch.ones(9))
 
 

@@ -1,4 +1,4 @@
-"""Dropout without a generator: which elements drop is a hash of (seed, step, layer, element), so a run drops the same ones
+"""Dropout without a generator: which elements drop is a hash of (seed, step, layer, call, element), so a run drops the same ones
 whether it is trained alone, beside others in a fleet, in a CUDA graph, or goes on from a checkpoint.
 """
 
@@ -19,6 +19,7 @@ class Dropout(nn.Module):
     def __init__(self, p: float):
         super().__init__()
         self.p = p
+        self.calls = 0  # in this step: ALBERT's layers are one layer, called again and again
         self.register_buffer("counter", torch.zeros(3, dtype=torch.int32), persistent=False)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -26,7 +27,8 @@ class Dropout(nn.Module):
         if not self.training or self.p == 0:
             return inputs
         seed, step, layer = self.counter
-        key = mix(mix(mix(seed) + step) + layer)
+        key = mix(mix(mix(mix(seed) + step) + layer) + self.calls)
+        self.calls += 1
         # By coordinates, not by a running number: a model may leave columns of pads out, and two keys share no shifted streams.
         element = torch.zeros((), dtype=torch.int32, device=inputs.device)
         for size in inputs.shape:
@@ -41,8 +43,11 @@ def seed_dropout(module: nn.Module, seed: int) -> None:
         dropout.counter.copy_(torch.tensor([seed, 0, layer]))
 
 
-def next_step(buffers: dict[str, Tensor]) -> None:
-    """Advance the step of every dropout among a module's named buffers, of one run (3,) or of stacked runs (R, 3)."""
+def next_step(module: nn.Module, buffers: dict[str, Tensor]) -> None:
+    """Begin a step of training. buffers: the module's named buffers, of one run (counters (3,)) or of stacked runs (R, 3)."""
+    for part in module.modules():
+        if isinstance(part, Dropout):
+            part.calls = 0
     for name, buffer in buffers.items():
         if name.endswith(".counter"):
             buffer[..., 1] += 1

@@ -101,11 +101,11 @@ class Fleet:
 
     def _step(self, batch: Tensor) -> None:
         """Forward, backward and Adam for the samples `batch`, (R, B); adds the summed loss of each run to `total`."""
+        next_step(self.run, self.buffers)
         losses = self._each(_stacked_loss if self.stacked else _loss, self._inputs(batch), self.fit_labels[batch + self.label_rows], self.epsilons)
         self.optimizer.zero_grad()
         losses.sum().backward()
         self.optimizer.step()
-        next_step(self.buffers)
         self.total += losses.detach() * batch.shape[1]
 
     def _captured_step(self, batch: Tensor) -> None:
