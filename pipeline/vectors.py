@@ -1,4 +1,4 @@
-"""Stage `vectors`: vectors for the words of one corpus -> data/vectors/<corpus>.npy and data/cards/vectors-<corpus>.json"""
+"""Stages `vectors_<set>`: vectors for the words of one corpus -> data/vectors/<set>/<corpus>.npy and data/cards/vectors-<set>-<corpus>.json"""
 
 import argparse
 from pathlib import Path
@@ -11,16 +11,20 @@ from lcm.text.vectors import fit_vectors, read_vocabulary
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("set", help="a name below `vectors.sets` in params.yaml")
     parser.add_argument("corpus")
-    corpus = parser.parse_args().corpus
+    arguments = parser.parse_args()
+    name, corpus = arguments.set, arguments.corpus
     settings = load_params().vectors
-    if corpus not in settings.corpora:
-        raise UserError(f"params.yaml: no vectors.corpora.{corpus}; known are {', '.join(settings.corpora)}")
-    source = settings.corpora[corpus]
+    source = settings.sets.get(name, {}).get(corpus)
+    if source is None:
+        known = [f"{name} {corpus}" for name, corpora in settings.sets.items() for corpus in corpora]
+        raise UserError(f"params.yaml: no vectors.sets.{name}.{corpus}; known are {', '.join(known)}")
     vectors, facts = fit_vectors(*read_vocabulary(Path("data/corpus") / corpus), source, settings)
-    write_array(Path("data/vectors") / f"{corpus}.npy", vectors)
-    write_json(Path("data/cards") / f"vectors-{corpus}.json", {"corpus": corpus, "source": source.source, "unknown": settings.unknown, **facts})
-    print(f"{corpus}: {facts['words_with_vector']} of {facts['words']} words, {facts['tokens_with_vector']:.1%} of all tokens have a vector")
+    write_array(Path("data/vectors") / name / f"{corpus}.npy", vectors)
+    card = {"set": name, "corpus": corpus, "source": source.source, "unknown": settings.unknown, **facts}
+    write_json(Path("data/cards") / f"vectors-{name}-{corpus}.json", card)
+    print(f"{name}, {corpus}: {facts['words_with_vector']} of {facts['words']} words, {facts['tokens_with_vector']:.1%} of all tokens have a vector")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import yaml
 from torch import nn
 
 from lcm.models.dropout import Dropout, next_step, seed_dropout
+from lcm.params import RandomBert
 from lcm.protocol.splits import make_splits
 from lcm.training import fleet, store
 from lcm.training.checkpoint import Checkpoint
@@ -66,6 +68,28 @@ def methods_of(checked):
         "lcm": [Method("lcm", lcm=checked.lcm)] * 3,
         "stopping": [Method("lcm", lcm=stopping)] * 3,
     }
+
+
+def bert_folder(tmp_path, kind):
+    """A configuration with dropout on states and on attention's weights."""
+    dropout = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind, "vocab_size": 40, "embedding_size": 16, "max_position_embeddings": 16, **dropout}))
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", ["smoothing", "lcm"])
+@pytest.mark.parametrize("architecture", ["bert", "albert"])
+def test_a_fleet_of_berts_equals_its_runs_trained_alone(params, tmp_path, architecture, kind):  # noqa: F811
+    """Dropout included; alone the columns that are pads in a whole batch are left out, in a fleet they are not."""
+    checked = load(params, tmp_path)
+    settings = checked.models["bert_tiny"].model_copy(update={"random": RandomBert(layers=2, hidden=64), "hidden": 8})
+    folder, data = bert_folder(tmp_path, architecture), []
+    for each in runs_of("lstm_rand"):
+        lengths = np.random.default_rng(0).integers(1, 9, 120)  # of 12
+        data.append(replace(each, inputs=np.where(np.arange(12) < lengths[:, None], each.inputs, 0).astype(np.int32), folder=folder))
+    methods, seeds, train = methods_of(checked)[kind], [0, 1, 7], checked.train.model_copy(update={"epochs": 2, "lr": 1e-3})
+    for found, each, method, seed in zip(train_runs(data, settings, train, methods, seeds, "cpu"), data, methods, seeds, strict=True):
+        assert_alike(found, train_run(each, settings, train, method, seed, "cpu"))
 
 
 @pytest.mark.parametrize("model", ["lstm_rand", "cnn_rand", "image_cnn"])

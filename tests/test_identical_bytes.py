@@ -34,12 +34,12 @@ def run_all(folder: Path, hash_seed: str, cores: set[int]) -> dict[str, str]:
     params["noise"] |= {"rates": {"english": [20]}, "groups": {}}
     skipgram = {"text": "data/corpus/english", "language": "en", "size": 8, "window": 3, "min_count": 1, "epochs": 2, "seed": 0}
     params["skipgram"] = {"own": skipgram, "other": skipgram | {"text": "chinese.tsv", "language": "zh"}}
-    params["vectors"]["corpora"] = {"english": {"source": "data/vectors/own", "size": 8}}
+    params["vectors"]["sets"]["mine"] = {"english": {"source": "data/vectors/own", "size": 8}}
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     stages = [(stage, corpus) for corpus in CORPORA for stage in ("fetch", "prepare", "split", "corrupt")]
-    for stage, name in [*stages, ("skipgram", "own"), ("skipgram", "other"), ("vectors", "english")]:
+    for stage, *names in [*stages, ("skipgram", "own"), ("skipgram", "other"), ("vectors", "mine", "english")]:
         subprocess.run(
-            [sys.executable, ROOT / "pipeline" / f"{stage}.py", name],
+            [sys.executable, ROOT / "pipeline" / f"{stage}.py", *names],
             cwd=folder,
             env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT / "src"), "TZ": f"UTC+{hash_seed}"},
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
@@ -57,6 +57,6 @@ def test_data_stages_are_byte_identical(tmp_path):
     first = run_all(tmp_path / "first", "1", {min(cores)})
     second = run_all(tmp_path / "a second folder", "7", cores)
     assert first == second
-    made = {"raw/chinese/chinese.tsv", "corpus/chinese/ids.npy", "corpus/digits/pixels.npy", "splits/english.npy", "noise/english/20.npy", "cards/english.json", "vectors/other/vectors.txt", "vectors/english.npy"}
+    made = {"raw/chinese/chinese.tsv", "corpus/chinese/ids.npy", "corpus/digits/pixels.npy", "splits/english.npy", "noise/english/20.npy", "cards/english.json", "vectors/other/vectors.txt", "vectors/mine/english.npy"}
     assert {f"data/{name}" for name in made} <= set(first)
     assert str(tmp_path) not in "".join(path.read_text() for path in (tmp_path / "first/data/cards").iterdir())

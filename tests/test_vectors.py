@@ -21,7 +21,7 @@ WORDS, COUNTS = ["the", "xyzzy", "of", "plugh"], np.array([5, 3, 1, 1])
 
 
 def settings(**change) -> Vectors:
-    return Vectors(**{"words": 10, "unknown": "scaled", "seed": 0, "corpora": {}} | change)
+    return Vectors(**{"words": 10, "unknown": "scaled", "seed": 0, "sets": {}} | change)
 
 
 @pytest.fixture(params=["txt", "gz", "zip", "folder", "word2vec"])

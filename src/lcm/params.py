@@ -86,7 +86,7 @@ class Vectors(Group):
     words: Count
     unknown: Literal["scaled", "uniform01"]
     seed: Annotated[int, Field(ge=0)]
-    corpora: dict[str, VectorSource]
+    sets: dict[str, dict[str, VectorSource]]
 
 
 class Encoder(Group):
@@ -155,7 +155,10 @@ class TrainOverrides(Group):
 
 
 class TextModel(Group):
-    embedding: Count
+    """A model that reads words. The embedding has random rows of size `embedding`, or starts from a set of word vectors, of their size."""
+
+    embedding: Count | None = None
+    vectors: str | None = None
     vocabulary_size: Annotated[int, Field(ge=2)]
     vocabulary_fit: Literal["all", "train"]
     maxlen: Count
@@ -163,6 +166,12 @@ class TextModel(Group):
     padding: Side
     init: Literal["keras", "torch"]
     train: TrainOverrides
+
+    @model_validator(mode="after")
+    def one_embedding(self):
+        if (self.embedding is None) == (self.vectors is None):
+            raise ValueError("expected either embedding, a size, or vectors, a name below vectors.sets")
+        return self
 
 
 class Lstm(TextModel):
@@ -183,6 +192,22 @@ class Cnn(TextModel):
         return self
 
 
+class RandomBert(Group):
+    layers: Count
+    hidden: Annotated[int, Field(ge=64, multiple_of=64)]
+
+
+class Bert(Group):
+    """source: a name below `encoders`. random: this shape with random weights in place of the source's."""
+
+    encoder: Literal["bert"]
+    source: str
+    random: RandomBert | None = None
+    hidden: Count
+    init: Literal["keras", "torch"]
+    train: TrainOverrides
+
+
 class ImageCnn(Group):
     encoder: Literal["image_cnn"]
     channels: Annotated[list[Count], Field(min_length=2, max_length=2)]
@@ -192,7 +217,7 @@ class ImageCnn(Group):
     train: TrainOverrides
 
 
-Model = Annotated[Lstm | Cnn | ImageCnn, Field(discriminator="encoder")]
+Model = Annotated[Lstm | Cnn | Bert | ImageCnn, Field(discriminator="encoder")]
 
 
 class Ls(Group):
@@ -261,13 +286,22 @@ class Params(Group):
     @model_validator(mode="after")
     def names_are_known(self):
         for where, names, known in (
-            ("vectors.corpora", self.vectors.corpora, self.corpora),
+            *((f"vectors.sets.{name}", corpora, self.corpora) for name, corpora in self.vectors.sets.items()),
             ("wordpieces.corpora", self.wordpieces.corpora, self.corpora),
             ("wordpieces.corpora", self.wordpieces.corpora.values(), self.encoders),
         ):
             unknown = sorted(set(names) - set(known))
             if unknown:
                 raise ValueError(f"{where} names {unknown}, known are {sorted(known)}")
+        both = sorted(set(self.vectors.sets) & set(self.skipgram))  # both are folders in data/vectors
+        if both:
+            raise ValueError(f"vectors.sets and skipgram both have {both}; rename one")
+        for name, model in self.models.items():
+            vectors = getattr(model, "vectors", None)
+            if vectors is not None and vectors not in self.vectors.sets:
+                raise ValueError(f"models.{name}.vectors is {vectors}, known are {sorted(self.vectors.sets)}")
+            if model.encoder == "bert" and model.source not in self.encoders:
+                raise ValueError(f"models.{name}.source is {model.source}, known are {sorted(self.encoders)}")
         for name, study in self.studies.items():
             for grid in study.grids():
                 for kind, known in (("corpora", self.corpora), ("models", self.models)):

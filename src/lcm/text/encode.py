@@ -32,13 +32,18 @@ def refit(ids: np.ndarray, offsets: np.ndarray, documents: np.ndarray) -> np.nda
 
     documents: (n,) bool. Returns ids of the same shape; words that do not occur there come last, in their old order.
     """
+    return renumbering(ids, offsets, documents)[ids]
+
+
+def renumbering(ids: np.ndarray, offsets: np.ndarray, documents: np.ndarray) -> np.ndarray:
+    """The id that `refit` gives to every old id: (words + 1,), of the pad (0) first."""
     inside = np.repeat(documents, np.diff(offsets))
     counts = np.bincount(ids[inside], minlength=ids.max(initial=0) + 1)[1:]
     order = np.argsort(-counts, kind="stable")
     renumbered = np.empty(len(order) + 1, ids.dtype)
     renumbered[0] = PAD
     renumbered[order + 1] = np.arange(1, len(order) + 1)
-    return renumbered[ids]
+    return renumbered
 
 
 def window(ids: np.ndarray, offsets: np.ndarray, vocabulary_size: int, maxlen: int, truncation: str, padding: str) -> np.ndarray:

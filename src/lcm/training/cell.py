@@ -13,7 +13,7 @@ from lcm.params import Params
 from lcm.protocol.noise import label_groups
 from lcm.protocol.splits import TEST, TRAIN, VAL
 from lcm.text import encode
-from lcm.training import pool, store
+from lcm.training import pool, pretrained, store
 from lcm.training.methods import methods
 
 DATA = Path("data")
@@ -82,31 +82,34 @@ def neural_job(job: dict) -> list[dict]:
 
     params = Params.model_validate(job["params"])
     data, splits, fit_labels = load_data(job["corpus"], job["noise"])
-    settings, names = params.models[job["model"]], data.names
-    of_name = {method.name: method for method in methods(params, job["arm"], len(names))}
+    settings = params.models[job["model"]]
+    of_name = {method.name: method for method in methods(params, job["arm"], len(data.names))}
 
     @lru_cache(maxsize=None)  # runs that read the same share one array
-    def inputs_of(split: int | None) -> np.ndarray:
+    def start(split: int | None) -> tuple[np.ndarray, np.ndarray | None, Path | None]:
+        """What a model reads, its word vectors, and the folder of a BERT."""
+        if settings.encoder == "bert":
+            inputs, folder = pretrained.wordpieces(params, job["corpus"], job["model"], data)
+            return inputs, None, folder
         if data.pixels is not None:
-            return data.pixels
-        return text_inputs(
-            data, splits[split or 0] == TRAIN, settings.vocabulary_size, settings.maxlen, settings.truncation, settings.padding,
-            settings.vocabulary_fit,
-        )  # fmt: skip
+            return data.pixels, None, None
+        training = splits[split or 0] == TRAIN
+        inputs = text_inputs(
+            data, training, settings.vocabulary_size, settings.maxlen, settings.truncation, settings.padding, settings.vocabulary_fit
+        )
+        return inputs, pretrained.word_vectors(params, job["corpus"], job["model"], data, training), None
+
+    def run_data(split: int) -> run.RunData:
+        inputs, vectors, folder = start(split if getattr(settings, "vocabulary_fit", "all") == "train" else None)
+        groups = _group_index(data.names)
+        return run.RunData(inputs, splits[split], fit_labels[split], np.asarray(data.labels), len(data.names), groups, vectors, folder)
 
     def train(runs: list[dict]) -> list[dict]:
-        own = getattr(settings, "vocabulary_fit", "all") == "train"
+        seeds = [each["split"] for each in runs]
+        keep = checkpoint.Checkpoint(Path(job["store"]), [each["key"] for each in runs], params.execution.checkpoint_epochs)
         return run.train_runs(
-            [
-                run.RunData(
-                    inputs_of(one["split"] if own else None), splits[one["split"]], fit_labels[one["split"]], np.asarray(data.labels),
-                    len(names), _group_index(names),
-                )
-                for one in runs
-            ],
-            settings, params.training(job["study"], job["model"]), [of_name[one["method"]] for one in runs],
-            seeds=[one["split"] for one in runs], device=job["device"], precision=params.execution.precision,
-            checkpoint=checkpoint.Checkpoint(Path(job["store"]), [one["key"] for one in runs], params.execution.checkpoint_epochs),
+            [run_data(split) for split in seeds], settings, params.training(job["study"], job["model"]),
+            [of_name[each["method"]] for each in runs], seeds, job["device"], params.execution.precision, keep,
             on_epoch=lambda: pool.tick(len(runs)),
         )  # fmt: skip
 
@@ -132,12 +135,14 @@ def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
     n_splits = params.n_splits(study, model)
     config = cell_config(params, study, model, arm)
     if arm == "linear":
+        content = {}
         settings = {"linear": params.linear.model_dump(exclude={"maxlen", "truncation", "vocabulary_size"}), "linear_window": params.linear.model_dump()}
         job_of = linear_job
     else:
         if (params.models[model].encoder == "image_cnn") != (data.pixels is not None):
             raise UserError(f"studies.{study}: model {model} cannot read corpus {corpus}, which holds {data.meta['kind']}")
         settings = {method.name: method.settings() for method in methods(params, arm, len(data.names))}
+        content = pretrained.digests(params, corpus, model, data)
         job_of = neural_job
 
     jobs = []
@@ -151,6 +156,7 @@ def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
                 "train": config.get("train"),
                 "method": {"name": name, **settings[name]},
                 "seed": split,
+                **content,
             }
             place = {"study": study, "corpus": corpus, "noise": noise, "model": model, "arm": arm, "method": name, "split": split}
             how = {"settings": settings[name], "device": device, "params": params.model_dump(), "store": str(store.store_folder().absolute())}

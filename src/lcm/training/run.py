@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,7 +27,8 @@ class RunData:
     """What a run sees. inputs: (n, T) token ids or (n, side, side) uint8. assignment: (n,) of TRAIN, VAL, TEST.
 
     fit_labels: (n,) labels to learn from, noisy where noise was asked for. labels: (n,) true labels, for the test.
-    groups: (C,) group of each label, or None.
+    groups: (C,) group of each label, or None. vectors: (rows, size) of the words with ids 0 to rows - 1, where the model starts from them.
+    folder: of a BERT's configuration and weights.
     """
 
     inputs: np.ndarray
@@ -35,6 +37,8 @@ class RunData:
     labels: np.ndarray
     n_labels: int
     groups: np.ndarray | None
+    vectors: np.ndarray | None = None
+    folder: Path | None = None
 
 
 def train_run(data: RunData, model: Model, train: Train, method: Method, seed: int, device: str, **rest) -> dict:
@@ -153,7 +157,7 @@ def _fleet(data: list[RunData], model: Model, train: Train, methods: list[Method
     runs = []
     for each, method, seed in zip(data, methods, seeds, strict=True):
         torch.manual_seed(seed)
-        predictor = build(model, each.n_labels, each.inputs.shape[-1])
+        predictor = build(model, each.n_labels, each.inputs.shape[-1], each.vectors, each.folder)
         seed_dropout(predictor, seed)
         lcm, confusion_model = method.lcm, None
         if lcm:
