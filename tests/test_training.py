@@ -342,9 +342,9 @@ def test_a_fitted_vocabulary_of_the_training_part(workplace, params):
 
 def test_workers_have_one_thread_each():
     """The pool's environment reaches the workers before they load a BLAS."""
-    cell.pool.run_jobs(report_threads, [{"key": "t", "arm": "ls", "device": "cpu"}], 1, 1, "cpu", "threads")
+    cell.pool.run_jobs(report_threads, [{"key": "t", "arm": "ls", "device": "cpu", "params": {"execution": {"fleet": 1}}, "settings": {"epsilon": 0.0}, **dict.fromkeys(("study", "corpus", "noise", "model"))}], 1, 1, "cpu", "threads")
     assert store.load_run("t")["threads"] == [1, "1"]
 
 
 def report_threads(job):
-    return {"threads": [torch.get_num_threads(), os.environ["OMP_NUM_THREADS"]]}
+    return [{"threads": [torch.get_num_threads(), os.environ["OMP_NUM_THREADS"]]}]

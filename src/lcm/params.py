@@ -261,6 +261,9 @@ class Study(Group):
 class Execution(Group):
     device: Literal["auto", "cpu", "cuda"]
     processes: Annotated[int, Field(ge=0)]
+    fleet: Annotated[int, Field(ge=0)] = 0
+    precision: Literal["float32", "tf32", "bf16"] = "tf32"
+    checkpoint_epochs: Count = 2
 
 
 class Params(Group):

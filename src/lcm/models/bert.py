@@ -8,6 +8,7 @@ from transformers import AlbertConfig, AlbertModel, BertConfig, BertModel
 from transformers.utils import logging
 
 from lcm.errors import UserError
+from lcm.models.attention import make_stateless, padding_mask
 from lcm.models.initialise import keras_linear
 from lcm.params import RandomBert
 
@@ -22,6 +23,7 @@ class BertEncoder(nn.Module):
         super().__init__()
         self.vector_size = hidden
         self.bert = random_bert(folder, random) if random else pretrained_bert(folder)
+        make_stateless(self.bert)
         self.dense = nn.Linear(self.bert.config.hidden_size, hidden)
         if init == "keras":
             keras_linear(self.dense)
@@ -30,7 +32,11 @@ class BertEncoder(nn.Module):
         """tokens: (B, T) int64 wordpieces from [CLS] on, 0 is padding, after the text. Returns v: (B, h)."""
         if tokens.device.type == "cpu":  # to find the columns of pads, a GPU would have to be waited for
             tokens = tokens[:, : int((tokens != 0).any(0).nonzero().max()) + 1]
-        states = self.bert(input_ids=tokens, attention_mask=(tokens != 0).long()).last_hidden_state
+        return self.read(tokens)
+
+    def read(self, tokens: Tensor) -> Tensor:
+        """The same of all columns."""
+        states = self.bert(input_ids=tokens, attention_mask=padding_mask(tokens)).last_hidden_state
         return self.dense(states[:, 0]).tanh()
 
 

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from lcm.models.dropout import Dropout
 from lcm.models.initialise import keras_linear
 
 
@@ -19,7 +20,7 @@ class ImageCnnEncoder(nn.Module):
             nn.ReLU(),
             nn.MaxPool2d(2),
             nn.Flatten(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(channels[1] * (image_size // 4) ** 2, hidden),
             nn.ReLU(),
         )

@@ -75,39 +75,55 @@ def _group_index(names: list[str]) -> np.ndarray | None:
     return index
 
 
-def neural_job(job: dict) -> dict:
-    """Train one run; `job` is plain data (it crosses a process boundary), the result is the run's record."""
+def neural_job(job: dict) -> list[dict]:
+    """Train the runs of a job, together; `job` is plain data (it crosses a process boundary), the result is the runs' records."""
     from lcm.params import Params
-    from lcm.training import run
+    from lcm.training import checkpoint, run
 
     params = Params.model_validate(job["params"])
     data, splits, fit_labels = load_data(job["corpus"], job["noise"])
-    settings, split = params.models[job["model"]], job["split"]
-    training = splits[split] == TRAIN
-    inputs, vectors, folder = data.pixels, None, None
-    if settings.encoder == "bert":
-        inputs, folder = pretrained.wordpieces(params, job["corpus"], job["model"], data)
-    elif inputs is None:
+    settings = params.models[job["model"]]
+    of_name = {method.name: method for method in methods(params, job["arm"], len(data.names))}
+
+    @lru_cache(maxsize=None)  # runs that read the same share one array
+    def start(split: int | None) -> tuple[np.ndarray, np.ndarray | None, Path | None]:
+        """What a model reads, its word vectors, and the folder of a BERT."""
+        if settings.encoder == "bert":
+            inputs, folder = pretrained.wordpieces(params, job["corpus"], job["model"], data)
+            return inputs, None, folder
+        if data.pixels is not None:
+            return data.pixels, None, None
+        training = splits[split or 0] == TRAIN
         inputs = text_inputs(
             data, training, settings.vocabulary_size, settings.maxlen, settings.truncation, settings.padding, settings.vocabulary_fit
         )
-        vectors = pretrained.word_vectors(params, job["corpus"], job["model"], data, training)
-    groups = _group_index(data.names)
-    run_data = run.RunData(inputs, splits[split], fit_labels[split], np.asarray(data.labels), len(data.names), groups, vectors, folder)
-    method = next(method for method in methods(params, job["arm"], len(data.names)) if method.name == job["method"])
-    return run.train_run(
-        run_data, settings, params.training(job["study"], job["model"]), method, seed=split, device=job["device"], on_epoch=pool.tick
-    )
+        return inputs, pretrained.word_vectors(params, job["corpus"], job["model"], data, training), None
+
+    def run_data(split: int) -> run.RunData:
+        inputs, vectors, folder = start(split if getattr(settings, "vocabulary_fit", "all") == "train" else None)
+        groups = _group_index(data.names)
+        return run.RunData(inputs, splits[split], fit_labels[split], np.asarray(data.labels), len(data.names), groups, vectors, folder)
+
+    def train(runs: list[dict]) -> list[dict]:
+        seeds = [each["split"] for each in runs]
+        keep = checkpoint.Checkpoint(Path(job["store"]), [each["key"] for each in runs], params.execution.checkpoint_epochs)
+        return run.train_runs(
+            [run_data(split) for split in seeds], settings, params.training(job["study"], job["model"]),
+            [of_name[each["method"]] for each in runs], seeds, job["device"], params.execution.precision, keep,
+            on_epoch=lambda: pool.tick(len(runs)),
+        )  # fmt: skip
+
+    return run.halving(train, pool.runs_of(job))
 
 
-def linear_job(job: dict) -> dict:
-    """Fit one linear model."""
+def linear_job(job: dict) -> list[dict]:
+    """Fit one linear model; a list of one record."""
     from lcm.params import Params
     from lcm.training import linear
 
     settings = Params.model_validate(job["params"]).linear
     data, splits, fit_labels = load_data(job["corpus"], job["noise"])
-    return linear.fit_run(data, splits[job["split"]], fit_labels[job["split"]], settings, windowed=job["method"] == "linear_window")
+    return [linear.fit_run(data, splits[job["split"]], fit_labels[job["split"]], settings, windowed=job["method"] == "linear_window")]
 
 
 def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, arm: str, device: str) -> None:
@@ -143,7 +159,8 @@ def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
                 **content,
             }
             place = {"study": study, "corpus": corpus, "noise": noise, "model": model, "arm": arm, "method": name, "split": split}
-            jobs.append({**place, "device": device, "params": params.model_dump(), "key": store.run_key(determinants)})
+            how = {"settings": settings[name], "device": device, "params": params.model_dump(), "store": str(store.store_folder().absolute())}
+            jobs.append({**place, **how, "key": store.run_key(determinants)})
     epochs = config["train"]["epochs"] if arm != "linear" else 1
     title = cell_name(corpus, noise, model, arm)
     pool.run_jobs(job_of, [job for job in jobs if store.load_run(job["key"]) is None], epochs, params.execution.processes, device, title)

@@ -38,14 +38,14 @@ class Optimizer:
 
     def step(self) -> None:
         """Update the weights by their gradients. Raises RuntimeError for Keras' epsilon in a CUDA graph, where it could not change."""
+        if self.settings.adam_form == "keras" and torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
+            raise RuntimeError("train.adam_form keras changes with every step and cannot be captured in a CUDA graph")
         (group,) = self.adam.param_groups
         self.step_number += 1
         if self.has_schedule:
             self.steps += 1
             group["lr"].copy_(self.settings.lr * lr_share(self.steps, self.settings))
         if self.settings.adam_form == "keras":
-            if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
-                raise RuntimeError("train.adam_form keras changes with every step and cannot be captured in a CUDA graph")
             # lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt v + eps), in PyTorch's terms
             group["eps"] = self.settings.adam_eps / (1 - BETAS[1] ** self.step_number) ** 0.5
         self.adam.step()

@@ -43,28 +43,50 @@ def choose_device(wanted: str) -> str:
     return "cpu"
 
 
-def run_jobs(work: Callable[[dict], dict], jobs: list[dict], epochs: int, processes: int, device: str, title: str) -> None:
+def runs_of(job: dict) -> list[dict]:
+    """The runs that a job trains: itself, or the members of a fleet."""
+    return job.get("members", [job])
+
+
+def fleets(jobs: list[dict], device: str) -> list[dict]:
+    """The jobs gathered to fleets of at most execution.fleet runs; a fleet is a job with `members`, a job alone stays as it is.
+
+    Runs train together that differ in split and in label smoothing only; runs with a label confusion model need the same one.
+    """
+    if jobs[0]["arm"] == "linear":
+        return jobs
+    size = jobs[0]["params"]["execution"]["fleet"] or (1 if device == "cpu" else len(jobs))
+    alike = {}
+    for job in jobs:
+        place = [job[name] for name in ("study", "corpus", "noise", "model", "arm")]
+        alike.setdefault(str([place, None if "epsilon" in job["settings"] else job["settings"]]), []).append(job)
+    parts = [group[start : start + size] for group in alike.values() for start in range(0, len(group), size)]
+    return [part[0] if len(part) == 1 else {**part[0], "members": part} for part in parts] if size > 1 else jobs
+
+
+def run_jobs(work: Callable[[dict], list[dict]], jobs: list[dict], epochs: int, processes: int, device: str, title: str) -> None:
     """Do every job and put its record into the run store as soon as it is done.
 
-    work: module-level function of one job (plain data, with its `key`). epochs: ticks that one job gives. processes: 0 is
-    one per core. Raises what the first failing job raised, after the jobs in flight have ended.
+    work: module-level function of one job (plain data, with its `key`) or fleet of jobs, gives a record for each. epochs: ticks
+    that one run gives. processes: 0 is one per core. Raises what the first failing job raised, after the jobs in flight have ended.
     """
     if not jobs:
         return
+    jobs = fleets(jobs, device)
     count = 1 if device == "cuda" else min(len(jobs), processes or available_cores())
     os.environ.update(WORKER_ENVIRONMENT)  # read by the fork server when it starts, before it loads any BLAS
     context = multiprocessing.get_context("forkserver")
     if jobs[0]["arm"] != "linear":
         context.set_forkserver_preload(["lcm.training.preload"])  # PyTorch is imported once, not once per worker
     ticks = context.SimpleQueue()
-    with tqdm(total=len(jobs) * epochs, desc=title, unit="epoch", disable=None) as bar:
+    with tqdm(total=sum(len(runs_of(job)) for job in jobs) * epochs, desc=title, unit="epoch", disable=None) as bar:
         listener = threading.Thread(target=_count, args=(ticks, bar), daemon=True)
         listener.start()
         executor = ProcessPoolExecutor(count, context, initializer=_start_worker, initargs=(ticks,))
         try:
-            keys = {executor.submit(_do, work, job): job["key"] for job in jobs}
-            for future in as_completed(keys):
-                store.save_run(keys[future], future.result())
+            for future in as_completed([executor.submit(_do, work, job) for job in jobs]):
+                for record in future.result():
+                    store.save_run(record["key"], record)
         except BrokenProcessPool:
             raise UserError(
                 f"{title}: a training process was ended from outside (out of memory?); finished runs are kept, "
@@ -80,13 +102,13 @@ def run_jobs(work: Callable[[dict], dict], jobs: list[dict], epochs: int, proces
             listener.join()
 
 
-def tick() -> None:
-    """Tell the parent that an epoch is done; end this worker if the parent is gone, so that no orphan goes on training."""
+def tick(runs: int = 1) -> None:
+    """Tell the parent that an epoch of so many runs is done; end this worker if the parent is gone, so that no orphan goes on training."""
     parent = multiprocessing.parent_process()
     if parent is not None and not parent.is_alive():
         os._exit(1)
     if _ticks is not None:
-        _ticks.put(1)
+        _ticks.put(runs)
 
 
 def available_cores() -> int:
@@ -94,8 +116,8 @@ def available_cores() -> int:
 
 
 def _count(ticks, bar: tqdm) -> None:
-    while ticks.get() is not None:
-        bar.update()
+    while (runs := ticks.get()) is not None:
+        bar.update(runs)
 
 
 def _start_worker(ticks) -> None:
@@ -106,20 +128,23 @@ def _start_worker(ticks) -> None:
         sys.modules["torch"].set_num_threads(1)
 
 
-def _do(work: Callable[[dict], dict], job: dict) -> dict:
-    record = work(job)
+def _do(work: Callable[[dict], list[dict]], job: dict) -> list[dict]:
+    records = work(job)
     if job["arm"] == "linear":
         tick()
         made_with = {"scikit-learn": version("scikit-learn"), "device": "cpu"}
     else:
-        made_with = {"torch": version("torch"), "device": _device_name(job["device"])}
-    return _rounded(record | {"key": job["key"], **made_with})
+        made_with = {"torch": version("torch"), "device": _device_name(job)}
+    return [_rounded(record | {"key": run["key"], **made_with}) for run, record in zip(runs_of(job), records, strict=True)]
 
 
-def _device_name(device: str) -> str:
+def _device_name(job: dict) -> str:
+    """Device and, for a GPU, the precision of its products: the provenance of a run's numbers."""
     import torch
 
-    return torch.cuda.get_device_name() if device == "cuda" else f"cpu ({platform.machine()})"
+    if job["device"] == "cuda":
+        return f"{torch.cuda.get_device_name()} ({job['params']['execution']['precision']})"
+    return f"cpu ({platform.machine()})"
 
 
 def _rounded(value):

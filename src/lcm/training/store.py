@@ -11,9 +11,9 @@ from pathlib import Path
 
 from lcm.files import write_json
 
-# Raise by hand when a change to the training code changes its numbers. Source text is not part of a key: a comment must
-# not retrain the world.
-ALGORITHM = 1
+# Raise an encoder's version by hand when a change to the code changes its numbers. Source text is not part of a key: a comment
+# must not retrain the world. What is not named here has version 1.
+ALGORITHM = {"image_cnn": 2}  # 2: dropout that is the same alone and in a fleet
 
 
 def store_folder() -> Path:
@@ -22,8 +22,9 @@ def store_folder() -> Path:
 
 
 def run_key(determinants: dict) -> str:
-    """Hex key of a run: the hash of its data digests, parameters, seed and the algorithm's version."""
-    text = json.dumps({"algorithm": ALGORITHM, **determinants}, sort_keys=True)
+    """Hex key of a run: the hash of its data digests, parameters, seed and the algorithm's version for its encoder."""
+    version = ALGORITHM.get((determinants.get("model") or {}).get("encoder"), 1)
+    text = json.dumps({"algorithm": version, **determinants}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -36,5 +37,12 @@ def load_run(key: str) -> dict | None:
 
 
 def save_run(key: str, record: dict) -> None:
-    """Keep the record of a finished run."""
+    """Keep the record of a finished run; the checkpoint that it grew from is not needed any more."""
     write_json(store_folder() / key[:2] / f"{key}.json", record)
+    for path in (store_folder() / key[:2]).glob(f"{key}-*.pt"):
+        path.unlink(missing_ok=True)
+
+
+def checkpoint_path(folder: Path, keys: list[str]) -> Path:
+    """Where the checkpoint of a fleet of runs lies in a run store: beside the record of its first run."""
+    return folder / keys[0][:2] / f"{keys[0]}-{len(keys)}.pt"
