@@ -1,6 +1,8 @@
 """A cell: all splits of one (study, corpus, noise, model, arm), its runs divided over processes, its results as two small files."""
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -72,78 +74,111 @@ def _group_index(names: list[str]) -> np.ndarray | None:
     return index
 
 
-def neural_job(job: dict) -> dict:
-    """Train one run; `job` is plain data (it crosses a process boundary), the result is the run's record."""
-    from lcm.params import Params
-    from lcm.training import run
-
-    params = Params.model_validate(job["params"])
+def job_data(job: dict):
+    """What a job reads from data/: RunData, or for a linear model the corpus, its split and the labels to learn from."""
     data, splits, fit_labels = load_data(job["corpus"], job["noise"])
-    settings, split = params.models[job["model"]], job["split"]
-    inputs = data.pixels
-    if inputs is None:
-        inputs = text_inputs(
-            data, splits[split] == TRAIN, settings.vocabulary_size, settings.maxlen, settings.truncation, settings.padding,
-            settings.vocabulary_fit,
-        )  # fmt: skip
-    run_data = run.RunData(inputs, splits[split], fit_labels[split], np.asarray(data.labels), len(data.names), _group_index(data.names))
-    method = next(method for method in methods(params, job["arm"], len(data.names)) if method.name == job["method"])
-    return run.train_run(
-        run_data, settings, params.training(job["study"], job["model"]), method, seed=split, device=job["device"], on_epoch=pool.tick
+    assignment, fit_labels = splits[job["split"]], fit_labels[job["split"]]
+    if job["arm"] == "linear":
+        return replace(data, labels=np.asarray(data.labels), ids=np.asarray(data.ids), offsets=np.asarray(data.offsets)), assignment, fit_labels
+    from lcm.training.run import RunData
+
+    inputs = model_inputs(Params.model_validate(job["params"]), job["model"], data, assignment == TRAIN)
+    return RunData(inputs, assignment, fit_labels, np.asarray(data.labels), len(data.names), _group_index(data.names))
+
+
+def model_inputs(params: Params, model: str, data: prepare.Prepared, train: np.ndarray) -> np.ndarray:
+    """What the model reads of a corpus: (n, T) token ids or (n, side, side) uint8. train: (n,) bool, the training part."""
+    if data.pixels is not None:
+        return np.asarray(data.pixels)
+    settings = params.models[model]
+    return text_inputs(
+        data, train, settings.vocabulary_size, settings.maxlen, settings.truncation, settings.padding, settings.vocabulary_fit
     )
 
 
-def linear_job(job: dict) -> dict:
+def run_job(job: dict, data=None) -> dict:
+    """Train one run and return its record. job: plain data (it crosses a process boundary). data: `job_data(job)`, where already loaded."""
+    data = data or job_data(job)
+    return (linear_job if job["arm"] == "linear" else neural_job)(job, data)
+
+
+def neural_job(job: dict, data) -> dict:
+    """Train one predictor."""
+    from lcm.training.run import train_run
+
+    params = Params.model_validate(job["params"])
+    method = next(method for method in methods(params, job["arm"], data.n_labels) if method.name == job["method"])
+    train = params.training(job["study"], job["model"])
+    return train_run(data, params.models[job["model"]], train, method, seed=job["split"], device=job["device"], on_epoch=pool.tick)
+
+
+def linear_job(job: dict, data) -> dict:
     """Fit one linear model."""
-    from lcm.params import Params
     from lcm.training import linear
 
-    settings = Params.model_validate(job["params"]).linear
-    data, splits, fit_labels = load_data(job["corpus"], job["noise"])
-    return linear.fit_run(data, splits[job["split"]], fit_labels[job["split"]], settings, windowed=job["method"] == "linear_window")
+    return linear.fit_run(*data, Params.model_validate(job["params"]).linear, windowed=job["method"] == "linear_window")
 
 
-def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, arm: str, device: str) -> None:
-    """Train what the run store does not hold yet, then write metrics/cells/<study>/<cell>.json and metrics/curves/<study>/<cell>.json.
-
-    Raises UserError for missing data, and when every run of the cell failed.
-    """
-    data, splits, fit_labels = load_data(corpus, noise)
-    n_splits = params.n_splits(study, model)
-    config = cell_config(params, study, model, arm)
+def cell_methods(params: Params, arm: str, n_labels: int) -> dict[str, dict]:
+    """The settings of each method of an arm, by its name."""
     if arm == "linear":
-        settings = {"linear": params.linear.model_dump(exclude={"maxlen", "truncation", "vocabulary_size"}), "linear_window": params.linear.model_dump()}
-        job_of = linear_job
-    else:
-        if (params.models[model].encoder == "image_cnn") != (data.pixels is not None):
-            raise UserError(f"studies.{study}: model {model} cannot read corpus {corpus}, which holds {data.meta['kind']}")
-        settings = {method.name: method.settings() for method in methods(params, arm, len(data.names))}
-        job_of = neural_job
+        whole = params.linear.model_dump(exclude={"maxlen", "truncation", "vocabulary_size"})
+        return {"linear": whole, "linear_window": params.linear.model_dump()}
+    return {method.name: method.settings() for method in methods(params, arm, n_labels)}
 
+
+def cell_jobs(params: Params, study: str, corpus: str, noise: int, model: str, arm: str, device: str) -> list[dict]:
+    """The runs of a cell as plain data, each with its `key` in the run store. Raises UserError for missing data."""
+    data, splits, fit_labels = load_data(corpus, noise)
+    config = cell_config(params, study, model, arm)
+    if arm != "linear" and (params.models[model].encoder == "image_cnn") != (data.pixels is not None):
+        raise UserError(f"studies.{study}: model {model} cannot read corpus {corpus}, which holds {data.meta['kind']}")
+    shared = {
+        **{"study": study, "corpus": corpus, "noise": noise, "model": model, "arm": arm, "params": params.model_dump()},
+        "device": "cpu" if arm == "linear" else device,
+        "epochs": 1 if arm == "linear" else config["train"]["epochs"],
+    }
     jobs = []
-    for split in range(n_splits):
-        for name in settings:
+    for split in range(params.n_splits(study, model)):
+        for name, settings in cell_methods(params, arm, len(data.names)).items():
             determinants = {
                 "corpus": data.meta["digest"],
                 "assignment": _sha(splits[split]),
                 "fit_labels": _sha(fit_labels[split]),
                 "model": config.get("model"),
                 "train": config.get("train"),
-                "method": {"name": name, **settings[name]},
+                "method": {"name": name, **settings},
                 "seed": split,
             }
-            place = {"study": study, "corpus": corpus, "noise": noise, "model": model, "arm": arm, "method": name, "split": split}
-            jobs.append({**place, "device": device, "params": params.model_dump(), "key": store.run_key(determinants)})
-    epochs = config["train"]["epochs"] if arm != "linear" else 1
-    title = cell_name(corpus, noise, model, arm)
-    pool.run_jobs(job_of, [job for job in jobs if store.load_run(job["key"]) is None], epochs, params.execution.processes, device, title)
+            jobs.append({**shared, "method": name, "split": split, "key": store.run_key(determinants)})
+    return jobs
 
+
+def run_missing(params: Params, jobs: list[dict], device: str, title: str, on_saved: Callable[[str], None] = lambda key: None) -> None:
+    """Train what the run store does not hold yet, each key once; `on_saved` is called with the key of every run that was put there."""
+
+    def save(job: dict, record: dict) -> None:
+        store.save_run(job["key"], record)
+        on_saved(job["key"])
+
+    missing = [job for job in {job["key"]: job for job in jobs}.values() if store.load_run(job["key"]) is None]
+    pool.run_jobs(run_job, missing, params.execution.processes, device, title, save)
+
+
+def write_cell(params: Params, study: str, corpus: str, noise: int, model: str, arm: str, jobs: list[dict]) -> None:
+    """Write metrics/cells/<study>/<cell>.json and metrics/curves/<study>/<cell>.json from the run store, which holds every job.
+
+    Raises UserError when every run of the cell failed.
+    """
+    data, splits, fit_labels = load_data(corpus, noise)
+    n_splits = params.n_splits(study, model)
+    title = cell_name(corpus, noise, model, arm)
     records = {(job["method"], job["split"]): store.load_run(job["key"]) for job in jobs}
     if all("failed" in record for record in records.values()):
         raise UserError(f"{title}: every run failed, the first with: {next(iter(records.values()))['failed']}; see train.lr in params.yaml")
     curves = []
     results = {}
-    for name in settings:
+    for name, settings in cell_methods(params, arm, len(data.names)).items():
         runs, total = [], np.zeros((len(data.names),) * 2, int)
         for split in range(n_splits):
             record = dict(records[name, split])
@@ -151,7 +186,7 @@ def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
                 curves.append({"corpus": corpus, "noise": noise, "model": model, "method": name, "split": split, **row})
             total += np.array(record.pop("confusion_matrix", 0))
             runs.append({"split": split, "seed": split, **record})
-        results[name] = {"settings": settings[name], "runs": runs, "confusion_matrix": total.tolist()}
+        results[name] = {"settings": settings, "runs": runs, "confusion_matrix": total.tolist()}
     write_json(
         METRICS / "cells" / study / f"{title}.json",
         {
@@ -166,12 +201,22 @@ def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
             "labels": data.names,
             "sizes": {name: int((splits[0] == part).sum()) for name, part in (("train", TRAIN), ("val", VAL), ("test", TEST))},
             "realised_noise": [round(float(rate), 6) for rate in realised_noise(data.labels, splits[:n_splits], fit_labels[:n_splits])],
-            "config": config,
+            "config": cell_config(params, study, model, arm),
             "methods": results,
         },
     )
     if curves:
         write_json(METRICS / "curves" / study / f"{title}.json", curves)
+
+
+def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, arm: str, device: str) -> None:
+    """Train what the run store does not hold yet of one cell, then write its files.
+
+    Raises UserError for missing data, and when every run of the cell failed.
+    """
+    jobs = cell_jobs(params, study, corpus, noise, model, arm, device)
+    run_missing(params, jobs, device, cell_name(corpus, noise, model, arm))
+    write_cell(params, study, corpus, noise, model, arm, jobs)
 
 
 def realised_noise(labels: np.ndarray, splits: np.ndarray, fit_labels: np.ndarray) -> np.ndarray:

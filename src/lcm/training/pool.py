@@ -15,7 +15,6 @@ from importlib.metadata import version
 from tqdm import tqdm
 
 from lcm.errors import UserError
-from lcm.training import store
 
 WORKER_ENVIRONMENT = {
     # Small models on few cores: two threads in one process are slower than one, and far slower when the machine is busy.
@@ -43,28 +42,30 @@ def choose_device(wanted: str) -> str:
     return "cpu"
 
 
-def run_jobs(work: Callable[[dict], dict], jobs: list[dict], epochs: int, processes: int, device: str, title: str) -> None:
-    """Do every job and put its record into the run store as soon as it is done.
+def run_jobs(
+    work: Callable[[dict], dict], jobs: list[dict], processes: int, device: str, title: str, save: Callable[[dict, dict], None]
+) -> None:
+    """Do every job; `save` gets each job and its record, in this process, as soon as it is done.
 
-    work: module-level function of one job (plain data, with its `key`). epochs: ticks that one job gives. processes: 0 is
-    one per core. Raises what the first failing job raised, after the jobs in flight have ended.
+    work: module-level function of one job (plain data, with its `key` and its number of `epochs`). processes: 0 is one per core.
+    Raises what the first failing job raised, after the jobs in flight have ended.
     """
     if not jobs:
         return
     count = 1 if device == "cuda" else min(len(jobs), processes or available_cores())
     os.environ.update(WORKER_ENVIRONMENT)  # read by the fork server when it starts, before it loads any BLAS
     context = multiprocessing.get_context("forkserver")
-    if jobs[0]["arm"] != "linear":
+    if any(job["arm"] != "linear" for job in jobs):
         context.set_forkserver_preload(["lcm.training.preload"])  # PyTorch is imported once, not once per worker
     ticks = context.SimpleQueue()
-    with tqdm(total=len(jobs) * epochs, desc=title, unit="epoch", disable=None) as bar:
+    with tqdm(total=sum(job["epochs"] for job in jobs), desc=title, unit="epoch", disable=None) as bar:
         listener = threading.Thread(target=_count, args=(ticks, bar), daemon=True)
         listener.start()
         executor = ProcessPoolExecutor(count, context, initializer=_start_worker, initargs=(ticks,))
         try:
-            keys = {executor.submit(_do, work, job): job["key"] for job in jobs}
-            for future in as_completed(keys):
-                store.save_run(keys[future], future.result())
+            running = {executor.submit(do_job, work, job): job for job in jobs}
+            for future in as_completed(running):
+                save(running[future], future.result())
         except BrokenProcessPool:
             raise UserError(
                 f"{title}: a training process was ended from outside (out of memory?); finished runs are kept, "
@@ -106,8 +107,9 @@ def _start_worker(ticks) -> None:
         sys.modules["torch"].set_num_threads(1)
 
 
-def _do(work: Callable[[dict], dict], job: dict) -> dict:
-    record = work(job)
+def do_job(work: Callable[..., dict], job: dict, *data) -> dict:
+    """The record of one job, in the process that does it: rounded, and with what it was made with."""
+    record = work(job, *data)
     if job["arm"] == "linear":
         tick()
         made_with = {"scikit-learn": version("scikit-learn"), "device": "cpu"}
