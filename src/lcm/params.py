@@ -213,6 +213,8 @@ class Study(Group):
 class Execution(Group):
     device: Literal["auto", "cpu", "cuda"]
     processes: Annotated[int, Field(ge=0)]
+    executor: Literal["local", "ray"] = "local"
+    address: str | None = None
 
 
 class Params(Group):

@@ -1,12 +1,15 @@
-"""A cell: all splits of one (study, corpus, noise, model, arm), its runs divided over processes, its results as two small files."""
+"""A cell: all splits of one (study, corpus, noise, model, arm), its runs as plain data, its results as two small files; and all cells of a study."""
 
 import hashlib
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from lcm.corpora import prepare
 from lcm.errors import UserError
@@ -162,7 +165,12 @@ def run_missing(params: Params, jobs: list[dict], device: str, title: str, on_sa
         on_saved(job["key"])
 
     missing = [job for job in {job["key"]: job for job in jobs}.values() if store.load_run(job["key"]) is None]
-    pool.run_jobs(run_job, missing, params.execution.processes, device, title, save)
+    if params.execution.executor == "ray":
+        from lcm.training import cluster
+
+        cluster.run_jobs(run_job, job_data, missing, params.execution, device, title, save)
+    else:
+        pool.run_jobs(run_job, missing, params.execution.processes, device, title, save)
 
 
 def write_cell(params: Params, study: str, corpus: str, noise: int, model: str, arm: str, jobs: list[dict]) -> None:
@@ -217,6 +225,51 @@ def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
     jobs = cell_jobs(params, study, corpus, noise, model, arm, device)
     run_missing(params, jobs, device, cell_name(corpus, noise, model, arm))
     write_cell(params, study, corpus, noise, model, arm, jobs)
+
+
+def study_cells(params: Params, study: str) -> list[tuple[str, int, str, str]]:
+    """The (corpus, noise, model, arm) of a study; every text corpus has the linear yardstick."""
+    cells = []
+    for grid in params.studies[study].grids():
+        for corpus, noise in product(grid.corpora, grid.noise):
+            cells += [(corpus, noise, model, arm) for model, arm in product(grid.models, grid.arms)]
+            if grid is params.studies[study].text:
+                cells.append((corpus, noise, "linear", "linear"))
+    return cells
+
+
+def train_study(params: Params, study: str, device: str) -> None:
+    """Train what the run store does not hold yet of all cells of a study, in one pool; a cell's files are written as soon as it is complete.
+
+    A cell that cannot be trained is one line on stderr, the others go on. Raises UserError at the end if there were any.
+    """
+    cells, jobs, untrained = study_cells(params, study), {}, []
+
+    def attempt(step: Callable, cell: tuple, *rest):
+        try:
+            return step(params, study, *cell, *rest)
+        except UserError as error:
+            untrained.append(cell)
+            tqdm.write(f"{cell_name(*cell)} cannot be trained: {error}", file=sys.stderr)
+
+    def write_complete() -> None:
+        for cell in [cell for cell in jobs if not waiting[cell]]:
+            attempt(write_cell, cell, jobs.pop(cell))
+
+    def on_saved(key: str) -> None:
+        for keys in waiting.values():
+            keys.discard(key)
+        write_complete()
+
+    for cell in cells:
+        if (found := attempt(cell_jobs, cell, device)) is not None:
+            jobs[cell] = found
+    waiting = {cell: {job["key"] for job in found if store.load_run(job["key"]) is None} for cell, found in jobs.items()}
+    every = [job for found in jobs.values() for job in found]
+    write_complete()
+    run_missing(params, every, device, study, on_saved)
+    if untrained:
+        raise UserError(f"{study}: {len(untrained)} of {len(cells)} cells could not be trained, see above; the others are complete")
 
 
 def realised_noise(labels: np.ndarray, splits: np.ndarray, fit_labels: np.ndarray) -> np.ndarray:

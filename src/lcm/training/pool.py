@@ -11,10 +11,12 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import version
+from multiprocessing import forkserver, resource_tracker
 
 from tqdm import tqdm
 
 from lcm.errors import UserError
+from lcm.params import Execution
 
 WORKER_ENVIRONMENT = {
     # Small models on few cores: two threads in one process are slower than one, and far slower when the machine is busy.
@@ -28,11 +30,14 @@ WORKER_ENVIRONMENT = {
 _ticks = None
 
 
-def choose_device(wanted: str) -> str:
-    """`cuda` or `cpu` for execution.device. Raises UserError if a GPU is asked for and none is there."""
+def choose_device(execution: Execution) -> str:
+    """`cuda` or `cpu`: execution.device, or for auto what this machine has. Raises UserError if a GPU is asked for and none is there."""
+    wanted = execution.device
     # Without a driver there is no need to import PyTorch here, which takes seconds that the workers already spend.
     if wanted == "cpu" or (wanted == "auto" and not glob.glob("/dev/nvidia*") and not glob.glob("/dev/dxg")):
         return "cpu"
+    if wanted == "cuda" and execution.executor == "ray":  # the GPUs are the cluster's; it is asked for them when it is there
+        return "cuda"
     import torch
 
     if torch.cuda.is_available():
@@ -57,6 +62,7 @@ def run_jobs(
     context = multiprocessing.get_context("forkserver")
     if any(job["arm"] != "linear" for job in jobs):
         context.set_forkserver_preload(["lcm.training.preload"])  # PyTorch is imported once, not once per worker
+    _start_fork_server()
     ticks = context.SimpleQueue()
     with tqdm(total=sum(job["epochs"] for job in jobs), desc=title, unit="epoch", disable=None) as bar:
         listener = threading.Thread(target=_count, args=(ticks, bar), daemon=True)
@@ -94,6 +100,20 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def _start_fork_server() -> None:
+    """Start it with SIGINT blocked, which its workers inherit: Ctrl-C reaches the whole process group, the parent alone answers it.
+
+    From its first instruction on, not from a handler that the server would set after seconds of imports. Blocked in the parent
+    meanwhile, not ignored: a Ctrl-C in these milliseconds waits.
+    """
+    resource_tracker.ensure_running()  # first: at its own start it unblocks SIGINT in this process
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def _count(ticks, bar: tqdm) -> None:
     while ticks.get() is not None:
         bar.update()
@@ -102,7 +122,6 @@ def _count(ticks, bar: tqdm) -> None:
 def _start_worker(ticks) -> None:
     global _ticks
     _ticks = ticks
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent ends its workers
     if "torch" in sys.modules:  # a linear model does without
         sys.modules["torch"].set_num_threads(1)
 
