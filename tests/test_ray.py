@@ -1,6 +1,7 @@
 """Runs on a real Ray cluster: two nodes on this machine, one of which dies."""
 
 import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -21,6 +22,8 @@ def two_nodes(monkeypatch):
     """A cluster of two nodes with one core each. Returns it and the node that may be killed; the driver runs on the other."""
     pytest.importorskip("ray", reason=f"needs Ray: pip install ray=={cluster.VERSION}")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")  # nobody else on this machine may run code here
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     import ray
     from ray.cluster_utils import Cluster
 

@@ -292,6 +292,39 @@ def test_when_every_run_fails_the_stage_fails(workplace, params):
         cell.train_cell(load(params, workplace), "small", "toy", 0, "cnn_rand", "ls", "cpu")
 
 
+def test_a_study_is_one_pool_and_does_without_the_cells_that_it_cannot_train(workplace, params, monkeypatch, capsys):
+    """A cell's files come as soon as it is complete; a missing corpus is one line a cell."""
+    params["studies"]["small"]["splits"] = 1
+    params["studies"]["small"]["text"]["corpora"] = ["toy", "ag_news"]
+    params["studies"]["small"]["text"]["models"] = ["cnn_rand"]
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    pools, there = [], {}
+    run_jobs, save_run = cell.pool.run_jobs, store.save_run
+
+    def one_pool(work, jobs, *rest):
+        pools.append([(job["model"], job["method"]) for job in jobs])
+        run_jobs(work, jobs, *rest)
+
+    def saved(key, record):
+        there[key] = {path.stem for path in Path("metrics/cells/small").glob("*.json")}
+        save_run(key, record)
+
+    monkeypatch.setattr(cell.pool, "run_jobs", one_pool)
+    monkeypatch.setattr(store, "save_run", saved)
+    with pytest.raises(UserError, match="small: 3 of 6 cells could not be trained"):
+        cell.train_study(load_params(), "small", "cpu")
+    lines = capsys.readouterr().err.splitlines()
+    assert len([line for line in lines if line.startswith("ag_news-noise0-") and "data/corpus/ag_news/corpus.json: not found" in line]) == 3
+    assert sorted(pools[0]) == sorted([("cnn_rand", name) for name in ("base", "ls", "lcm", "ls_matched")] + [("linear", "linear"), ("linear", "linear_window")])
+    complete = {"toy-noise0-cnn_rand-ls", "toy-noise0-cnn_rand-lcm", "toy-noise0-linear"}
+    assert {path.stem for path in Path("metrics/cells/small").glob("*.json")} == complete
+    assert [len(names) for names in there.values()] == sorted(len(names) for names in there.values()) and there.popitem()[1] < complete
+
+    ls = cell_path("cnn_rand", "ls").read_bytes()  # a cell of the study is the cell alone
+    cell.train_cell(load_params(), "small", "toy", 0, "cnn_rand", "ls", "cpu")
+    assert cell_path("cnn_rand", "ls").read_bytes() == ls and not pools[1]
+
+
 def test_linear_learns_and_its_window_sees_less(workplace):
     cell.train_cell(load_params(), "small", "toy", 0, "linear", "linear", "cpu")
     found = json.loads((Path("metrics/cells/small") / "toy-noise0-linear.json").read_text())["methods"]
