@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+import torch
+
+torch.set_num_threads(1)  # as in a worker of the pool; two threads of one small model wait for each other, for minutes on a busy machine
 
 ROOT = Path(__file__).parent.parent
 

@@ -84,7 +84,7 @@ def without_time(record):
 def test_every_method_learns_and_a_seed_fixes_every_bit(params, tmp_path, model, arm):
     params["models"][model]["maxlen"] = 12
     checked = load(params, tmp_path)
-    train = checked.train.model_copy(update={"epochs": 12})
+    train = checked.train.model_copy(update={"epochs": 8})
     for method in methods(checked, arm, N_LABELS):
         record = train_run(run_data(), checked.models[model], train, method, seed=1, device="cpu")
         assert record["test"]["accuracy"] > 0.8, method  # chance is 0.25
@@ -188,16 +188,13 @@ def test_what_is_in_the_store_is_not_trained_again_and_gives_the_same_bytes(work
     assert not trained and cell_path("cnn_rand", "ls").read_bytes() == before
 
 
-def test_keys_know_everything_that_determines_a_run_and_nothing_else(workplace, params, monkeypatch):
+def test_keys_know_everything_that_determines_a_run_and_nothing_else(workplace, params):
     def keys(change=lambda content: None, arm="lcm"):
         content = yaml.safe_load(yaml.safe_dump(params))
         change(content)
         checked = load(content, workplace)
-        seen = []
-        monkeypatch.setattr(cell.pool, "run_jobs", lambda work, jobs, *rest: seen.extend(jobs))
-        with pytest.raises(TypeError):  # nothing was trained, so there are no records to collect
-            cell.train_cell(checked, "small", "toy", 0, "lstm_rand", arm, "cpu")
-        return {(job["method"], job["split"]): job["key"] for job in seen}
+        jobs = cell.cell_jobs(checked, "small", "toy", 0, "lstm_rand", arm, "cpu")
+        return {(job["method"], job["split"]): job["key"] for job in jobs}
 
     start = keys()
     assert len(set(start.values())) == 4
@@ -219,75 +216,71 @@ def test_keys_know_everything_that_determines_a_run_and_nothing_else(workplace, 
     assert not set(keys().values()) & set(start.values())
 
 
-def test_a_killed_cell_goes_on_where_it_stopped(workplace, params):
-    """kill -9 of everything after the first run has finished; the second start trains the rest and equals an uninterrupted cell."""
-    params["train"]["epochs"] = 150
+def start(run_store, *arguments):
+    """A training stage in a process group of its own, as a terminal starts one."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "pipeline/train.py"), *arguments],
+        env=os.environ | {"LCM_RUN_STORE": str(run_store), "PYTHONPATH": str(ROOT / "src")},
+        start_new_session=True,
+        # A shell starts `pytest &` with SIGINT ignored, which programs inherit and which Python leaves so, as it should.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition):
+    deadline = time.time() + 60
+    while not condition() and time.time() < deadline:
+        time.sleep(0.01)
+    assert condition()
+
+
+@pytest.fixture
+def long_cell(workplace, params):
+    """Parameters of a cell of twenty runs: whoever wants to stop it has the time of nineteen. Returns the arguments of its stage."""
+    params["studies"]["small"]["splits"] = 10
+    params["train"] |= {"epochs": 20, "batch_size": 32}
     params["execution"]["processes"] = 1
     Path("params.yaml").write_text(yaml.safe_dump(params))
-    command = [sys.executable, str(ROOT / "pipeline/train.py"), "small", "toy", "0", "lstm_rand", "ls"]
+    return "small", "toy", "0", "cnn_rand", "ls"
 
-    def start(run_store):
-        environment = os.environ | {"LCM_RUN_STORE": str(run_store), "PYTHONPATH": str(ROOT / "src")}
-        return subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
-    assert start(workplace / "whole").wait(120) == 0
-    whole = numbers(cell_path("lstm_rand", "ls"))
-    cell_path("lstm_rand", "ls").unlink()
+def test_a_killed_cell_goes_on_where_it_stopped(workplace, long_cell):
+    """kill -9 of the stage after the first run: its workers end too, the second start trains the rest and equals an uninterrupted cell."""
+    cell.train_cell(load_params(), "small", "toy", 0, "cnn_rand", "ls", "cpu")
+    whole = numbers(cell_path("cnn_rand", "ls"))
+    cell_path("cnn_rand", "ls").unlink()
 
     broken = workplace / "broken"
-    process = start(broken)
-    deadline = time.time() + 60
-    while not list(broken.glob("*/*.json")) and time.time() < deadline:
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
+    process = start(broken, *long_cell)
+    others = lambda: [pid for pid in os.listdir("/proc") if pid.isdigit() and _in_group(int(pid), process.pid)]  # noqa: E731
+    wait_for(lambda: list(broken.glob("*/*.json")))
+    assert len(others()) >= 3  # the stage, the fork server, a worker
+    process.kill()
     process.wait()
+    wait_for(lambda: not others())
     finished = {path: path.stat().st_mtime_ns for path in broken.glob("*/*.json")}
-    assert 1 <= len(finished) < 4 and not cell_path("lstm_rand", "ls").exists()
+    assert 1 <= len(finished) < 20 and not cell_path("cnn_rand", "ls").exists()
 
-    assert start(broken).wait(120) == 0
-    assert numbers(cell_path("lstm_rand", "ls")) == whole
+    assert start(broken, *long_cell).wait(120) == 0
+    assert numbers(cell_path("cnn_rand", "ls")) == whole
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in finished.items())
 
 
-def test_ctrl_c_is_one_line_and_keeps_what_had_finished(workplace, params):
-    params["train"]["epochs"] = 400
-    params["execution"]["processes"] = 1
-    Path("params.yaml").write_text(yaml.safe_dump(params))
-    environment = os.environ | {"LCM_RUN_STORE": str(workplace / "kept"), "PYTHONPATH": str(ROOT / "src")}
-    command = [sys.executable, str(ROOT / "pipeline/train.py"), "small", "toy", "0", "lstm_rand", "ls"]
-    process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
-    deadline = time.time() + 60
-    while not list((workplace / "kept").glob("*/*.json")) and time.time() < deadline:
-        time.sleep(0.01)
+def test_ctrl_c_is_one_line_and_keeps_what_had_finished(workplace, long_cell):
+    process = start(workplace / "kept", *long_cell)
+    wait_for(lambda: list((workplace / "kept").glob("*/*.json")))
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and said.splitlines()[-1].startswith("interrupted: what had finished is kept")
     assert "Traceback" not in said
-    assert list((workplace / "kept").glob("*/*.json")) and not cell_path("lstm_rand", "ls").exists()
+    assert list((workplace / "kept").glob("*/*.json")) and not cell_path("cnn_rand", "ls").exists()
 
 
-def test_workers_do_not_outlive_their_parent(workplace, params):
-    params["train"]["epochs"] = 100000
-    Path("params.yaml").write_text(yaml.safe_dump(params))
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    command = [sys.executable, str(ROOT / "pipeline/train.py"), "small", "toy", "0", "lstm_rand", "ls"]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    group = lambda: [pid for pid in os.listdir("/proc") if pid.isdigit() and _works_for(pid, str(workplace))]  # noqa: E731
-    deadline = time.time() + 60
-    while len(group()) < 4 and time.time() < deadline:  # parent, fork server, two workers
-        time.sleep(0.1)
-    time.sleep(1)
-    process.kill()
-    process.wait()
-    deadline = time.time() + 30
-    while group() and time.time() < deadline:
-        time.sleep(0.1)
-    assert not group()
-
-
-def _works_for(pid, folder):
+def _in_group(pid, group):
     try:
-        return int(pid) != os.getpid() and os.readlink(f"/proc/{pid}/cwd") == folder
+        return os.getpgid(pid) == group and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 
@@ -311,6 +304,39 @@ def test_when_every_run_fails_the_stage_fails(workplace, params):
     params["train"]["lr"] = 1e38
     with pytest.raises(UserError, match="every run failed"):
         cell.train_cell(load(params, workplace), "small", "toy", 0, "cnn_rand", "ls", "cpu")
+
+
+def test_a_study_is_one_pool_and_does_without_the_cells_that_it_cannot_train(workplace, params, monkeypatch, capsys):
+    """A cell's files come as soon as it is complete; a missing corpus is one line a cell."""
+    params["studies"]["small"]["splits"] = 1
+    params["studies"]["small"]["text"]["corpora"] = ["toy", "ag_news"]
+    params["studies"]["small"]["text"]["models"] = ["cnn_rand"]
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    pools, there = [], {}
+    run_jobs, save_run = cell.pool.run_jobs, store.save_run
+
+    def one_pool(work, jobs, *rest):
+        pools.append([(job["model"], job["method"]) for job in jobs])
+        run_jobs(work, jobs, *rest)
+
+    def saved(key, record):
+        there[key] = {path.stem for path in Path("metrics/cells/small").glob("*.json")}
+        save_run(key, record)
+
+    monkeypatch.setattr(cell.pool, "run_jobs", one_pool)
+    monkeypatch.setattr(store, "save_run", saved)
+    with pytest.raises(UserError, match="small: 3 of 6 cells could not be trained"):
+        cell.train_study(load_params(), "small", "cpu")
+    lines = capsys.readouterr().err.splitlines()
+    assert len([line for line in lines if line.startswith("ag_news-noise0-") and "data/corpus/ag_news/corpus.json: not found" in line]) == 3
+    assert sorted(pools[0]) == sorted([("cnn_rand", name) for name in ("base", "ls", "lcm", "ls_matched")] + [("linear", "linear"), ("linear", "linear_window")])
+    complete = {"toy-noise0-cnn_rand-ls", "toy-noise0-cnn_rand-lcm", "toy-noise0-linear"}
+    assert {path.stem for path in Path("metrics/cells/small").glob("*.json")} == complete
+    assert [len(names) for names in there.values()] == sorted(len(names) for names in there.values()) and there.popitem()[1] < complete
+
+    ls = cell_path("cnn_rand", "ls").read_bytes()  # a cell of the study is the cell alone
+    cell.train_cell(load_params(), "small", "toy", 0, "cnn_rand", "ls", "cpu")
+    assert cell_path("cnn_rand", "ls").read_bytes() == ls and not pools[1]
 
 
 def test_linear_learns_and_its_window_sees_less(workplace):
@@ -342,8 +368,10 @@ def test_a_fitted_vocabulary_of_the_training_part(workplace, params):
 
 def test_workers_have_one_thread_each():
     """The pool's environment reaches the workers before they load a BLAS."""
-    cell.pool.run_jobs(report_threads, [{"key": "t", "arm": "ls", "device": "cpu", "params": {"execution": {"fleet": 1}}, "settings": {"epsilon": 0.0}, **dict.fromkeys(("study", "corpus", "noise", "model"))}], 1, 1, "cpu", "threads")
-    assert store.load_run("t")["threads"] == [1, "1"]
+    records = []
+    job = {"key": "t", "arm": "ls", "device": "cpu", "epochs": 1}
+    cell.pool.run_jobs(report_threads, [job], 1, "cpu", "threads", records.append)
+    assert records[0]["threads"] == [1, "1"]
 
 
 def report_threads(job):

@@ -264,6 +264,8 @@ class Execution(Group):
     fleet: Annotated[int, Field(ge=0)] = 0
     precision: Literal["float32", "tf32", "bf16"] = "tf32"
     checkpoint_epochs: Count = 2
+    executor: Literal["local", "ray"] = "local"
+    address: str | None = None
 
 
 class Params(Group):

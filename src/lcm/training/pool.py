@@ -11,11 +11,12 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import version
+from multiprocessing import forkserver, resource_tracker
 
 from tqdm import tqdm
 
 from lcm.errors import UserError
-from lcm.training import store
+from lcm.params import Execution
 
 WORKER_ENVIRONMENT = {
     # Small models on few cores: two threads in one process are slower than one, and far slower when the machine is busy.
@@ -29,11 +30,14 @@ WORKER_ENVIRONMENT = {
 _ticks = None
 
 
-def choose_device(wanted: str) -> str:
-    """`cuda` or `cpu` for execution.device. Raises UserError if a GPU is asked for and none is there."""
+def choose_device(execution: Execution) -> str:
+    """`cuda` or `cpu`: execution.device, or for auto what this machine has. Raises UserError if a GPU is asked for and none is there."""
+    wanted = execution.device
     # Without a driver there is no need to import PyTorch here, which takes seconds that the workers already spend.
     if wanted == "cpu" or (wanted == "auto" and not glob.glob("/dev/nvidia*") and not glob.glob("/dev/dxg")):
         return "cpu"
+    if wanted == "cuda" and execution.executor == "ray":  # the GPUs are the cluster's; it is asked for them when it is there
+        return "cuda"
     import torch
 
     if torch.cuda.is_available():
@@ -48,27 +52,35 @@ def runs_of(job: dict) -> list[dict]:
     return job.get("members", [job])
 
 
-def fleets(jobs: list[dict], device: str) -> list[dict]:
-    """The jobs gathered to fleets of at most execution.fleet runs; a fleet is a job with `members`, a job alone stays as it is.
+def epochs_of(job: dict) -> int:
+    return sum(run["epochs"] for run in runs_of(job))
+
+
+def fleets(jobs: list[dict], size: int, device: str) -> list[dict]:
+    """The jobs gathered to fleets of at most `size` runs (0: all on a GPU, one on a CPU); a fleet is a job with `members`, a job alone stays as it is.
 
     Runs train together that differ in split and in label smoothing only; runs with a label confusion model need the same one.
     """
-    if jobs[0]["arm"] == "linear":
-        return jobs
-    size = jobs[0]["params"]["execution"]["fleet"] or (1 if device == "cpu" else len(jobs))
     alike = {}
     for job in jobs:
         place = [job[name] for name in ("study", "corpus", "noise", "model", "arm")]
-        alike.setdefault(str([place, None if "epsilon" in job["settings"] else job["settings"]]), []).append(job)
+        alone = job["key"] if job["arm"] == "linear" else None
+        alike.setdefault(str([place, None if "epsilon" in job["settings"] else job["settings"], alone]), []).append(job)
+    size = size or (1 if device == "cpu" else len(jobs))
+    if size == 1:
+        return jobs  # in their order: the runs of a cell that are not alike are ready at the same time
     parts = [group[start : start + size] for group in alike.values() for start in range(0, len(group), size)]
-    return [part[0] if len(part) == 1 else {**part[0], "members": part} for part in parts] if size > 1 else jobs
+    return [part[0] if len(part) == 1 else {**part[0], "members": part} for part in parts]
 
 
-def run_jobs(work: Callable[[dict], list[dict]], jobs: list[dict], epochs: int, processes: int, device: str, title: str) -> None:
-    """Do every job and put its record into the run store as soon as it is done.
+def run_jobs(
+    work: Callable[[dict], list[dict]], jobs: list[dict], processes: int, device: str, title: str, save: Callable[[dict], None]
+) -> None:
+    """Do every job; `save` gets each run's record, with its key, in this process, as soon as the job is done.
 
-    work: module-level function of one job (plain data, with its `key`) or fleet of jobs, gives a record for each. epochs: ticks
-    that one run gives. processes: 0 is one per core. Raises what the first failing job raised, after the jobs in flight have ended.
+    work: module-level function of one job (plain data, with its `key` and its number of `epochs`) or fleet of jobs, gives a record
+    for each. processes: 0 is one per core.
+    Raises what the first failing job raised, after the jobs in flight have ended.
     """
     if not jobs:
         return
@@ -76,17 +88,18 @@ def run_jobs(work: Callable[[dict], list[dict]], jobs: list[dict], epochs: int, 
     count = 1 if device == "cuda" else min(len(jobs), processes or available_cores())
     os.environ.update(WORKER_ENVIRONMENT)  # read by the fork server when it starts, before it loads any BLAS
     context = multiprocessing.get_context("forkserver")
-    if jobs[0]["arm"] != "linear":
+    if any(job["arm"] != "linear" for job in jobs):
         context.set_forkserver_preload(["lcm.training.preload"])  # PyTorch is imported once, not once per worker
+    _start_fork_server()
     ticks = context.SimpleQueue()
-    with tqdm(total=sum(len(runs_of(job)) for job in jobs) * epochs, desc=title, unit="epoch", disable=None) as bar:
+    with tqdm(total=sum(map(epochs_of, jobs)), desc=title, unit="epoch", disable=None) as bar:
         listener = threading.Thread(target=_count, args=(ticks, bar), daemon=True)
         listener.start()
         executor = ProcessPoolExecutor(count, context, initializer=_start_worker, initargs=(ticks,))
         try:
-            for future in as_completed([executor.submit(_do, work, job) for job in jobs]):
+            for future in as_completed([executor.submit(do_job, work, job) for job in jobs]):
                 for record in future.result():
-                    store.save_run(record["key"], record)
+                    save(record)
         except BrokenProcessPool:
             raise UserError(
                 f"{title}: a training process was ended from outside (out of memory?); finished runs are kept, "
@@ -115,6 +128,20 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def _start_fork_server() -> None:
+    """Start it with SIGINT blocked, which its workers inherit: Ctrl-C reaches the whole process group, the parent alone answers it.
+
+    From its first instruction on, not from a handler that the server would set after seconds of imports. Blocked in the parent
+    meanwhile, not ignored: a Ctrl-C in these milliseconds waits.
+    """
+    resource_tracker.ensure_running()  # first: at its own start it unblocks SIGINT in this process
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def _count(ticks, bar: tqdm) -> None:
     while (runs := ticks.get()) is not None:
         bar.update(runs)
@@ -123,13 +150,13 @@ def _count(ticks, bar: tqdm) -> None:
 def _start_worker(ticks) -> None:
     global _ticks
     _ticks = ticks
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent ends its workers
     if "torch" in sys.modules:  # a linear model does without
         sys.modules["torch"].set_num_threads(1)
 
 
-def _do(work: Callable[[dict], list[dict]], job: dict) -> list[dict]:
-    records = work(job)
+def do_job(work: Callable[..., list[dict]], job: dict, *data) -> list[dict]:
+    """The records of one job's runs, in the process that does it: rounded, and with what they were made with."""
+    records = work(job, *data)
     if job["arm"] == "linear":
         tick()
         made_with = {"scikit-learn": version("scikit-learn"), "device": "cpu"}

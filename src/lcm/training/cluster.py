@@ -1,0 +1,103 @@
+"""Runs as tasks of a Ray cluster. The driver reads the data and keeps the records; the other machines need the pinned packages only."""
+
+import hashlib
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+import lcm
+from lcm.errors import UserError
+from lcm.params import Execution
+from lcm.training import pool
+
+VERSION = "2.60.0"  # of all nodes and the driver: Ray refuses others
+RETRIES = 5  # of a run whose worker or node was lost
+
+
+def run_jobs(
+    work: Callable[[dict, list], list[dict]], data_of: Callable[[dict], list], jobs: list[dict], execution: Execution, device: str, title: str,
+    save: Callable[[dict], None],
+) -> None:  # fmt: skip
+    """Do every job on the cluster; `save` gets each run's record, in this process, as soon as the job is done.
+
+    work: module-level function of a job (or fleet) and its data. data_of: loads a job's data here; an array is shipped to a node once and
+    mapped read-only by its tasks. A run whose worker or node is lost is trained again elsewhere.
+    Raises UserError without Ray or its cluster, and what the first failing job raised, at once.
+    """
+    if not jobs:
+        return
+    ray = _connect(execution)
+    try:
+        on_gpu = device == "cuda"
+        if not ray.cluster_resources().get("GPU" if on_gpu else "CPU"):
+            raise UserError(f"execution.device is {device}, but no node of the Ray cluster has a {'GPU' if on_gpu else 'free CPU core'}")
+        share = {"num_cpus": 1, "num_gpus": 1 / max(1, execution.processes) if on_gpu else 0}
+        task = ray.remote(_task).options(max_retries=RETRIES, **share)
+        shipped = {}
+
+        def ship(buffer: pickle.PickleBuffer):
+            content = np.frombuffer(buffer.raw(), np.uint8)
+            digest = hashlib.sha256(content).digest()
+            if digest not in shipped:
+                shipped[digest] = ray.put(content)
+            return shipped[digest]
+
+        running = {}
+
+        def collect(seconds: float | None) -> None:
+            for reference in ray.wait(list(running), timeout=seconds)[0]:
+                for record in ray.get(reference):
+                    save(record)
+                bar.update(pool.epochs_of(running.pop(reference)))
+
+        with tqdm(total=sum(map(pool.epochs_of, jobs)), desc=title, unit="epoch", disable=None) as bar:
+            for job in jobs:
+                buffers = []
+                header = pickle.dumps(data_of(job), protocol=5, buffer_callback=buffers.append)
+                running[task.remote(work, job, header, *map(ship, buffers))] = job
+                collect(0)
+            while running:
+                collect(None)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    except ray.exceptions.RayError as error:
+        raise UserError(
+            f"{title}: Ray gave up ({_first_line(error)}); finished runs are kept, run the same command again when the cluster is well"
+        ) from None
+    finally:
+        ray.shutdown()  # Ctrl-C too: the cluster ends the tasks of a driver that has left
+
+
+def _connect(execution: Execution):
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    try:
+        import ray
+    except ImportError:
+        raise UserError(f"execution.executor is ray, which is not installed here; `pip install ray=={VERSION}`, or set it to local") from None
+    address = execution.address or os.environ.get("RAY_ADDRESS") or "local"
+    own = {"num_cpus": execution.processes or pool.available_cores(), "include_dashboard": False} if address == "local" else {}
+    code = {"py_modules": [str(Path(lcm.__file__).parent)], "excludes": ["__pycache__"], "env_vars": pool.WORKER_ENVIRONMENT}
+    try:
+        ray.init(address, runtime_env=code, logging_level="ERROR", log_to_driver=False, **own)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        ray.shutdown()
+        raise UserError(
+            f"execution.address: no Ray cluster can be used at {address} ({_first_line(error)}); start one as docs/cluster.md says"
+        ) from None
+    return ray
+
+
+def _task(work: Callable[[dict, list], list[dict]], job: dict, header: bytes, *buffers: np.ndarray) -> list[dict]:
+    """On a worker. The records also say which node made them."""
+    import ray
+
+    records = pool.do_job(work, job, pickle.loads(header, buffers=buffers))
+    return [record | {"node": ray.get_runtime_context().get_node_id()[:12]} for record in records]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

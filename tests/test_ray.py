@@ -1,0 +1,94 @@
+"""Runs on a real Ray cluster: two nodes on this machine, one of which dies."""
+
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from test_training import ROOT, cell_path, numbers, params, workplace  # noqa: F401  (fixtures)
+
+from lcm.errors import UserError
+from lcm.params import load_params
+from lcm.training import cell, cluster
+
+
+@pytest.fixture
+def two_nodes(monkeypatch):
+    """A cluster of two nodes with one core each. Returns it and the node that may be killed; the driver runs on the other."""
+    pytest.importorskip("ray", reason=f"needs Ray: pip install ray=={cluster.VERSION}")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")  # nobody else on this machine may run code here
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    import ray
+    from ray.cluster_utils import Cluster
+
+    size = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_log_monitor": False}
+    nodes = Cluster(initialize_head=True, head_node_args=size | {"include_dashboard": False})
+    yield nodes, nodes.add_node(**size)
+    ray.shutdown()
+    nodes.shutdown()
+
+
+def without_node(found):
+    return {method: [{key: value for key, value in run.items() if key != "node"} for run in runs] for method, runs in found.items()}
+
+
+def test_a_cell_survives_the_loss_of_a_node_and_equals_a_local_one(workplace, params, two_nodes, monkeypatch):  # noqa: F811
+    """Every run waits until both nodes work; the second run that the doomed node gets is in flight when the node dies."""
+    nodes, doomed = two_nodes
+    params["studies"]["small"]["splits"] = 3
+    params["execution"]["device"] = "cpu"
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    cell.train_cell(load_params(), "small", "toy", 0, "cnn_rand", "lcm", "cpu")
+    local = numbers(cell_path("cnn_rand", "lcm"))
+
+    params["execution"] |= {"executor": "ray", "address": nodes.address}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.setenv("LCM_RUN_STORE", str(workplace / "from_ray"))
+    here, doomed_id, train = workplace / "seen", doomed.node_id, cell.run_job
+    here.mkdir()
+
+    def train_in_company(job, data):
+        import ray
+
+        node = ray.get_runtime_context().get_node_id()
+        second = (here / node).exists()
+        (here / node).touch()
+        while len(list(here.iterdir())) < 2:
+            time.sleep(0.05)
+        if node == doomed_id and second:
+            (here / "in flight").touch()
+            time.sleep(600)
+        return train(job, data)
+
+    def kill():
+        while not (here / "in flight").exists():
+            time.sleep(0.05)
+        nodes.remove_node(doomed, allow_graceful=False)
+
+    monkeypatch.setattr(cell, "run_job", train_in_company)
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    cell.train_cell(load_params(), "small", "toy", 0, "cnn_rand", "lcm", "cpu")
+    killer.join(60)
+    assert not killer.is_alive()
+
+    found = numbers(cell_path("cnn_rand", "lcm"))
+    assert without_node(found) == local and all(len(runs) == 3 for runs in found.values())
+    made_by = [run["node"] for runs in found.values() for run in runs]
+    assert made_by.count(doomed_id[:12]) == 1 and len(set(made_by)) == 2
+
+
+def test_ray_is_imported_only_when_asked_for_and_said_to_be_missing(monkeypatch):
+    modules = "lcm.training.cell, lcm.training.pool, lcm.training.run, lcm.training.cluster, lcm.training.preload"
+    code = f"import sys, {modules}; sys.exit('ray' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": str(ROOT / "src")})
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UserError, match=rf"not installed here; `pip install ray=={cluster.VERSION}`"):
+        cluster.run_jobs(None, None, [{}], load_params().execution, "cpu", "title", None)
+    assert f"ray=={cluster.VERSION}\n" in (ROOT / "requirements.txt").read_text()
