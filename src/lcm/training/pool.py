@@ -84,7 +84,6 @@ def run_jobs(
     """
     if not jobs:
         return
-    jobs = fleets(jobs, device)
     count = 1 if device == "cuda" else min(len(jobs), processes or available_cores())
     os.environ.update(WORKER_ENVIRONMENT)  # read by the fork server when it starts, before it loads any BLAS
     context = multiprocessing.get_context("forkserver")
