@@ -73,7 +73,8 @@ def methods_of(checked):
 def bert_folder(tmp_path, kind):
     """A configuration with dropout on states and on attention's weights."""
     dropout = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind, "vocab_size": 40, "embedding_size": 16, "max_position_embeddings": 16, **dropout}))
+    sizes = {"vocab_size": 40, "embedding_size": 16, "max_position_embeddings": 16}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind, **sizes, **dropout}))
     return tmp_path
 
 
@@ -173,7 +174,8 @@ def test_without_a_cuda_graph_the_steps_are_the_same(params, tmp_path, monkeypat
 
     init = fleet.Fleet.__init__
     monkeypatch.setattr(fleet.Fleet, "__init__", lambda self, *arguments: (init(self, *arguments), setattr(self, "captures", True))[0])
-    for name, value in {"Stream": Stream, "current_stream": Stream, "stream": lambda _: nullcontext(), "CUDAGraph": object, "graph": refused}.items():
+    fakes = {"Stream": Stream, "current_stream": Stream, "stream": lambda _: nullcontext(), "CUDAGraph": object, "graph": refused}
+    for name, value in fakes.items():
         monkeypatch.setattr(torch.cuda, name, value)
     found = train_runs(data, settings, checked.train, methods, [0, 1, 2], "cpu")
     assert [without_time(run) for run in found] == [without_time(run) for run in expected]

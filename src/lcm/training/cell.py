@@ -159,8 +159,8 @@ def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
                 **content,
             }
             place = {"study": study, "corpus": corpus, "noise": noise, "model": model, "arm": arm, "method": name, "split": split}
-            how = {"settings": settings[name], "device": device, "params": params.model_dump(), "store": str(store.store_folder().absolute())}
-            jobs.append({**place, **how, "key": store.run_key(determinants)})
+            how = {"settings": settings[name], "device": device, "params": params.model_dump()}
+            jobs.append({**place, **how, "store": str(store.store_folder().absolute()), "key": store.run_key(determinants)})
     epochs = config["train"]["epochs"] if arm != "linear" else 1
     title = cell_name(corpus, noise, model, arm)
     pool.run_jobs(job_of, [job for job in jobs if store.load_run(job["key"]) is None], epochs, params.execution.processes, device, title)
