@@ -1,7 +1,8 @@
 """Is a fleet worth it? R runs in lock-step against the same runs one after another: python benchmarks/fleet.py --model lstm cnn bert
 
-The baseline is written here, independently: nn.LSTM, nn.Conv1d or transformers' BertModel in a plain loop, PyTorch's fused Adam, data on the
-device, the same precision. Both do training steps only (forward, backward, Adam), of the paper's sizes. On a CPU use small ones:
+The baseline is written here, independently: nn.LSTM, nn.Conv1d or transformers' BertModel in a plain loop, PyTorch's fused Adam,
+data on the device, the same precision. Both do training steps only (forward, backward, Adam), of the paper's sizes. On a CPU
+use small ones:
 
     python benchmarks/fleet.py --model lstm cnn --runs 3 --batch 16 --tokens 20 --vocabulary 500 --steps 5 --warm-up 2
 """
@@ -15,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import TypeAdapter
 from torch import nn
 
 from lcm.models import build
 from lcm.models.dropout import seed_dropout
 from lcm.params import Model, Train
-from lcm.training.fleet import Fleet, Run
-from pydantic import TypeAdapter
+from lcm.training.fleet import WARM_UP, Fleet, Run
 
 LABELS = 20
 
@@ -66,7 +67,9 @@ def bert_config(vocabulary: int):
 
 
 def models(name: str, options: argparse.Namespace, folder: Path):
-    """(how to build a run of ours, the plain model, training FLOPs a token of its matrix products) of a model's name."""
+    """Settings of our model (None: a BERT, whose configuration is put into `folder`), how to make the plain one, and the FLOPs of
+    the matrix products of training, a token.
+    """
     widths = [width for width in (3, 10, 25) if width <= options.tokens]
     text = {"vocabulary_size": options.vocabulary, "vocabulary_fit": "all", "maxlen": options.tokens, "truncation": "pre", "padding": "pre"}
     if name == "lstm":
@@ -82,9 +85,9 @@ def models(name: str, options: argparse.Namespace, folder: Path):
 
 
 def steps_per_second(step, device: str, options: argparse.Namespace) -> float:
-    """Steps a second, median of five rounds after a warm-up."""
+    """Steps a second, median of five rounds after a warm-up, in which a CUDA graph is captured."""
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
-    for _ in range(options.warm_up):
+    for _ in range(max(options.warm_up, WARM_UP + 1)):
         step()
     rates = []
     for _ in range(5):
@@ -152,7 +155,7 @@ def compare(name: str, options: argparse.Namespace, device: str, precision: str,
     train = Train(epochs=1, batch_size=options.batch, lr=1e-3, adam_eps=1e-7, select="last")
     fleet = Fleet(runs, tokens, labels, [0.0] * options.runs, train, device, precision)
     fleet.run.train()
-    step = fleet._captured_step if fleet.captures else fleet._step
+    step = fleet.captured_step if fleet.captures else fleet.step
     together = steps_per_second(lambda: step(batches), device, options)
     graph = "CUDA graph" if fleet.captures else "no CUDA graph"
     del fleet, runs
@@ -170,8 +173,9 @@ def compare(name: str, options: argparse.Namespace, device: str, precision: str,
 
     alone = steps_per_second(plain_step, device, options) / options.runs  # steps that every run has taken
     tokens_a_step = options.runs * options.batch * options.tokens
+    share = 100 * together * tokens_a_step * flops / top
     print(
-        f"{name:5} fleet {together * tokens_a_step:.3g} tokens/s ({graph}, {100 * together * tokens_a_step * flops / top:.1f} % of the ceiling), "
+        f"{name:5} fleet {together * tokens_a_step:.3g} tokens/s ({graph}, {share:.1f} % of the ceiling), "
         f"one after another {alone * tokens_a_step:.3g} tokens/s: ratio {together / alone:.2f}"
     )
 

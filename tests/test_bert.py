@@ -17,6 +17,7 @@ from lcm.errors import UserError
 from lcm.files import write_array, write_json
 from lcm.models import build
 from lcm.models.bert import pretrained_bert, random_bert
+from lcm.models.dropout import next_step, seed_dropout
 from lcm.params import Encoder, RandomBert, load_params
 from lcm.protocol.splits import make_splits
 from lcm.text.wordpieces import encoder_folder, vocabulary_digest, wordpieces
@@ -104,7 +105,8 @@ def test_dropout_is_that_of_the_configuration_and_follows_the_seed(bert):
     bert.train()
     vectors = []
     for seed in (0, 0, 1):
-        torch.manual_seed(seed)
+        seed_dropout(bert, seed)
+        next_step(bert, dict(bert.named_buffers()))
         vectors.append(bert(TOKENS)[0])
     assert torch.equal(vectors[0], vectors[1]) and not torch.equal(vectors[0], vectors[2])
     assert bert.encoder.bert.config.hidden_dropout_prob == 0.1

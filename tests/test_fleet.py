@@ -19,7 +19,7 @@ from torch import nn
 from lcm.models.dropout import Dropout, next_step, seed_dropout
 from lcm.params import RandomBert
 from lcm.protocol.splits import make_splits
-from lcm.training import fleet, store
+from lcm.training import cell, fleet, pool, store
 from lcm.training.checkpoint import Checkpoint
 from lcm.training.methods import Method
 from lcm.training.run import RunData, halving, train_run, train_runs
@@ -73,7 +73,8 @@ def methods_of(checked):
 def bert_folder(tmp_path, kind):
     """A configuration with dropout on states and on attention's weights."""
     dropout = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind, "vocab_size": 40, "embedding_size": 16, "max_position_embeddings": 16, **dropout}))
+    sizes = {"vocab_size": 40, "embedding_size": 16, "max_position_embeddings": 16}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind, **sizes, **dropout}))
     return tmp_path
 
 
@@ -136,6 +137,30 @@ def test_a_run_that_diverges_says_so_and_leaves_the_others_alone(params, tmp_pat
     assert [without_time(found[r]) for r in (0, 2)] == [without_time(healthy[r]) for r in (0, 2)]
 
 
+def jobs_of(checked, arm, monkeypatch):
+    """The jobs of cell toy, lstm_rand, as train_cell hands them to the pool."""
+    seen = []
+    with monkeypatch.context() as patch, pytest.raises(TypeError):  # nothing was trained, so there are no records to collect
+        patch.setattr(pool, "run_jobs", lambda work, jobs, *rest: seen.extend(jobs))
+        cell.train_cell(checked, "small", "toy", 0, "lstm_rand", arm, "cpu")
+    return seen
+
+
+def test_the_jobs_of_a_cell_gather_to_fleets(workplace, params, monkeypatch):  # noqa: F811
+    """Smoothing of any strength trains together, LCM apart; on a CPU every run is alone unless execution.fleet says otherwise."""
+    for fleet_size, arm, device, sizes in [
+        (0, "ls", "cpu", [1, 1, 1, 1]), (0, "ls", "cuda", [4]), (0, "lcm", "cuda", [2, 2]), (3, "ls", "cpu", [3, 1]), (1, "ls", "cuda", [1, 1, 1, 1]),
+    ]:  # fmt: skip
+        params["execution"]["fleet"] = fleet_size
+        jobs = jobs_of(load(params, workplace), arm, monkeypatch)
+        fleets = pool.fleets(jobs, device)
+        assert [len(pool.runs_of(job)) for job in fleets] == sizes
+        assert sorted(run["key"] for job in fleets for run in pool.runs_of(job)) == sorted(job["key"] for job in jobs)
+    whole = cell.neural_job(pool.fleets(jobs, "cuda")[0] | {"members": jobs})  # from jobs to records, in order
+    for job, record in zip(jobs, whole, strict=True):
+        assert_alike(record, cell.neural_job(job)[0])
+
+
 def test_out_of_memory_halves_the_fleet(params, tmp_path, monkeypatch, capsys):  # noqa: F811
     checked, settings = settings_of(params, tmp_path, "cnn_rand")
     data, method = runs_of("cnn_rand", 5), Method("base", epsilon=0.0)
@@ -173,7 +198,8 @@ def test_without_a_cuda_graph_the_steps_are_the_same(params, tmp_path, monkeypat
 
     init = fleet.Fleet.__init__
     monkeypatch.setattr(fleet.Fleet, "__init__", lambda self, *arguments: (init(self, *arguments), setattr(self, "captures", True))[0])
-    for name, value in {"Stream": Stream, "current_stream": Stream, "stream": lambda _: nullcontext(), "CUDAGraph": object, "graph": refused}.items():
+    fakes = {"Stream": Stream, "current_stream": Stream, "stream": lambda _: nullcontext(), "CUDAGraph": object, "graph": refused}
+    for name, value in fakes.items():
         monkeypatch.setattr(torch.cuda, name, value)
     found = train_runs(data, settings, checked.train, methods, [0, 1, 2], "cpu")
     assert [without_time(run) for run in found] == [without_time(run) for run in expected]

@@ -2,19 +2,24 @@
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, PreTrainedModel
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.masking_utils import eager_mask
 
 from lcm.models.dropout import Dropout
 
 NAME = "lcm_eager"
 
 
-def attention(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor, scaling: float, **_) -> tuple[Tensor, Tensor]:
+def attention(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float, **_
+) -> tuple[Tensor, Tensor]:
     """softmax(QK^T * scaling + mask) V with the module's own dropout on the weights.
 
-    query, key, value: (B, heads, T, size). attention_mask: (B, 1, 1, T) to add. Returns (B, T, heads, size) and the weights (B, heads, T, T).
+    query, key, value: (B, heads, T, size). attention_mask: (B, 1, 1, T) to add, or None. Returns (B, T, heads, size) and the
+    weights (B, heads, T, T).
     """
-    weights = (query @ key.transpose(-1, -2) * scaling + attention_mask).softmax(-1)
+    scores = query @ key.transpose(-1, -2) * scaling
+    weights = (scores if attention_mask is None else scores + attention_mask).softmax(-1)
     dropout = module.attention_dropout if hasattr(module, "attention_dropout") else module.dropout  # ALBERT's name, BERT's name
     return (dropout(weights) @ value).transpose(1, 2).contiguous(), weights
 
@@ -30,6 +35,7 @@ def padding_mask(tokens: Tensor) -> Tensor:
 def make_stateless(model: PreTrainedModel) -> None:
     """Replace the model's dropout and attention; its weights stay as they are."""
     AttentionInterface.register(NAME, attention)
+    AttentionMaskInterface.register(NAME, eager_mask)  # without it transformers would drop a mask of two dimensions in silence
     model.config._attn_implementation = NAME
     for module in list(model.modules()):
         for name, child in module.named_children():

@@ -33,7 +33,7 @@ class Checkpoint:
             part.unlink(missing_ok=True)
 
     def load(self, device: str) -> dict | None:
-        """The state, its tensors on the device; None where there is none. One that is broken, or of other runs, is ignored with one line on stderr."""
+        """The state, its tensors on the device, or None. One that is broken, or of other runs, is ignored with a line on stderr."""
         try:
             content = torch.load(self.path, map_location=device, weights_only=True)  # never unpickles an object
             found, state = content["keys"], content["state"]

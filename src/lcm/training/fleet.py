@@ -92,45 +92,46 @@ class Fleet:
         return self.run.confusion_model is not None
 
     def train_epoch(self, order: np.ndarray) -> Tensor:
-        """One pass over the samples `order`, (R, n_train) in each run's own order. Returns the mean loss of each run, (R,), on the device."""
+        """One pass over the samples `order`, (R, n_train), each run's in its own order. Returns each run's sum of losses, (R,)."""
         self.run.train()
         self.total.zero_()
         for batch in torch.from_numpy(order).to(self.device).split(self.train_settings.batch_size, 1):
-            self._captured_step(batch) if self.captures else self._step(batch)
+            self.captured_step(batch) if self.captures else self.step(batch)
         return self.total
 
-    def _step(self, batch: Tensor) -> None:
+    def step(self, batch: Tensor) -> None:
         """Forward, backward and Adam for the samples `batch`, (R, B); adds the summed loss of each run to `total`."""
         next_step(self.run, self.buffers)
-        losses = self._each(_stacked_loss if self.stacked else _loss, self._inputs(batch), self.fit_labels[batch + self.label_rows], self.epsilons)
+        labels = self.fit_labels[batch + self.label_rows]
+        losses = self._each(_stacked_loss if self.stacked else _loss, self._inputs(batch), labels, self.epsilons)
         self.optimizer.zero_grad()
         losses.sum().backward()
         self.optimizer.step()
         self.total += losses.detach() * batch.shape[1]
 
-    def _captured_step(self, batch: Tensor) -> None:
-        """`_step` as a CUDA graph, one for each batch size (an epoch's last batch is smaller). Falls back to `_step` for good, with one line."""
+    def captured_step(self, batch: Tensor) -> None:
+        """`step` as a CUDA graph, one for each batch size (an epoch's last batch is smaller); where that fails `step`, with one line."""
         size = batch.shape[1]
         self.seen[size] += 1
         if self.seen[size] <= WARM_UP:  # steps like any other, on a side stream, as capturing wants it
             side = torch.cuda.Stream()
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
-                self._step(batch)
+                self.step(batch)
             torch.cuda.current_stream().wait_stream(side)
             return
         if size not in self.graphs:
             graph, buffer = torch.cuda.CUDAGraph(), batch.clone()
             try:
                 with torch.cuda.graph(graph):  # records, does nothing
-                    self._step(buffer)
+                    self.step(buffer)
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError as error:
                 print(f"no CUDA graph ({' '.join(str(error).split())[:100]}); going on without, more slowly", file=sys.stderr)
                 self.captures = False
                 self._forget_graphs()
-                return self._step(batch)
+                return self.step(batch)
             self.graphs[size] = graph, buffer
         graph, buffer = self.graphs[size]
         buffer.copy_(batch)
@@ -215,7 +216,7 @@ def _loss(predictor, confusion_model, inputs: Tensor, labels: Tensor, epsilon: f
 
 
 def _stacked_loss(predictor, confusion_model, inputs: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
-    """The same as KL divergence or cross-entropy written out: `vmap` knows no kl_div, and `label_smoothing` takes one number for all runs."""
+    """The same, written out: `vmap` has no kl_div, and `label_smoothing` takes one number for all runs."""
     vector, logits = predictor(inputs)
     log_p = logits.log_softmax(-1)
     if confusion_model is not None:

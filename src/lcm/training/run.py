@@ -181,12 +181,15 @@ def _change_at(epoch: int, fleet: Fleet, lcm: Lcm | None, train: Train) -> None:
 
 
 def halving(train: Callable[[list], list[dict]], runs: list) -> list[dict]:
-    """train(runs); where they do not fit into the GPU's memory together, one half after the other. Raises UserError if not even one fits."""
+    """train(runs); where they do not fit into the GPU's memory together, one half after the other.
+
+    Raises UserError if not even one run fits.
+    """
     try:
         return train(runs)
     except torch.OutOfMemoryError as error:
         if len(runs) == 1:
-            raise UserError(f"one run alone does not fit into the GPU's memory ({error}); set execution.device to cpu or a smaller batch_size") from None
+            raise UserError(f"one run alone does not fit into the GPU's memory ({error}); set a smaller train.batch_size") from None
     # Only here, where the error and with it the tensors of the failed attempt are gone.
     torch.cuda.empty_cache()
     half = len(runs) // 2
