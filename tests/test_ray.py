@@ -84,6 +84,14 @@ def test_a_cell_survives_the_loss_of_a_node_and_equals_a_local_one(workplace, pa
     assert made_by.count(doomed_id[:12]) == 1 and len(set(made_by)) == 2
 
 
+def test_no_cluster_at_the_address_is_one_line(params, tmp_path):  # noqa: F811
+    pytest.importorskip("ray", reason=f"needs Ray: pip install ray=={cluster.VERSION}")
+    params["execution"] |= {"executor": "ray", "address": "127.0.0.1:9"}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(UserError, match=r"execution.address: no Ray cluster can be used at 127.0.0.1:9 \(.*refused"):
+        cluster.run_jobs(None, None, [{}], load_params(tmp_path / "params.yaml").execution, "cpu", "title", None)
+
+
 def test_ray_is_imported_only_when_asked_for_and_said_to_be_missing(monkeypatch):
     modules = "lcm.training.cell, lcm.training.pool, lcm.training.run, lcm.training.cluster, lcm.training.preload"
     code = f"import sys, {modules}; sys.exit('ray' in sys.modules)"
