@@ -137,28 +137,18 @@ def test_a_run_that_diverges_says_so_and_leaves_the_others_alone(params, tmp_pat
     assert [without_time(found[r]) for r in (0, 2)] == [without_time(healthy[r]) for r in (0, 2)]
 
 
-def jobs_of(checked, arm, monkeypatch):
-    """The jobs of cell toy, lstm_rand, as train_cell hands them to the pool."""
-    seen = []
-    with monkeypatch.context() as patch, pytest.raises(TypeError):  # nothing was trained, so there are no records to collect
-        patch.setattr(pool, "run_jobs", lambda work, jobs, *rest: seen.extend(jobs))
-        cell.train_cell(checked, "small", "toy", 0, "lstm_rand", arm, "cpu")
-    return seen
-
-
-def test_the_jobs_of_a_cell_gather_to_fleets(workplace, params, monkeypatch):  # noqa: F811
+def test_the_jobs_of_a_cell_gather_to_fleets(workplace, params):  # noqa: F811
     """Smoothing of any strength trains together, LCM apart; on a CPU every run is alone unless execution.fleet says otherwise."""
-    for fleet_size, arm, device, sizes in [
+    for size, arm, device, sizes in [
         (0, "ls", "cpu", [1, 1, 1, 1]), (0, "ls", "cuda", [4]), (0, "lcm", "cuda", [2, 2]), (3, "ls", "cpu", [3, 1]), (1, "ls", "cuda", [1, 1, 1, 1]),
     ]:  # fmt: skip
-        params["execution"]["fleet"] = fleet_size
-        jobs = jobs_of(load(params, workplace), arm, monkeypatch)
-        fleets = pool.fleets(jobs, device)
+        jobs = cell.cell_jobs(load(params, workplace), "small", "toy", 0, "lstm_rand", arm, "cpu")
+        fleets = pool.fleets(jobs, size, device)
         assert [len(pool.runs_of(job)) for job in fleets] == sizes
         assert sorted(run["key"] for job in fleets for run in pool.runs_of(job)) == sorted(job["key"] for job in jobs)
-    whole = cell.neural_job(pool.fleets(jobs, "cuda")[0] | {"members": jobs})  # from jobs to records, in order
+    whole = cell.run_job(jobs[0] | {"members": jobs})  # from jobs to records, in order
     for job, record in zip(jobs, whole, strict=True):
-        assert_alike(record, cell.neural_job(job)[0])
+        assert_alike(record, cell.run_job(job)[0])
 
 
 def test_out_of_memory_halves_the_fleet(params, tmp_path, monkeypatch, capsys):  # noqa: F811

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,9 +82,12 @@ def _connect(execution: Execution):
     address = execution.address or os.environ.get("RAY_ADDRESS") or "local"
     own = {"num_cpus": execution.processes or pool.available_cores(), "include_dashboard": False} if address == "local" else {}
     code = {"py_modules": [str(Path(lcm.__file__).parent)], "excludes": ["__pycache__"], "env_vars": pool.WORKER_ENVIRONMENT}
+    host, _, port = address.rpartition(":")
     try:
+        if port.isdigit() and "/" not in host:
+            socket.create_connection((host, int(port)), 10).close()  # Ray itself tries for minutes
         ray.init(address, runtime_env=code, logging_level="ERROR", log_to_driver=False, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         ray.shutdown()
         raise UserError(
             f"execution.address: no Ray cluster can be used at {address} ({_first_line(error)}); start one as docs/cluster.md says"
