@@ -17,12 +17,17 @@ def main() -> None:
     parser.add_argument("corpus")
     parser.add_argument("noise", type=int, help="percent of wrong training labels")
     parser.add_argument("model", help="a name below `models` in params.yaml, or `linear`")
-    parser.add_argument("arm", choices=["ls", "lcm", "linear"])
+    parser.add_argument("arm", help="ls, lcm or linear; or settings changed: lcm.alpha=0.5,stop_epoch=10")
     arguments = parser.parse_args()
     params = load_params()
     for name, known in ((arguments.study, params.studies), (arguments.corpus, params.corpora), (arguments.model, [*params.models, "linear"])):
         if name not in known:
             raise UserError(f"{name!r} is not in params.yaml; known are {', '.join(known)}")
+    if arguments.arm != "linear":
+        try:
+            params.arm(arguments.arm)
+        except ValueError as error:
+            raise UserError(str(error)) from None
     device = "cpu" if arguments.arm == "linear" else choose_device(params.execution.device)
     train_cell(params, **vars(arguments), device=device)
 
