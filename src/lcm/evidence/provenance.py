@@ -3,7 +3,7 @@
 import json
 
 from lcm.evidence.results import DONE, Cell, Grid
-from lcm.evidence.tables import NOTHING, Entry, Table, finished, model_name, setting_name
+from lcm.evidence.tables import NOTHING, Entry, Table, model_name, setting_name, variation_name
 
 
 def provenance_table(grid: Grid) -> Table:
@@ -15,12 +15,13 @@ def provenance_table(grid: Grid) -> Table:
     groups = []
     for corpus, noise in grid.settings():
         cells = [cell for cell in grid.cells if (cell.corpus, cell.noise) == (corpus, noise)]
-        groups.append((setting_name(corpus, noise), [_row(grid, cell) for cell in cells]))
+        groups.append((setting_name(corpus, noise), [_row(cell) for cell in cells]))
     return Table("Provenance", columns, groups, "Minutes are the sum of all runs' own training time, not waiting time.")
 
 
-def _row(grid: Grid, cell: Cell) -> list[Entry]:
-    name = "linear" if cell.arm == "linear" else f"{model_name(cell.model)}, {' and '.join(cell.methods)}"
+def _row(cell: Cell) -> list[Entry]:
+    methods = variation_name(cell) if cell.varied else " and ".join(cell.methods)
+    name = "linear" if cell.arm == "linear" else f"{model_name(cell.model)}, {methods}"
     if cell.state != DONE:
         return [name, cell.state, *[NOTHING] * 9]
     record, sizes = cell.record, cell.record["sizes"]
@@ -35,7 +36,7 @@ def _row(grid: Grid, cell: Cell) -> list[Entry]:
         "/".join(str(sizes.get(part, NOTHING)) for part in ("train", "val", "test")),
         f"{100 * sum(realised) / len(realised):.2f}" if realised else NOTHING, seen("epochs"), seen("device"), seen("torch"),
         f"{sum(run.get('seconds', 0.0) for run in runs) / 60:.1f}",
-        finished(grid, cell.corpus, cell.noise, cell.model, cell.methods),
+        ", ".join(dict.fromkeys(str(len(cell.scores(method, "accuracy"))) for method in cell.methods)),
     ]  # fmt: skip
 
 

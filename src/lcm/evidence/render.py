@@ -5,7 +5,7 @@ from html import escape
 
 from lcm.evidence.findings import gaps
 from lcm.evidence.paper import paper_accuracy
-from lcm.evidence.results import ARMS, METHODS, NOT_RUN, STALE, Grid
+from lcm.evidence.results import ARMS, METHODS, NOT_RUN, STALE, Grid, compare_cells
 from lcm.evidence.tables import (
     NOTHING, Entry, Table, finished, interval, ours, percent, points, setting_name, strengths,
 )  # fmt: skip
@@ -61,7 +61,7 @@ def to_text(grid: Grid, page: str) -> str:
     def ascii_minus(text: str) -> str:
         return text.replace("−", "-").replace(NOTHING, "-")
 
-    head = f"  {'model':<10} {'method':<15}{'paper':>13}  {'ours':>13}  {'n':>3}   LCM - this [95 % CI]"
+    head = f"  {'model':<14} {'method':<15}{'paper':>13}  {'ours':>13}  {'n':>3}   LCM - this [95 % CI]"
     lines = [f"study {grid.study}: test accuracy in %, mean ± std over n splits"]
     for corpus, noise in grid.settings():
         lines += ["", f"{setting_name(corpus, noise)}   ({strengths(grid, corpus, noise) or 'no results yet'})", head]
@@ -75,8 +75,16 @@ def to_text(grid: Grid, page: str) -> str:
                 entry = ours(cell, method)
                 entry = entry if isinstance(entry, str) else entry[0]  # failed runs are listed below, and n shows them
                 paper = percent(paper_accuracy(corpus, noise, model, method))
-                line = f"  {model:<10} {method:<15}{paper:>13}  {entry:>13}  "
+                line = f"  {model:<14} {method:<15}{paper:>13}  {entry:>13}  "
                 line += f"{finished(grid, corpus, noise, model, (method,)):>3}   {difference}"
+                lines.append(ascii_minus(line).rstrip())
+            for cell in grid.variations(corpus, noise, model):
+                (method,), lcm = cell.methods, grid.cell(corpus, noise, model, "lcm")
+                test = compare_cells(lcm, "lcm", cell, method) if lcm else None
+                entry = ours(cell, method)
+                entry = entry if isinstance(entry, str) else entry[0]
+                difference = f"{points(test.mean)} {interval(test.ci95)}" if test else ""
+                line = f"  {model:<14} {cell.arm:<28}  {entry:>13}  {len(cell.scores(method, 'accuracy')):>3}   {difference}"
                 lines.append(ascii_minus(line).rstrip())
     problems = [line for line in gaps(grid) if not line.endswith(f": {NOT_RUN}")]
     missing = [cell.name for cell in grid.cells if cell.state == NOT_RUN]

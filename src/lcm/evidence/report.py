@@ -18,7 +18,9 @@ from lcm.evidence.paper import paper_source
 from lcm.evidence.provenance import cell_configs, provenance_table
 from lcm.evidence.render import to_html, to_markdown, to_text
 from lcm.evidence.results import DONE, Grid, read_curves, read_grid
-from lcm.evidence.tables import accuracy_table, calibration_table, differences_table, model_name, setting_name
+from lcm.evidence.tables import (
+    accuracy_table, calibration_table, changes_table, differences_table, labels_table, model_name, setting_name, sweep_table,
+)  # fmt: skip
 from lcm.files import new_folder, write_json, write_text
 
 _MEANS = ("macro_f1", "ece", "nll")
@@ -90,6 +92,7 @@ def _write_metrics(grid: Grid, root: Path) -> None:
     for cell in grid.cells:
         key = f"{cell.corpus}_noise{cell.noise:g}" if cell.noise else cell.corpus
         for method in cell.methods:
+            shown_as = cell.arm if cell.varied else method
             accuracy, failed = cell.summary(method, "accuracy"), len(cell.failures(method))
             if accuracy is None and not failed:
                 continue
@@ -97,7 +100,7 @@ def _write_metrics(grid: Grid, root: Path) -> None:
             if failed:
                 entry["failed"] = failed
             elif accuracy:  # one bare number has no room for "2 of 3 runs", so it stands for complete cells only
-                shown.setdefault(f"{cell.model}-{method}.json", {})[key] = round(accuracy.mean, 6)
+                shown.setdefault(f"{cell.model}-{shown_as}.json", {})[key] = round(accuracy.mean, 6)
             if accuracy:
                 entry["accuracy_mean"] = round(accuracy.mean, 6)
                 if accuracy.std is not None:
@@ -105,7 +108,7 @@ def _write_metrics(grid: Grid, root: Path) -> None:
                 for metric in _MEANS:
                     if summary := cell.summary(method, metric):
                         entry[f"{metric}_mean"] = round(summary.mean, 6)
-            nested.setdefault(key, {}).setdefault(cell.model, {})[method] = entry
+            nested.setdefault(key, {}).setdefault(cell.model, {})[shown_as] = entry
     with new_folder(root / "metrics" / grid.study) as fresh:
         for name, content in shown.items():
             write_json(fresh / name, content)
@@ -128,7 +131,7 @@ def _draw(grid: Grid, root: Path) -> dict[str, Drawn]:
     if rows:
         add("forest", "", "LCM minus its two rivals, per cell", figures.forest(rows))
     for corpus, noise, model in grid.triples():
-        cells = [cell for cell in grid.cells if (cell.corpus, cell.noise, cell.model) == (corpus, noise, model)]
+        cells = [cell for cell in grid.cells if (cell.corpus, cell.noise, cell.model) == (corpus, noise, model) and not cell.varied]
         name, title = f"{corpus}-noise{noise:g}-{model}", f"{setting_name(corpus, noise)}: {model_name(model)}"
         curves = {cell.arm: read_curves(cell, root) for cell in cells}
         if rows := [row for of_arm in curves.values() for row in of_arm]:
@@ -146,7 +149,8 @@ def _draw(grid: Grid, root: Path) -> dict[str, Drawn]:
 
 
 def _markdown(grid: Grid) -> str:
-    tables = [accuracy_table(grid), differences_table(grid), calibration_table(grid), provenance_table(grid)]
+    middle = [sweep_table(grid), changes_table(grid), labels_table(grid), differences_table(grid), calibration_table(grid)]
+    tables = [accuracy_table(grid), *middle, provenance_table(grid)]
     lines = [f"# Label confusion learning: study {grid.study}", "", *(f"- {escape(s, quote=False)}" for s in findings(grid)), ""]
     lines += [to_markdown(table) for table in tables if table.groups]
     if missing := gaps(grid):
@@ -179,9 +183,12 @@ def _page(grid: Grid, drawn: dict[str, Drawn], provenance: dict) -> str:
     )
     body = [
         table(accuracy_table(grid)),
+        table(sweep_table(grid)),
+        table(changes_table(grid)),
         section("forest"),
         f"<h2>Not in these numbers</h2>\n<ul>\n{missing}</ul>\n" if missing else "",
         table(differences_table(grid)),
+        table(labels_table(grid)),
         section("curves"),
         section("lcd"),
         table(calibration_table(grid)),
