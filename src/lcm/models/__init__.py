@@ -1,5 +1,7 @@
 """Predictors: an encoder that makes the text vector v, and a softmax layer on it. They know nothing of targets or of files."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -24,11 +26,14 @@ class Predictor(nn.Module):
         return vector, self.output(vector)
 
 
-def build(settings: Model, n_labels: int, image_size: int | None = None, vectors: np.ndarray | None = None) -> Predictor:
+def build(
+    settings: Model, n_labels: int, image_size: int | None = None, vectors: np.ndarray | None = None, folder: Path | None = None
+) -> Predictor:
     """A freshly initialised predictor; draws from PyTorch's global generator.
 
     image_size: pixels of a (square) image's side. vectors: (rows, size) float32 of the words with ids 0 to rows - 1, where
-    the settings name a set of vectors: the embedding starts from them and is trained like everything else.
+    the settings name a set of vectors: the embedding starts from them and is trained like everything else. folder: of a BERT's
+    configuration and weights.
     """
     embedding = getattr(settings, "embedding", None) if vectors is None else vectors.shape[1]
     if settings.encoder == "lstm":
@@ -39,6 +44,10 @@ def build(settings: Model, n_labels: int, image_size: int | None = None, vectors
         from lcm.models.cnn import CnnEncoder
 
         encoder = CnnEncoder(settings.vocabulary_size, embedding, settings.filter_sizes, settings.filters, settings.init)
+    elif settings.encoder == "bert":
+        from lcm.models.bert import BertEncoder
+
+        encoder = BertEncoder(folder, settings.random, settings.hidden, settings.init)
     else:
         from lcm.models.image_cnn import ImageCnnEncoder
 

@@ -15,7 +15,7 @@ HUB_FILES = ("config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.jso
 
 
 def encoder_folder(name: str, encoder: Encoder) -> Path:
-    """The folder that holds an encoder's config.json, vocabulary and weights.
+    """The folder that holds an encoder's config.json, vocabulary and weights. The hub is asked only for what its cache lacks.
 
     Raises UserError (name and place, what to do) if the folder is not there, the package not installed, the hub not in reach.
     """
@@ -45,10 +45,16 @@ def _from_hub(where: str, repository: str) -> Path:
 
     name, _, revision = repository.partition("@")
     try:
+        folder = Path(snapshot_download(name, revision=revision or None, local_files_only=True))
+        if _vocabulary(folder) and any((folder / file).is_file() for file in ("model.safetensors", "pytorch_model.bin")):
+            return folder
+    except Exception:  # nothing there yet
+        pass
+    try:
         return Path(snapshot_download(name, revision=revision or None, allow_patterns=list(HUB_FILES)))
     except Exception as error:  # the hub's client raises what its HTTP library and its own code please
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise UserError(f"{where}.hub: cannot get {repository} ({reason}); go online, or name a folder or package instead") from None
+        raise UserError(f"{where}.hub: cannot get {repository} ({reason}); go online, or put it into a folder and name that: {where}.folder") from None
 
 
 def _vocabulary(folder: Path) -> Path | None:
@@ -60,14 +66,7 @@ def wordpieces(texts: list[str], folder: Path, maxlen: int) -> tuple[np.ndarray,
 
     folder: of the encoder. Raises UserError for a vocabulary without BERT's special tokens.
     """
-    from tokenizers import BertWordPieceTokenizer, Tokenizer
-
-    path = _vocabulary(folder)
-    try:
-        # From vocab.txt where there is one: a tokenizer.json may carry truncation, and other settings, of its own.
-        tokenizer = BertWordPieceTokenizer(str(path), lowercase=True) if path.name == "vocab.txt" else Tokenizer.from_file(str(path))
-    except Exception as error:  # what the Rust library raises has no class of its own
-        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())}); get the encoder again") from None
+    path, tokenizer = _tokenizer(folder)
     special = {token: tokenizer.token_to_id(token) for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]")}
     if special["[PAD]"] != 0 or None in special.values():
         raise UserError(f"{path}: found {special}, expected a BERT vocabulary, with [PAD] 0; name another encoder")
@@ -79,8 +78,25 @@ def wordpieces(texts: list[str], folder: Path, maxlen: int) -> tuple[np.ndarray,
     pieces = (ids != 0).sum(1)
     return ids, {
         "vocabulary": tokenizer.get_vocab_size(),
-        "vocabulary_digest": "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest(),
+        "vocabulary_digest": vocabulary_digest(folder),
         "maxlen": maxlen,
         "full_share": round(float((pieces == maxlen).mean()), 6),
         "unknown_share": round(float((ids == special["[UNK]"]).sum() / pieces.sum()), 6),
     }
+
+
+def vocabulary_digest(folder: Path) -> str:
+    """Of an encoder's wordpieces in the order of their ids, whatever file they stand in. Raises UserError if it cannot be read."""
+    vocabulary = _tokenizer(folder)[1].get_vocab()
+    return "sha256:" + hashlib.sha256("\n".join(sorted(vocabulary, key=vocabulary.get)).encode()).hexdigest()
+
+
+def _tokenizer(folder: Path):
+    from tokenizers import BertWordPieceTokenizer, Tokenizer
+
+    path = _vocabulary(folder)
+    try:
+        # From vocab.txt where there is one: a tokenizer.json may carry truncation, and other settings, of its own.
+        return path, BertWordPieceTokenizer(str(path), lowercase=True) if path.name == "vocab.txt" else Tokenizer.from_file(str(path))
+    except Exception as error:  # what the Rust library raises has no class of its own
+        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())}); get the encoder again") from None

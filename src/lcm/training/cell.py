@@ -84,13 +84,16 @@ def neural_job(job: dict) -> dict:
     data, splits, fit_labels = load_data(job["corpus"], job["noise"])
     settings, split = params.models[job["model"]], job["split"]
     training = splits[split] == TRAIN
-    inputs, vectors = data.pixels, None
-    if inputs is None:
+    inputs, vectors, folder = data.pixels, None, None
+    if settings.encoder == "bert":
+        inputs, folder = pretrained.wordpieces(params, job["corpus"], job["model"], data)
+    elif inputs is None:
         inputs = text_inputs(
             data, training, settings.vocabulary_size, settings.maxlen, settings.truncation, settings.padding, settings.vocabulary_fit
         )
         vectors = pretrained.word_vectors(params, job["corpus"], job["model"], data, training)
-    run_data = run.RunData(inputs, splits[split], fit_labels[split], np.asarray(data.labels), len(data.names), _group_index(data.names), vectors)
+    groups = _group_index(data.names)
+    run_data = run.RunData(inputs, splits[split], fit_labels[split], np.asarray(data.labels), len(data.names), groups, vectors, folder)
     method = next(method for method in methods(params, job["arm"], len(data.names)) if method.name == job["method"])
     return run.train_run(
         run_data, settings, params.training(job["study"], job["model"]), method, seed=split, device=job["device"], on_epoch=pool.tick
@@ -123,7 +126,7 @@ def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
         if (params.models[model].encoder == "image_cnn") != (data.pixels is not None):
             raise UserError(f"studies.{study}: model {model} cannot read corpus {corpus}, which holds {data.meta['kind']}")
         settings = {method.name: method.settings() for method in methods(params, arm, len(data.names))}
-        content = pretrained.digests(params, corpus, model)
+        content = pretrained.digests(params, corpus, model, data)
         job_of = neural_job
 
     jobs = []

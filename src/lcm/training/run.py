@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ class RunData:
 
     fit_labels: (n,) labels to learn from, noisy where noise was asked for. labels: (n,) true labels, for the test.
     groups: (C,) group of each label, or None. vectors: (rows, size) of the words with ids 0 to rows - 1, where the model starts from them.
+    folder: of a BERT's configuration and weights.
     """
 
     inputs: np.ndarray
@@ -36,6 +38,7 @@ class RunData:
     n_labels: int
     groups: np.ndarray | None
     vectors: np.ndarray | None = None
+    folder: Path | None = None
 
 
 def train_run(
@@ -49,7 +52,7 @@ def train_run(
     """
     started = time.perf_counter()
     torch.manual_seed(seed)
-    predictor = build(model, data.n_labels, data.inputs.shape[-1], data.vectors).to(device)
+    predictor = build(model, data.n_labels, data.inputs.shape[-1], data.vectors, data.folder).to(device)
     confusion_model = None
     if method.lcm:
         confusion_model = LabelConfusionModel(
