@@ -191,14 +191,15 @@ def test_missing_cell_is_not_run_and_not_filled_from_the_paper(tree):
     text = report(tree)
     row = next(line for line in text.splitlines() if line.split()[:2] == ["lstm_rand", "lcm"])
     assert row.split() == ["lstm_rand", "lcm", "72.42", "±", "1.91", "not", "run", "0"]
-    assert "not run: 20ng-noise0-lstm_rand-lcm" in text
+    assert "not run: 20ng: lstm_rand-lcm" in text
     assert "<li>20ng-noise0-lstm_rand-lcm: not run</li>" in (tree / PAGE).read_text()
     assert "0.7242" not in json.dumps(read(tree, "tiny.json"))
 
 
 def test_nothing_run_yet(tmp_path):
     text = report(tmp_path)
-    assert text.count("not run") > 5
+    assert "not run: 20ng; 20ng with 30 % noise; digits\n" in text
+    assert "No network of this study has been trained yet" in (tmp_path / PAGE).read_text()
     assert read(tmp_path, "tiny.json") == {}
     assert (tmp_path / PAGE).exists() and (tmp_path / "metrics/tiny").is_dir()
 

@@ -55,6 +55,18 @@ def to_html(table: Table) -> str:
     )
 
 
+def _not_run(grid: Grid) -> list[tuple[str, list[str]]]:
+    """(setting, its cells without a result: model and arm), [] for a setting of which nothing was run."""
+    found = []
+    for corpus, noise in grid.settings():
+        cells = [cell for cell in grid.cells if (cell.corpus, cell.noise) == (corpus, noise)]
+        missing = [cell for cell in cells if cell.state == NOT_RUN]
+        if missing:
+            some = len(missing) < len(cells)
+            found.append((setting_name(corpus, noise), [cell.short_name for cell in missing] if some else []))
+    return found
+
+
 def to_text(grid: Grid, page: str) -> str:
     """The terminal's table, at most 100 columns: paper | ours | n for every method, what is missing, the page's path."""
 
@@ -64,8 +76,12 @@ def to_text(grid: Grid, page: str) -> str:
     head = f"  {'model':<14} {'method':<15}{'paper':>13}  {'ours':>13}  {'n':>3}   LCM - this [95 % CI]"
     lines = [f"study {grid.study}: test accuracy in %, mean ± std over n splits"]
     for corpus, noise in grid.settings():
+        if all(cell.state == NOT_RUN for cell in grid.cells if (cell.corpus, cell.noise) == (corpus, noise)):
+            continue
         lines += ["", f"{setting_name(corpus, noise)}   ({strengths(grid, corpus, noise) or 'no results yet'})", head]
         for model in [*grid.models(corpus, noise), "linear"]:
+            if all(cell.state == NOT_RUN for cell in grid.cells if (cell.corpus, cell.noise, cell.model) == (corpus, noise, model)):
+                continue
             for method in (*METHODS, *ARMS["linear"]):
                 cell = grid.cell(corpus, noise, model, method)
                 if cell is None:
@@ -87,8 +103,8 @@ def to_text(grid: Grid, page: str) -> str:
                 line = f"  {model:<14} {cell.arm:<28}  {entry:>13}  {len(cell.scores(method, 'accuracy')):>3}   {difference}"
                 lines.append(ascii_minus(line).rstrip())
     problems = [line for line in gaps(grid) if not line.endswith(f": {NOT_RUN}")]
-    missing = [cell.name for cell in grid.cells if cell.state == NOT_RUN]
-    problems += [f"not run: {', '.join(missing)}"] * bool(missing)
+    missing = [f"{name}: {', '.join(tails)}" if tails else name for name, tails in _not_run(grid)]
+    problems += [f"not run: {'; '.join(missing)}"] * bool(missing)
     for problem in problems:
         lines += ["", *textwrap.wrap(ascii_minus(problem), 100, break_on_hyphens=False, subsequent_indent="  ")]
     return "\n".join([*lines, "", f"report: {page}"])

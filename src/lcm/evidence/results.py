@@ -53,8 +53,12 @@ class Cell:
     @property
     def name(self) -> str:
         """File name without folder and suffix."""
-        tail = "linear" if self.arm == "linear" else f"{self.model}-{self.arm}"
-        return f"{self.corpus}-noise{self.noise:g}-{tail}"
+        return f"{self.corpus}-noise{self.noise:g}-{self.short_name}"
+
+    @property
+    def short_name(self) -> str:
+        """Model and arm."""
+        return "linear" if self.arm == "linear" else f"{self.model}-{self.arm}"
 
     @property
     def methods(self) -> tuple[str, ...]:
