@@ -201,7 +201,7 @@ def test_nothing_run_yet(tmp_path):
     assert "not run: 20ng; 20ng with 30 % noise; digits\n" in text
     assert "No network of this study has been trained yet" in (tmp_path / PAGE).read_text()
     assert read(tmp_path, "tiny.json") == {}
-    assert (tmp_path / PAGE).exists() and (tmp_path / "metrics/tiny").is_dir()
+    assert (tmp_path / PAGE).exists() and read(tmp_path, "tiny/not_run.json") == {"cells": 8}
 
 
 def test_failed_run_is_shown_and_left_out(tree):

@@ -109,6 +109,8 @@ def _write_metrics(grid: Grid, root: Path) -> None:
                     if summary := cell.summary(method, metric):
                         entry[f"{metric}_mean"] = round(summary.mean, 6)
             nested.setdefault(key, {}).setdefault(cell.model, {})[shown_as] = entry
+    if not shown:  # git knows no empty folders, and DVC would make the report again in every clone
+        shown["not_run.json"] = {"cells": len(grid.cells)}
     with new_folder(root / "metrics" / grid.study) as fresh:
         for name, content in shown.items():
             write_json(fresh / name, content)
