@@ -2,27 +2,17 @@
 
 import argparse
 import platform
-import subprocess
+from functools import partial
 from pathlib import Path
 
 from lcm.errors import UserError, run_main
+from lcm.evidence.plots import write_plots
+from lcm.evidence.provenance import commit
 from lcm.evidence.report import write_report
+from lcm.evidence.results import read_grid
 from lcm.files import write_text
 from lcm.params import load_params
 from lcm.training.cell import cell_config
-
-
-def commit() -> str:
-    """The commit that the code and the parameters are at, marked if they differ from it."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--", "src", "pipeline", "params.yaml", "dvc.yaml")
-        return git("rev-parse", "--short", "HEAD") + (" with uncommitted changes" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def main() -> None:
@@ -32,13 +22,9 @@ def main() -> None:
     params = load_params()
     if study not in params.studies:
         raise UserError(f"params.yaml: no studies.{study}; known are {', '.join(params.studies)}")
-    table = write_report(
-        study,
-        params.model_dump(),
-        lambda study, model, arm: cell_config(params, study, model, arm),
-        Path(),
-        {"commit": commit(), "Python": platform.python_version()},
-    )
+    content, expected, root = params.model_dump(), partial(cell_config, params), Path()
+    table = write_report(study, content, expected, root, {"commit": commit(), "Python": platform.python_version()})
+    write_plots(read_grid(study, content, expected, root), root)
     write_text(Path("reports") / study / "table.txt", table + "\n")
     print(table)
 

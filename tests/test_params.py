@@ -1,5 +1,6 @@
 """params.yaml is checked before any work, and the line that a user sees names key, value and what is allowed."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import yaml
 
 from lcm.errors import UserError
 from lcm.params import load_params
+from lcm.training.cell import cell_config
+from lcm.training.methods import methods
 
 ROOT = Path(__file__).parent.parent
 
@@ -81,3 +84,45 @@ def test_overrides_go_train_then_model_then_study(changed):
 def test_a_model_may_have_fewer_splits(changed):
     params = changed("studies.benchmark.splits_of", {"cnn_rand": 3})
     assert (params.n_splits("benchmark", "cnn_rand"), params.n_splits("benchmark", "lstm_rand")) == (3, 10)
+
+
+def test_an_arm_may_change_settings_of_its_group(changed):
+    params = changed("lcm.stop_epoch", 3)
+    assert params.arm("lcm") == params.lcm and params.arm("ls") == params.ls
+    group = params.arm("lcm.alpha=0.5,stop_epoch=10")
+    assert (group.alpha, group.stop_epoch, group.label_dim) == (0.5, 10, 64)
+    assert params.arm("lcm.stop_epoch=null").stop_epoch is None and params.arm("lcm.detach=true").detach is True
+    # 4 and 4.0 are one run: the key is made from the settings' JSON
+    assert json.dumps(params.arm("lcm.alpha=4").model_dump()) == json.dumps(params.lcm.model_dump())
+
+
+@pytest.mark.parametrize(
+    "arm,message",
+    [
+        ("lcm.alhpa=2", "alhpa is no key of lcm, which has alpha, label_dim"),
+        ("ls.alpha=2", "alpha is no key of ls, which has epsilon"),
+        ("lcm.alpha=two", "alpha: input should be a valid number, found 'two'"),
+        ("lcm.alpha=-1", "alpha: input should be greater than or equal to 0, found -1"),
+        ("lcm.detach=1", "detach: input should be a valid boolean, found 1"),
+        ("lcm.alpha=1,alpha=2", "alpha is there twice"),
+        ("lcm.alpha", "expected ls or lcm, or one of them with settings"),
+        ("base.epsilon=0", "expected ls or lcm, or one of them with settings"),
+        ("lcm.alpha=1 2", "expected ls or lcm, or one of them with settings"),
+        ("lcm", "varies nothing"),
+    ],
+)
+def test_a_bad_variation_names_study_and_arm(changed, arm, message):
+    grid = {"corpora": ["20ng"], "noise": [0], "models": ["lstm_rand"], "arms": [arm]}
+    with pytest.raises(UserError) as error:
+        changed("studies.benchmark.variations", grid)
+    assert message in str(error.value) and "studies.benchmark.variations" in str(error.value) and repr(arm) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_variation_trains_one_method_and_shares_the_runs_of_the_arm(changed):
+    params, other = changed("lcm.alpha", 2), changed("lcm.alpha", 4)
+    (varied,) = methods(other, "lcm.alpha=2", 20)
+    assert varied == methods(params, "lcm", 20)[0] and varied.name == "lcm"
+    (smoothed,) = methods(other, "ls.epsilon=0.1", 20)
+    assert smoothed == methods(other, "ls", 20)[1]
+    assert cell_config(other, "benchmark", "lstm_rand", "lcm.alpha=2") == cell_config(params, "benchmark", "lstm_rand", "lcm")

@@ -14,7 +14,7 @@ from lcm.errors import UserError
 from lcm.evidence.figures import band
 from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.report import write_report
-from lcm.evidence.results import ARMS
+from lcm.evidence.results import ARMS, read_grid
 
 PARAMS = {
     "studies": {
@@ -191,16 +191,17 @@ def test_missing_cell_is_not_run_and_not_filled_from_the_paper(tree):
     text = report(tree)
     row = next(line for line in text.splitlines() if line.split()[:2] == ["lstm_rand", "lcm"])
     assert row.split() == ["lstm_rand", "lcm", "72.42", "±", "1.91", "not", "run", "0"]
-    assert "not run: 20ng-noise0-lstm_rand-lcm" in text
+    assert "not run: 20ng: lstm_rand-lcm" in text
     assert "<li>20ng-noise0-lstm_rand-lcm: not run</li>" in (tree / PAGE).read_text()
     assert "0.7242" not in json.dumps(read(tree, "tiny.json"))
 
 
 def test_nothing_run_yet(tmp_path):
     text = report(tmp_path)
-    assert text.count("not run") > 5
+    assert "not run: 20ng; 20ng with 30 % noise; digits\n" in text
+    assert "No network of this study has been trained yet" in (tmp_path / PAGE).read_text()
     assert read(tmp_path, "tiny.json") == {}
-    assert (tmp_path / PAGE).exists() and (tmp_path / "metrics/tiny").is_dir()
+    assert (tmp_path / PAGE).exists() and read(tmp_path, "tiny/not_run.json") == {"cells": 8}
 
 
 def test_failed_run_is_shown_and_left_out(tree):
@@ -280,7 +281,7 @@ def test_page_is_self_contained_and_complete(tree_with_curves):
     assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in page.tags
     assert "prefers-color-scheme: dark" in text
     assert tags.count("table") == 4
-    assert tags.count("svg") == 1 + 3 + 3 + 1  # forest, curves, lcd, confusion
+    assert tags.count("svg") == 3 + 3 + 3 + 1  # forest, curves, lcd, confusion
     identifiers = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     targets = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
     assert targets <= set(identifiers)
@@ -298,9 +299,9 @@ def test_figures_are_saved_and_old_ones_removed(tree_with_curves):
         (folder / name).write_text("{}")
     report(tree)
     names = {path.name for path in figures.iterdir()}
-    assert {"forest.svg", "forest.png", "curves-20ng-noise30-lstm_rand.svg", "lcd-digits-noise0-image_cnn.png"} <= names
+    assert {"forest-base.svg", "forest-ls_matched.png", "curves-20ng-noise30-lstm_rand.svg", "lcd-digits-noise0-image_cnn.png"} <= names
     assert not any("old" in name for name in names)
-    assert (figures / "forest.png").read_bytes().startswith(b"\x89PNG")
+    assert (figures / "forest-base.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in metrics.iterdir()) == [
         *sorted(f"image_cnn-{m}.json" for m in ("base", "lcm", "ls", "ls_matched")),
         "linear-linear.json", "linear-linear_window.json",
@@ -403,10 +404,86 @@ def test_band_by_hand():
     assert band([row(0, 1, None)], "x")[0].size == 0
 
 
+SWEPT = {"lcm.alpha=0.5": 0.5, "lcm.alpha=10": 10.0, "lcm.alpha=0.5,stop_epoch=10": 0.5, "ls.epsilon=0.4": 0.4}
+
+
+def swept_config(study, model, arm):
+    config = {"train": {"epochs": 20, "lr": 0.001}, "model": {"name": model}}
+    if arm == "linear":
+        return config
+    group, _, changes = arm.partition(".")
+    settings = {"lcm": {"alpha": 4.0, "stop_epoch": None}, "ls": {"epsilon": 0.1}}[group]
+    return config | {group: settings | {k: json.loads(v) for k, v in (change.split("=") for change in changes.split(",") if changes)}}
+
+
+@pytest.fixture
+def swept(tmp_path):
+    """One text cell with LS, LCM and four variations, the last of which was not run; lcm.alpha=0.5 at LCM's accuracy - 0.01 on every split."""
+    params = {"studies": {"tiny": {"splits": 3, "text": {"corpora": ["20ng"], "noise": [0], "models": ["lstm_rand"], "arms": ["ls", "lcm"]}}}}
+    params["studies"]["tiny"]["variations"] = params["studies"]["tiny"]["text"] | {"arms": list(SWEPT)}
+    for arm in ("ls", "lcm", *list(SWEPT)[:3]):
+        record = cell(arm=arm.partition(".")[0])
+        record |= {"arm": arm, "n_labels": 20, "config": swept_config("tiny", "lstm_rand", arm)}
+        if arm not in ("ls", "lcm"):
+            record["methods"] = {"lcm": record["methods"]["lcm"] | {"settings": record["config"]["lcm"]}}
+            for run in record["methods"]["lcm"]["runs"]:
+                run["test"]["accuracy"] -= {"lcm.alpha=0.5": 0.01, "lcm.alpha=10": 0.03}.get(arm, 0.0)
+        put(tmp_path, record)
+    return tmp_path, params
+
+
+def test_a_sweep_is_sorted_by_the_mass_on_the_true_label(swept):
+    tree, params = swept
+    grid = read_grid("tiny", params, swept_config, tree)
+    points = grid.sweep("20ng", 0, "lstm_rand")
+    # By hand, 20 labels: e^10 / (e^10 + 19) = .99914; 1 - .1 + .1/20 = .905; e^4 / (e^4 + 19) = .74184; matched .27232: .74130;
+    # 1 - .4 + .4/20 = .62; e^.5 / (e^.5 + 19) = .07985. With a stop it is no point of the sweep.
+    assert [(point.cell.arm, point.method) for point in points] == [
+        ("ls", "base"), ("lcm.alpha=10", "lcm"), ("ls", "ls"), ("lcm", "lcm"), ("lcm", "ls_matched"), ("ls.epsilon=0.4", "ls"), ("lcm.alpha=0.5", "lcm"),
+    ]  # fmt: skip
+    assert [point.true_mass for point in points] == pytest.approx([1, 0.99914, 0.905, 0.74184, 0.74130, 0.62, 0.07985], abs=1e-5)
+    assert points[5].cell.state == "not run"
+
+
+def test_variations_stand_in_tables_of_their_own(swept):
+    tree, params = swept
+    text = write_report("tiny", params, swept_config, tree, {})
+    # LCM .72 .74 .79 is .75 on average; with alpha = 0.5 .74, with the stop .75 again
+    assert read(tree, "tiny/lstm_rand-lcm.json") == {"20ng": 0.75}
+    assert read(tree, "tiny/lstm_rand-lcm.alpha=0.5.json") == {"20ng": 0.74}
+    assert read(tree, "tiny.json")["20ng"]["lstm_rand"]["lcm.alpha=0.5,stop_epoch=10"]["accuracy_mean"] == 0.75
+    page = (tree / "reports/tiny/table.md").read_text()
+    sweep = page[page.index("## Label smoothing and LCM on one axis") : page.index("## One setting changed")]
+    assert "| LCM, α = 0.5 | 8.0 | 74.00 ± 3.61 | +2.00" in sweep and "until epoch" not in sweep
+    assert "| label smoothing, ε = 0.4 | 62.0 | not run |" in sweep
+    changed = page[page.index("## One setting changed") : page.index("## Is the difference real?")]
+    assert "| LCM, α = 0.5, until epoch 10, LCM, α = 0.5 |" in changed.replace(" | LCM, α = 0.5 |", ", LCM, α = 0.5 |", 1) and "+1.00 [+1.00, +1.00]" in changed
+    assert "LCM is best at α = 4 (75.0 %, 74 % of the target on the true label), label smoothing at ε = 0.272 (74.0 %" in page
+    assert "LCM, α = 0.5, until epoch 10 minus LCM, α = 0.5 is +1.00 points" in page
+    row = next(line for line in text.splitlines() if "lcm.alpha=0.5 " in line)
+    assert row.split() == "lstm_rand lcm.alpha=0.5 74.00 ± 3.61 3 +1.00 [+1.00, +1.00]".split()  # LCM minus this
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_change_of_alpha_alone_makes_a_variation_stale_only_where_it_matters(swept):
+    tree, params = swept
+    other = lambda study, model, arm: (lambda c: c | ({"lcm": c["lcm"] | {"stop_epoch": 5}} if arm == "lcm" else {}))(swept_config(study, model, arm))  # noqa: E731
+    grid = read_grid("tiny", params, other, tree)
+    assert {cell.arm for cell in grid.cells if cell.state == "stale"} == {"lcm"}
+
+
+def test_substitutes_have_no_printed_number_and_bert_is_the_papers():
+    assert paper_accuracy("fdcnews", 0, "albert_tiny_zh", "lcm") == (0.9544, 0.0034)
+    assert paper_accuracy("20ng", 12, "bert_tiny", "ls") == (0.8535, None)
+    for model in ("minilm", "bert_tiny_random", "lstm_own", "lstm_rand_post"):
+        assert paper_accuracy("20ng", 0, model, "base") is None
+    assert paper_accuracy("ag_news_tokens", 0, "lstm_rand", "base") is None
+
+
 def test_paper_numbers_are_looked_up_per_table():
     assert paper_accuracy("20ng", 0, "lstm_rand", "lcm") == (0.7242, 0.0191)  # Table 1
     assert paper_accuracy("20ng", 0, "lstm_rand", "ls") == (0.7015, None)  # Table 4 at 0 %
-    assert paper_accuracy("20ng", 30, "bert", "base") == (0.7916, None)  # Table 4
+    assert paper_accuracy("20ng", 30, "bert_tiny", "base") == (0.7916, None)  # Table 4
     assert paper_accuracy("4ng-e", 0, "lstm_rand", "lcm") == (0.9254, None)  # Table 3
     assert paper_accuracy("mnist", 0, "image_cnn", "ls") == (0.9834, None)  # Table 5
     for nothing in (("20ng", 0, "lstm_rand", "ls_matched"), ("20ng", 5, "lstm_rand", "ls"), ("pydocs", 0, "lstm_rand", "base")):

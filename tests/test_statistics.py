@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy import stats
 
-from lcm.evidence.statistics import holm, paired
+from lcm.evidence.statistics import equivalent, holm, paired
 
 ZEROS_3, ONE_TO_THREE = [0.0, 0.0, 0.0], [1.0, 2.0, 3.0]
 
@@ -101,3 +101,14 @@ def test_holm_by_hand():
     assert holm([]) == []
     with pytest.raises(ValueError):
         holm([0.2, math.nan])
+
+
+def test_equivalent_means_the_whole_90_percent_interval_is_inside():
+    # d = .001 * (1, 2, 3): by the first test 90 % half width 2.919986 * .872872 * .001 = .0025488, interval -.00055 to .00455.
+    test = paired([0.701, 0.702, 0.703], [0.7] * 3, test_share=0.3, train_share=0.7)
+    assert test.ci90 == pytest.approx((-0.0005488, 0.0045488), abs=1e-6)
+    assert equivalent(test, 0.0046) is True and equivalent(test, 0.0045) is False
+    # the 95 % interval reaches .00576: a margin of half a point would be missed by it
+    assert test.ci95[1] > 0.005 and equivalent(test, 0.005) is True
+    assert equivalent(paired([0.7, 0.701, 0.699], [0.703, 0.705, 0.704], 0.3, 0.7), 0.005) is False  # mean -.0043, all negative
+    assert equivalent(paired([0.7], [0.7], 0.3, 0.7), 0.005) is None

@@ -1,5 +1,6 @@
 """params.yaml, validated once and strictly: an unknown key, a wrong type or an impossible value stops a stage before any work."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +15,7 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Side = Literal["pre", "post"]
 Percent = Annotated[int, Field(ge=0, lt=100)]
+ARM = re.compile(r"(ls|lcm)(\.\w+=[\w.+-]+(,\w+=[\w.+-]+)*)?")  # these characters are at home in file names, shells and DVC's targets
 
 
 class Group(BaseModel):
@@ -241,21 +243,37 @@ class Linear(Group):
 
 
 class Grid(Group):
+    """Cells: corpora x noise x models x arms."""
+
     corpora: list[str]
     noise: list[Percent]
     models: list[str]
     arms: list[Literal["ls", "lcm"]]
 
 
+class Variations(Grid):
+    """A grid whose arms are expressions: `lcm.alpha=0.5,stop_epoch=10` is the group `lcm` with these settings changed."""
+
+    arms: list[str]
+
+
 class Study(Group):
+    """A table or figure of the paper. Each grid is a DVC stage, for what its cells depend on differs (dvc.yaml)."""
+
     splits: Count
     splits_of: dict[str, Count] = {}  # fewer (or more) for a model
     train: TrainOverrides
-    text: Grid | None = None
+    text: Grid | None = None  # models that read tokens
+    text_forms: Grid | None = None  # the same on other corpora, where not every model of `text` is wanted
+    vectors: Grid | None = None  # models that start from word vectors
+    bert: Grid | None = None  # models that read wordpieces
+    bert_zh: Grid | None = None  # the same for Chinese, where the encoder is another one
     images: Grid | None = None
+    variations: Variations | None = None
 
-    def grids(self) -> list[Grid]:
-        return [grid for grid in (self.text, self.images) if grid]
+    def grids(self) -> dict[str, Grid]:
+        grids = {name: getattr(self, name) for name in ("text", "text_forms", "vectors", "bert", "bert_zh", "images", "variations")}
+        return {name: grid for name, grid in grids.items() if grid}
 
 
 class Execution(Group):
@@ -305,11 +323,18 @@ class Params(Group):
             if model.encoder == "bert" and model.source not in self.encoders:
                 raise ValueError(f"models.{name}.source is {model.source}, known are {sorted(self.encoders)}")
         for name, study in self.studies.items():
-            for grid in study.grids():
+            for part, grid in study.grids().items():
                 for kind, known in (("corpora", self.corpora), ("models", self.models)):
                     unknown = [item for item in getattr(grid, kind) if item not in known]
                     if unknown:
                         raise ValueError(f"studies.{name} names {kind} {unknown}, known are {sorted(known)}")
+                for arm in grid.arms if part == "variations" else []:
+                    if arm in ("ls", "lcm"):
+                        raise ValueError(f"studies.{name}.variations.arms names {arm!r}, which varies nothing; it belongs to another grid's arms")
+                    try:
+                        self.arm(arm)
+                    except ValueError as error:
+                        raise ValueError(f"studies.{name}.variations.arms: {error}") from None
             unknown = [model for model in study.splits_of if model not in self.models]
             if unknown:
                 raise ValueError(f"studies.{name}.splits_of names models {unknown}, known are {sorted(self.models)}")
@@ -317,6 +342,27 @@ class Params(Group):
             if most > self.split.n:
                 raise ValueError(f"studies.{name}.splits is {most}, but split.n makes only {self.split.n}")
         return self
+
+    def arm(self, arm: str) -> Ls | Lcm:
+        """The parameter group of an arm: `ls` or `lcm`, with settings changed by an expression such as `lcm.alpha=0.5,stop_epoch=10`.
+
+        Raises ValueError, one line that names the arm, for an expression that is none, an unknown key or an impossible value.
+        """
+        if not ARM.fullmatch(arm):
+            raise ValueError(f"arm {arm!r}: expected ls or lcm, or one of them with settings, as in lcm.alpha=0.5,stop_epoch=10")
+        name, _, changes = arm.partition(".")
+        group: Ls | Lcm = getattr(self, name)
+        settings, changed = group.model_dump(), {}
+        for change in changes.split(",") if changes else []:
+            key, _, value = change.partition("=")
+            if key not in settings or key in changed:
+                reason = "is there twice" if key in changed else f"is no key of {name}, which has {', '.join(settings)}"
+                raise ValueError(f"arm {arm!r}: {key} {reason}")
+            changed[key] = yaml.safe_load(value)
+        try:
+            return type(group).model_validate({**settings, **changed})
+        except ValidationError as error:
+            raise ValueError(f"arm {arm!r}: {_explain(error.errors()[0])}") from None
 
     def n_splits(self, study: str, model: str) -> int:
         """How many of the splits a cell of this model is trained on: the first ones."""

@@ -15,9 +15,18 @@ def paper_source() -> str:
     return _tables()["source"]
 
 
+# The paper's "BERT" is BERT-tiny for the English corpora and an ALBERT for the Chinese ones. Substitutes have no printed number.
+_PRINTED_AS = {"bert_tiny": "bert", "albert_tiny_zh": "bert"}
+
+
+def paper_labels(corpus: str) -> list[str] | None:
+    """The labels of a subset as Table 2 lists them, or None for a corpus that is not in it."""
+    return _tables()["table2_labels"].get(corpus)
+
+
 def paper_accuracy(corpus: str, noise: float, model: str, method: str) -> tuple[float, float | None] | None:
     """(mean test accuracy in [0, 1], std or None where none is printed), or None where the paper has no number."""
-    tables, found = _tables(), None
+    tables, found, model = _tables(), None, _PRINTED_AS.get(model, model)
     if noise == 0:
         found = tables["table1_accuracy"].get(model, {}).get(corpus, {}).get(method)
         if found is None and model == "lstm_rand":  # Table 3 says only "LSTM"; -rand is the variant of the other tables

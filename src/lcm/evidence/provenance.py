@@ -1,9 +1,10 @@
 """Where each number comes from: edition, splits, device, versions and time of every cell."""
 
 import json
+import subprocess
 
 from lcm.evidence.results import DONE, Cell, Grid
-from lcm.evidence.tables import NOTHING, Entry, Table, finished, model_name, setting_name
+from lcm.evidence.tables import NOTHING, Entry, Table, model_name, setting_name, variation_name
 
 
 def provenance_table(grid: Grid) -> Table:
@@ -15,12 +16,13 @@ def provenance_table(grid: Grid) -> Table:
     groups = []
     for corpus, noise in grid.settings():
         cells = [cell for cell in grid.cells if (cell.corpus, cell.noise) == (corpus, noise)]
-        groups.append((setting_name(corpus, noise), [_row(grid, cell) for cell in cells]))
+        groups.append((setting_name(corpus, noise), [_row(cell) for cell in cells]))
     return Table("Provenance", columns, groups, "Minutes are the sum of all runs' own training time, not waiting time.")
 
 
-def _row(grid: Grid, cell: Cell) -> list[Entry]:
-    name = "linear" if cell.arm == "linear" else f"{model_name(cell.model)}, {' and '.join(cell.methods)}"
+def _row(cell: Cell) -> list[Entry]:
+    methods = variation_name(cell) if cell.varied else " and ".join(cell.methods)
+    name = "linear" if cell.arm == "linear" else f"{model_name(cell.model)}, {methods}"
     if cell.state != DONE:
         return [name, cell.state, *[NOTHING] * 9]
     record, sizes = cell.record, cell.record["sizes"]
@@ -35,7 +37,7 @@ def _row(grid: Grid, cell: Cell) -> list[Entry]:
         "/".join(str(sizes.get(part, NOTHING)) for part in ("train", "val", "test")),
         f"{100 * sum(realised) / len(realised):.2f}" if realised else NOTHING, seen("epochs"), seen("device"), seen("torch"),
         f"{sum(run.get('seconds', 0.0) for run in runs) / 60:.1f}",
-        finished(grid, cell.corpus, cell.noise, cell.model, cell.methods),
+        ", ".join(dict.fromkeys(str(len(cell.scores(method, "accuracy"))) for method in cell.methods)),
     ]  # fmt: skip
 
 
@@ -46,3 +48,16 @@ def cell_configs(grid: Grid) -> list[tuple[str, str]]:
         for cell in grid.cells
         if cell.state == DONE
     ]
+
+
+def commit() -> str:
+    """The commit that the code and the parameters are at, marked if they differ from it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "src", "pipeline", "params.yaml", "dvc.yaml")
+        return git("rev-parse", "--short", "HEAD") + (" with uncommitted changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

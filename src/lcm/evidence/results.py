@@ -6,7 +6,7 @@ Files are never globbed. DVC leaves the cells of a shrunken grid behind, and a g
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from lcm.errors import UserError
 from lcm.evidence.statistics import Paired, paired
 
 ARMS = {"ls": ("base", "ls"), "lcm": ("ls_matched", "lcm"), "linear": ("linear", "linear_window")}
+GRIDS = ("text", "text_forms", "vectors", "bert", "bert_zh", "images", "variations")  # of a study, in the order of its tables
 METHODS = ("base", "ls", "ls_matched", "lcm")
 DONE, NOT_RUN, STALE = "done", "not run", "stale"
 
@@ -32,6 +33,8 @@ class Summary:
 class Cell:
     """One (corpus, noise, model, arm) of a study's grid and what its file says.
 
+    arm: "ls", "lcm", "linear", or a variation such as "lcm.alpha=2", whose one method is "lcm".
+    planned: the parameters of the arm's group, also where nothing was run.
     state: "done", "not run" (no file) or "stale" (the file does not belong to these parameters; `reason` says where).
     record: the file's content, empty unless done, so that nothing stale can be averaged by mistake.
     """
@@ -42,6 +45,7 @@ class Cell:
     model: str
     arm: str
     n_splits: int
+    planned: dict = field(default_factory=dict)
     state: str = NOT_RUN
     reason: str = ""
     record: dict = field(default_factory=dict)
@@ -49,12 +53,21 @@ class Cell:
     @property
     def name(self) -> str:
         """File name without folder and suffix."""
-        tail = "linear" if self.arm == "linear" else f"{self.model}-{self.arm}"
-        return f"{self.corpus}-noise{self.noise:g}-{tail}"
+        return f"{self.corpus}-noise{self.noise:g}-{self.short_name}"
+
+    @property
+    def short_name(self) -> str:
+        """Model and arm."""
+        return "linear" if self.arm == "linear" else f"{self.model}-{self.arm}"
 
     @property
     def methods(self) -> tuple[str, ...]:
-        return ARMS[self.arm]
+        return ARMS.get(self.arm) or (self.arm.partition(".")[0],)
+
+    @property
+    def varied(self) -> bool:
+        """Whether the arm is an expression."""
+        return self.arm not in ARMS
 
     def settings(self, method: str) -> dict:
         return self.record.get("methods", {}).get(method, {}).get("settings", {})
@@ -94,6 +107,20 @@ def _failure(run: dict) -> str:
 
 
 @dataclass(frozen=True)
+class Point:
+    """A method of a cell on the axis that label smoothing and LCM share.
+
+    strength: epsilon, or LCM's alpha; None for the matched epsilon of a cell that was not run.
+    true_mass: what the training target leaves on the true label, in [0, 1]; None while nothing of the corpus was run.
+    """
+
+    cell: Cell
+    method: str
+    strength: float | None
+    true_mass: float | None
+
+
+@dataclass(frozen=True)
 class Grid:
     """All cells of one study, in the order of the parameters."""
 
@@ -114,11 +141,34 @@ class Grid:
         return [(corpus, noise, model) for corpus, noise in self.settings() for model in self.models(corpus, noise)]
 
     def cell(self, corpus: str, noise: float, model: str, method: str) -> Cell | None:
-        """The cell that holds a method, or None if the grid has no such cell."""
+        """The cell that holds a method at the study's own settings, or None if the grid has no such cell."""
         for cell in self.cells:
-            if (cell.corpus, cell.noise, cell.model) == (corpus, noise, model) and method in cell.methods:
+            if (cell.corpus, cell.noise, cell.model) == (corpus, noise, model) and method in cell.methods and not cell.varied:
                 return cell
         return None
+
+    def variations(self, corpus: str, noise: float, model: str) -> list[Cell]:
+        """The cells with settings changed (`lcm.alpha=2`), one method each, in the order of the parameters."""
+        return [cell for cell in self.cells if (cell.corpus, cell.noise, cell.model) == (corpus, noise, model) and cell.varied]
+
+    def sweep(self, corpus: str, noise: float, model: str) -> list[Point]:
+        """Every soft-label method of one model that differs from another in strength alone: the weakest softening first.
+
+        Cross-entropy, the study's own LS, matched LS and LCM, and the variations of epsilon and alpha; [] without a variation
+        of these. Also what was not run.
+        """
+        cells = [cell for cell in self.cells if (cell.corpus, cell.noise, cell.model) == (corpus, noise, model)]
+        if not any(cell.varied and _only_strength(cell) for cell in cells):
+            return []
+        n_labels = next((cell.record["n_labels"] for cell in cells if cell.state == DONE), None)
+        points = [
+            Point(cell, method, strength, true_mass(method, strength, n_labels) if n_labels and strength is not None else None)
+            for cell in cells
+            if not cell.varied or _only_strength(cell)
+            for method in cell.methods
+            for strength in [_strength(cell, method)]
+        ]
+        return sorted(points, key=lambda point: (point.true_mass is None, -(point.true_mass or 0.0)))
 
     def compare(self, corpus: str, noise: float, model: str, method: str, other: str) -> Paired | None:
         """Paired test-accuracy difference method - other over the splits on which both finished.
@@ -126,14 +176,40 @@ class Grid:
         None if either has no result, or if the two cells did not see the same data (edition, sizes or noise differ).
         """
         a, b = self.cell(corpus, noise, model, method), self.cell(corpus, noise, model, other)
-        if a is None or b is None or a.state != DONE or b.state != DONE or data_differs(a, b):
-            return None
-        of_a, of_b = a.scores(method, "accuracy"), b.scores(other, "accuracy")
-        splits = sorted(of_a.keys() & of_b.keys())
-        if not splits:
-            return None
-        sizes = a.record["sizes"]
-        return paired([of_a[s] for s in splits], [of_b[s] for s in splits], sizes["test"], sizes["train"])
+        return compare_cells(a, method, b, other) if a and b else None
+
+
+def true_mass(method: str, strength: float, n_labels: int) -> float:
+    """What the target leaves on the true label: 1 - epsilon + epsilon / C for label smoothing of strength epsilon.
+
+    For LCM of strength alpha e^alpha / (e^alpha + C - 1), its value for a uniform label confusion distribution.
+    """
+    if method == "lcm":
+        return 1 / (1 + (n_labels - 1) * math.exp(-strength))
+    return 1 - strength + strength / n_labels
+
+
+def _strength(cell: Cell, method: str) -> float | None:
+    if method == "base":
+        return 0.0
+    key = "alpha" if method == "lcm" else "epsilon"
+    return cell.settings(method).get(key, cell.planned.get(key))
+
+
+def _only_strength(cell: Cell) -> bool:
+    return cell.varied and cell.arm.partition(".")[2].partition("=")[0] in ("alpha", "epsilon") and "," not in cell.arm
+
+
+def compare_cells(a: Cell, method: str, b: Cell, other: str) -> Paired | None:
+    """`Grid.compare` for a method of one cell and a method of another."""
+    if a.state != DONE or b.state != DONE or data_differs(a, b):
+        return None
+    of_a, of_b = a.scores(method, "accuracy"), b.scores(other, "accuracy")
+    splits = sorted(of_a.keys() & of_b.keys())
+    if not splits:
+        return None
+    sizes = a.record["sizes"]
+    return paired([of_a[s] for s in splits], [of_b[s] for s in splits], sizes["test"], sizes["train"])
 
 
 def data_differs(a: Cell, b: Cell) -> str:
@@ -158,32 +234,37 @@ def read_grid(study: str, params: dict, expected_config: Callable[[str, str, str
     n_splits_of = params["studies"][study].get("splits_of", {})
     cells = []
     for corpus, noise, model, arm in _enumerate(study, params["studies"][study]):
-        cell = Cell(study, corpus, noise, model, arm, n_splits_of.get(model, n_splits))
         expected = json.loads(json.dumps(expected_config(study, model, arm)))  # tuples to lists, as in the file
+        planned = expected.get(arm.partition(".")[0], {})
+        cell = Cell(study, corpus, noise, model, arm, n_splits_of.get(model, n_splits), planned)
         cells.append(_read(cell, expected, root))
     return Grid(study, tuple(cells))
 
 
 def _enumerate(study: str, spec: dict) -> Iterator[tuple[str, float, str, str]]:
-    for part in ("text", "images"):
+    settings: dict[tuple[str, float], list[tuple[str, str]]] = {}
+    texts = set()
+    for part in GRIDS:
         grid = spec.get(part)
         if not grid:
             continue
         for arm in grid["arms"]:
-            if arm not in ARMS:
-                raise UserError(f"studies.{study}.{part}.arms: unknown arm {arm!r}; known: {', '.join(ARMS)}")
-        for corpus in grid["corpora"]:
-            for noise in grid["noise"]:
-                yield from ((corpus, noise, model, arm) for model in grid["models"] for arm in grid["arms"])
-                if part == "text":  # every text table carries the linear yardstick
-                    yield corpus, noise, "linear", "linear"
+            if arm.partition(".")[0] not in ("ls", "lcm"):
+                raise UserError(f"studies.{study}.{part}.arms: unknown arm {arm!r}; known: ls, lcm, and these with settings, as in lcm.alpha=2")
+        for setting in ((corpus, noise) for corpus in grid["corpora"] for noise in grid["noise"]):
+            settings.setdefault(setting, []).extend((model, arm) for model in grid["models"] for arm in grid["arms"])
+            if part not in ("images", "variations"):
+                texts.add(setting)
+    for (corpus, noise), cells in settings.items():
+        yield from ((corpus, noise, model, arm) for model, arm in dict.fromkeys(cells))
+        if (corpus, noise) in texts:  # every text table carries the linear yardstick
+            yield corpus, noise, "linear", "linear"
 
 
 def _read(cell: Cell, expected: dict, root: Path) -> Cell:
     path = root / "metrics" / "cells" / cell.study / f"{cell.name}.json"
     if not path.exists():
         return cell
-    key = (cell.study, cell.corpus, cell.noise, cell.model, cell.arm, cell.n_splits)
     shown = path.relative_to(root)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -193,8 +274,8 @@ def _read(cell: Cell, expected: dict, root: Path) -> Cell:
             f"{shown}: not a result file of this pipeline ({error!r}); delete it and run its stage again"
         ) from error
     if reasons:
-        return Cell(*key, state=STALE, reason="; ".join(reasons[:3]) + (" ..." if len(reasons) > 3 else ""))
-    return Cell(*key, state=DONE, record=record)
+        return replace(cell, state=STALE, reason="; ".join(reasons[:3]) + (" ..." if len(reasons) > 3 else ""))
+    return replace(cell, state=DONE, record=record)
 
 
 def _mismatches(cell: Cell, record: dict, expected: dict) -> list[str]:

@@ -73,6 +73,14 @@ def paired(a: Sequence[float], b: Sequence[float], test_share: float, train_shar
     )  # fmt: skip
 
 
+def equivalent(test: Paired, margin: float) -> bool | None:
+    """Whether the two methods are the same for all that matters: the whole 90 % interval lies within ± margin.
+
+    Two one-sided tests at 5 % each (Schuirmann 1987). margin: in the unit of the scores. None with n = 1.
+    """
+    return None if test.ci90 is None else -margin <= test.ci90[0] and test.ci90[1] <= margin
+
+
 def _p_of_t(mean: float, error: float, df: int) -> float:
     if error == 0:  # the same difference on every split: no doubt about its sign, or no difference at all
         return 1.0 if mean == 0 else 0.0

@@ -1,6 +1,7 @@
 """The methods of an arm. An arm is named for the parameter group it depends on.
 
 `ls`: plain cross-entropy (`base`) and label smoothing (`ls`). `lcm`: LCM and label smoothing matched to it (`ls_matched`).
+`lcm.alpha=2` or `ls.epsilon=0.3`: this one method, with these settings changed. Its runs are those of the plain arm at these settings.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,12 @@ class Method:
 
 
 def methods(params: Params, arm: str, n_labels: int) -> list[Method]:
-    """The methods of arm `ls` or `lcm` on a corpus of n_labels classes."""
-    if arm == "ls":
-        return [Method("base", epsilon=0.0), Method("ls", epsilon=params.ls.epsilon)]
-    return [Method("lcm", lcm=params.lcm), Method("ls_matched", epsilon=matched_epsilon(params.lcm.alpha, n_labels))]
+    """The methods of an arm on a corpus of n_labels classes. Raises ValueError for an expression that is not valid."""
+    group = params.arm(arm)
+    if isinstance(group, Lcm):
+        method, control = Method("lcm", lcm=group), Method("ls_matched", epsilon=matched_epsilon(group.alpha, n_labels))
+    else:
+        method, control = Method("ls", epsilon=group.epsilon), Method("base", epsilon=0.0)
+    if arm not in ("ls", "lcm"):
+        return [method]
+    return [method, control] if arm == "lcm" else [control, method]
