@@ -13,6 +13,7 @@ import lcm.evidence.report as report_module
 from lcm.errors import UserError
 from lcm.evidence.figures import band
 from lcm.evidence.paper import paper_accuracy
+from lcm.evidence.plots import write_plots
 from lcm.evidence.report import write_report
 from lcm.evidence.results import ARMS, read_grid
 
@@ -463,6 +464,30 @@ def test_variations_stand_in_tables_of_their_own(swept):
     row = next(line for line in text.splitlines() if "lcm.alpha=0.5 " in line)
     assert row.split() == "lstm_rand lcm.alpha=0.5 74.00 ± 3.61 3 +1.00 [+1.00, +1.00]".split()  # LCM minus this
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_rows_for_dvcs_plots(swept):
+    tree, params = swept
+    for arm in ("ls", "lcm", "lcm.alpha=0.5"):
+        record = cell(arm=arm.partition(".")[0])
+        put_curves(tree, record)  # written under the plain arm's name
+        if arm != record["arm"]:
+            folder = tree / "metrics/curves/tiny"
+            rows = [row for row in json.loads((folder / "20ng-noise0-lstm_rand-lcm.json").read_text()) if row["method"] == "lcm"]
+            (folder / f"20ng-noise0-lstm_rand-{arm}.json").write_text(json.dumps(rows))
+    write_plots(read_grid("tiny", params, swept_config, tree), tree)
+
+    def plot(name):
+        return json.loads((tree / f"reports/tiny/plots/{name}.json").read_text())
+
+    # val_accuracy = .1 epoch + .01 split over splits 0, 1, 2: mean .1 epoch + .01, std .01
+    (row,) = [row for row in plot("curves") if (row["method"], row["epoch"]) == ("base", 2)]
+    assert (row["val_accuracy"], row["low"], row["high"], row["cell"]) == (0.21, 0.2, 0.22, "LSTM-rand, 20ng")
+    assert len(plot("curves")) == 4 * 3 and {row["target"] for row in plot("variations")} == {"LCM, α = 0.5"}
+    # [[8, 2], [1, 9]] in percent of a row
+    assert [row["share"] for row in plot("confusion")] == [80.0, 20.0, 10.0, 90.0] * 2
+    assert {(row["family"], row["true_mass"]) for row in plot("sweep")} >= {("cross-entropy", 1.0), ("LCM", 0.0798)}
+    assert len(plot("sweep")) == 6  # of seven points one was not run
 
 
 def test_a_change_of_alpha_alone_makes_a_variation_stale_only_where_it_matters(swept):

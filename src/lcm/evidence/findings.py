@@ -85,7 +85,10 @@ def _same_or(test: Paired, word: str) -> str:
 def _sweep(grid: Grid, corpus: str, noise: float, model: str) -> str:
     """The best strength of LCM and of label smoothing. Both are chosen on the test part, which flatters both alike."""
     best: dict[str, tuple[float, Point]] = {}
-    for point in grid.sweep(corpus, noise, model):
+    points_tried = grid.sweep(corpus, noise, model)
+    if not any(point.cell.varied and point.cell.state == DONE for point in points_tried):
+        return ""
+    for point in points_tried:
         summary = point.cell.summary(point.method, "accuracy")
         kind = "lcm" if point.method == "lcm" else "ls"
         if summary and point.method != "base" and point.true_mass is not None and summary.mean > best.get(kind, (0.0,))[0]:
