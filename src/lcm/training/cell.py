@@ -269,12 +269,12 @@ def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
 def study_cells(params: Params, study: str) -> list[tuple[str, int, str, str]]:
     """The (corpus, noise, model, arm) of a study; every text corpus has the linear yardstick."""
     cells = []
-    for grid in params.studies[study].grids():
+    for kind, grid in params.studies[study].grids().items():
         for corpus, noise in product(grid.corpora, grid.noise):
             cells += [(corpus, noise, model, arm) for model, arm in product(grid.models, grid.arms)]
-            if grid is params.studies[study].text:
+            if kind not in ("images", "variations"):
                 cells.append((corpus, noise, "linear", "linear"))
-    return cells
+    return list(dict.fromkeys(cells))
 
 
 def train_study(params: Params, study: str, device: str) -> None:
