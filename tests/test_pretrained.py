@@ -82,9 +82,10 @@ def test_rows_are_those_of_the_words_that_the_model_reads(workplace, fit, vocabu
 def test_a_model_starts_from_its_vectors_and_trains_them(workplace):
     params = checked(workplace)
     for model in ("lstm_own", "cnn_own"):
-        predictor = build(params.models[model], 2, vectors=np.full((5, 3), 7, np.float32))
+        torch.manual_seed(0)
+        predictor = build(params.models[model], 2, vectors=np.arange(15, dtype=np.float32).reshape(5, 3))
         table = predictor.encoder.embedding.weight
-        assert table[:5].eq(7).all() and table[5:].abs().max() <= 0.05 and table.requires_grad
+        assert table[:5].flatten().tolist() == list(range(15)) and table[5:].abs().max() <= 0.05 and table.requires_grad
         predictor(torch.randint(0, 5, (4, 14)))[1].square().sum().backward()
         assert table.grad[:5].abs().sum() > 0
 
@@ -97,7 +98,7 @@ def test_the_content_of_the_vectors_is_part_of_the_key(workplace, monkeypatch):
         with pytest.raises(TypeError):  # nothing was trained, so there are no records to collect
             cell.train_cell(params, "small", "mine", 0, "lstm_own", "ls", "cpu")
     assert seen[0] == seen[1] != seen[2]
-    assert pretrained.digests(params, "mine", "lstm_rand") == {}
+    assert pretrained.digests(params, "mine", "lstm_rand", load(Path("data/corpus/mine"))) == {}
 
 
 def test_a_cell_with_vectors(workplace):
@@ -114,7 +115,7 @@ def test_what_is_missing_or_of_another_vocabulary_is_one_line(workplace):
         change(content)
         params, data = checked(content), load(Path("data/corpus/mine"))
         with pytest.raises(UserError) as caught:
-            pretrained.digests(params, "mine", model)
+            pretrained.digests(params, "mine", model, data)
             pretrained.word_vectors(params, "mine", model, data, np.ones(len(data.labels), bool))
         assert "\n" not in str(caught.value)
         return str(caught.value)
