@@ -2,30 +2,17 @@
 
 import argparse
 import platform
-import subprocess
 from functools import partial
 from pathlib import Path
 
 from lcm.errors import UserError, run_main
 from lcm.evidence.plots import write_plots
+from lcm.evidence.provenance import commit
 from lcm.evidence.report import write_report
 from lcm.evidence.results import read_grid
 from lcm.files import write_text
 from lcm.params import load_params
 from lcm.training.cell import cell_config
-
-
-def commit() -> str:
-    """The commit that the code and the parameters are at, marked if they differ from it."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--", "src", "pipeline", "params.yaml", "dvc.yaml")
-        return git("rev-parse", "--short", "HEAD") + (" with uncommitted changes" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Where each number comes from: edition, splits, device, versions and time of every cell."""
 
 import json
+import subprocess
 
 from lcm.evidence.results import DONE, Cell, Grid
 from lcm.evidence.tables import NOTHING, Entry, Table, model_name, setting_name, variation_name
@@ -47,3 +48,16 @@ def cell_configs(grid: Grid) -> list[tuple[str, str]]:
         for cell in grid.cells
         if cell.state == DONE
     ]
+
+
+def commit() -> str:
+    """The commit that the code and the parameters are at, marked if they differ from it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "src", "pipeline", "params.yaml", "dvc.yaml")
+        return git("rev-parse", "--short", "HEAD") + (" with uncommitted changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -18,23 +18,23 @@ def to_markdown(table: Table) -> str:
         text = entry if isinstance(entry, str) else glue.join(part for part in entry if part)
         return escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
 
-    lines = [f"## {table.title}", "", escape(table.note, quote=False), ""]
+    lines = [f"## {escape(table.title, quote=False)}", "", *([escape(table.note, quote=False), ""] if table.note else [])]
     for heading, rows in table.groups:
         name, small = (heading, "") if isinstance(heading, str) else heading
-        lines += [f"### {flat(name)}", "", *([flat(small), ""] if small else [])]
+        lines += [*([f"### {flat(name)}", ""] if name else []), *([flat(small), ""] if small else [])]
         lines += ["| " + " | ".join(map(flat, table.columns)) + " |", "|---" + "|---:" * (len(table.columns) - 1) + "|"]
         lines += ["| " + " | ".join([flat(row[0], ", "), *map(flat, row[1:])]) + " |" for row in rows] + [""]
     return "\n".join(lines)
 
 
-def to_html(table: Table) -> str:
-    """One table in a box that scrolls sideways; group headings are rows that stay in view."""
+def to_html(table: Table, heading: bool = True, kind: str = "plain") -> str:
+    """One table in a box that scrolls sideways; group headings are rows that stay in view. heading: with its title above. kind: CSS class."""
 
     def inner(entry: Entry) -> str:
         if isinstance(entry, str):
             return escape(entry)
-        small = escape(entry[1]).replace("\n", "<br>")
-        return escape(entry[0]) + (f"<small>{small}</small>" if small else "")
+        small = escape(entry[1]).replace("\n", " <br>")
+        return escape(entry[0]) + (f" <small>{small}</small>" if small else "")
 
     def data(entry: Entry) -> str:
         gap = entry in (NOT_RUN, STALE) or "failed" in "".join(entry)
@@ -42,16 +42,16 @@ def to_html(table: Table) -> str:
 
     head = "".join(f'<th scope="col">{inner(column)}</th>' for column in table.columns)
     body = ""
-    for heading, rows in table.groups:
-        group = f'<th scope="rowgroup" colspan="{len(table.columns)}"><span>{inner(heading)}</span></th>'
-        body += f'<tbody><tr class="group">{group}</tr>\n'
+    for name, rows in table.groups:
+        group = f'<th scope="rowgroup" colspan="{len(table.columns)}"><span>{inner(name)}</span></th>'
+        body += f'<tbody><tr class="group">{group}</tr>\n' if name else "<tbody>"
         for row in rows:
             body += f'<tr><th scope="row">{inner(row[0])}</th>{"".join(map(data, row[1:]))}</tr>\n'
         body += "</tbody>\n"
     return (
-        f'<h2>{escape(table.title)}</h2>\n'
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n{body}</table></div>\n'
-        f'<p class="note">{escape(table.note)}</p>\n'
+        (f"<h2>{escape(table.title)}</h2>\n" if heading else "")
+        + f'<div class="scroll"><table class="{kind}"><thead><tr>{head}</tr></thead>\n{body}</table></div>\n'
+        + (f'<p class="note">{escape(table.note)}</p>\n' if table.note else "")
     )
 
 
