@@ -282,7 +282,7 @@ def test_page_is_self_contained_and_complete(tree_with_curves):
     assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in page.tags
     assert "prefers-color-scheme: dark" in text
     assert tags.count("table") == 4
-    assert tags.count("svg") == 1 + 3 + 3 + 1  # forest, curves, lcd, confusion
+    assert tags.count("svg") == 3 + 3 + 3 + 1  # forest, curves, lcd, confusion
     identifiers = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     targets = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
     assert targets <= set(identifiers)
@@ -300,9 +300,9 @@ def test_figures_are_saved_and_old_ones_removed(tree_with_curves):
         (folder / name).write_text("{}")
     report(tree)
     names = {path.name for path in figures.iterdir()}
-    assert {"forest.svg", "forest.png", "curves-20ng-noise30-lstm_rand.svg", "lcd-digits-noise0-image_cnn.png"} <= names
+    assert {"forest-base.svg", "forest-ls_matched.png", "curves-20ng-noise30-lstm_rand.svg", "lcd-digits-noise0-image_cnn.png"} <= names
     assert not any("old" in name for name in names)
-    assert (figures / "forest.png").read_bytes().startswith(b"\x89PNG")
+    assert (figures / "forest-base.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in metrics.iterdir()) == [
         *sorted(f"image_cnn-{m}.json" for m in ("base", "lcm", "ls", "ls_matched")),
         "linear-linear.json", "linear-linear_window.json",

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from lcm.evidence import label_space
 from lcm.evidence.contrasts import Contrast, mean_difference, of_paired, std_ratio
 from lcm.evidence.paper import paper_accuracy
-from lcm.evidence.results import DONE, Cell, Grid, data_differs
-from lcm.evidence.statistics import holm, paired
-from lcm.evidence.tables import METHOD_NAMES, NOTHING, Table, model_name, p_value, points, setting_name
+from lcm.evidence.results import DONE, Cell, Grid, compare_cells, data_differs
+from lcm.evidence.statistics import equivalent, holm, paired
+from lcm.evidence.tables import EQUIVALENCE, METHOD_NAMES, NOTHING, Table, model_name, p_value, points, setting_name
 
 LEVEL = 0.05
 SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_MEASURED = "supported", "not supported", "undecided", "not measured"
-FOR, AGAINST, OPEN = "for", "against", "open"
+FOR, AGAINST, EQUAL, OPEN = "for", "against", "equal", "open"
 RULE = (
     "A comparison decides when its p-value is below 0.05 after Holm's correction over all comparisons of its claim. "
     "Supported: at least half of the comparisons decide for the claim and none against it. "
-    "Not supported: at least one decides against it. "
+    "Not supported: at least one decides against it, or at least half are equal, which means that the 90 % interval lies within ±0.5 points. "
     "Undecided: everything else; n is the number of splits, and more of them might decide. "
     "Not measured: there is no comparison. "
     "Differences of accuracy are paired by split and tested with the Nadeau–Bengio corrected resampled t-test. Gains on two corpora "
@@ -35,7 +35,8 @@ Curves = Callable[[Cell], list[dict]]
 class Comparison:
     """One estimate that bears on a claim. sign: +1 if values above `null` speak for it, -1 if values below do.
 
-    paper: the same number from the paper's printed means, or None. show: how values are written.
+    paper: the same number from the paper's printed means, or None. show: how values are written. equal: the 90 % interval
+    excludes every difference that would matter.
     """
 
     what: str
@@ -45,6 +46,7 @@ class Comparison:
     sign: int = 1
     show: Callable[[float], str] = points
     unit: str = " points"
+    equal: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,11 @@ class Claim:
 
     @property
     def words(self) -> list[str]:
-        """for, against or open, per comparison."""
+        """for, against, equal or open, per comparison."""
 
         def word(c: Comparison, p: float | None) -> str:
             if p is None or p >= LEVEL:
-                return OPEN
+                return EQUAL if c.equal else OPEN
             return FOR if (c.contrast.value - c.null) * c.sign > 0 else AGAINST
 
         return [word(c, p) for c, p in zip(self.comparisons, self.adjusted, strict=True)]
@@ -86,7 +88,9 @@ class Claim:
             return NOT_MEASURED
         if AGAINST in words:
             return NOT_SUPPORTED
-        return SUPPORTED if 2 * words.count(FOR) >= len(words) else UNDECIDED
+        if 2 * words.count(FOR) >= len(words):
+            return SUPPORTED
+        return NOT_SUPPORTED if 2 * words.count(EQUAL) >= len(words) else UNDECIDED
 
     @property
     def n(self) -> str:
@@ -107,7 +111,8 @@ class Claim:
         if total == 1:
             return f"{show(values[0])}{unit} {interval(self.comparisons[0])}, n = {self.n}{self._coverage()}"
         spread = f"; from {show(min(values))} to {show(max(values))}{unit}" if len({c.show for c in self.comparisons}) == 1 else ""
-        return f"for: {words.count(FOR)}, against: {words.count(AGAINST)}, open: {words.count(OPEN)} of {total}{spread}, n = {self.n}{self._coverage()}"
+        counts = ", ".join(f"{word}: {words.count(word)}" for word in (FOR, AGAINST, EQUAL, OPEN) if words.count(word))
+        return f"{counts} of {total}{spread}, n = {self.n}{self._coverage()}"
 
     def _coverage(self) -> str:
         printed = sum(c.paper is not None for c in self.comparisons)
@@ -210,8 +215,13 @@ def _name(cell: Cell) -> str:
 
 
 def _versus(grids: dict[str, Grid], cells: list[Cell], other: str) -> list[Comparison]:
-    tests = ((cell, _test(cell, _gains(grids, cell, other))) for cell in cells)
-    return [Comparison(f"{_name(cell)}: LCM − {METHOD_NAMES[other]}", test, _printed(cell, other)) for cell, test in tests if test]
+    comparisons = []
+    for cell in cells:
+        opponent = rival(grids, cell, other)
+        if opponent and (test := compare_cells(cell, "lcm", opponent, other)):
+            what = f"{_name(cell)}: LCM − {METHOD_NAMES[other]}"
+            comparisons.append(Comparison(what, of_paired(test), _printed(cell, other), equal=bool(equivalent(test, EQUIVALENCE))))
+    return comparisons
 
 
 _FAMILIES = {"LSTM": ("lstm",), "CNN": ("cnn",), "BERT": ("bert", "albert")}  # how the names of their models begin
@@ -420,8 +430,9 @@ def _sentence(claim: Claim) -> str:
     words, values = claim.words, [c.contrast.value for c in claim.comparisons]
     low, high = points(min(values)), points(max(values))
     spread = f"{low} to {high} points" if low != high else f"{low} points"
+    same = f", equal {words.count(EQUAL)}" if EQUAL in words else ""
     where = f"in {len(words)} cells" if len(words) > 1 else "in one cell"
     return (
-        f"{_YES_NO[claim.verdict]}: {where} it is better {words.count(FOR)}, worse {words.count(AGAINST)} and undecided {words.count(OPEN)} times "
+        f"{_YES_NO[claim.verdict]}: {where} it is better {words.count(FOR)}, worse {words.count(AGAINST)}{same} and undecided {words.count(OPEN)} times "
         f"({spread}, n = {claim.n})."
     )

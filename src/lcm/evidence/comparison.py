@@ -3,41 +3,39 @@
 from lcm.evidence.claims import rival
 from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.results import ARMS, DONE, METHODS, Cell, Grid, compare_cells
-from lcm.evidence.tables import LINEAR_ROWS, NOTHING, Entry, Table, interval, model_name, p_value, percent, points, setting_name, verdict
+from lcm.evidence.tables import (
+    LINEAR_ROWS, NOTHING, Entry, Table, equivalence, interval, model_name, p_value, percent, points, setting_name, verdict,
+)  # fmt: skip
 
 READING = [
     "Test accuracy in percent: mean, below it ± the sample standard deviation over n random splits. Differences in points.",
     "CE: cross-entropy on the labels as they are. LS: label smoothing, ε = 0.1 in the paper. Matched LS: label smoothing that leaves as much mass on the true "
     "label as LCM does when its confusion distribution is uniform; the control that the paper lacks.",
     "LCM − this: LCM (the α of params.yaml) minus the row’s method, paired by split, with the 95 % interval and the p-value of the Nadeau–Bengio corrected "
-    "resampled t-test, one test at a time. An interval that contains zero is undecided, not a draw.",
+    "resampled t-test, one test at a time. An interval that contains zero is undecided, not a draw; “equal” is said only where the 90 % interval lies within ±0.5 points.",
     "TF-IDF + LinearSVC is a yardstick, not the paper’s. “Not run” means just that: no number of ours, and none of the paper’s in its place.",
 ]
 _SHORT = {"base": "CE", "ls": "LS", "ls_matched": "matched LS", "lcm": "LCM"}
-_SYMBOLS = {"alpha": "α", "epsilon": "ε", "stop_epoch": "stop after", "detach": "detached"}
+_SYMBOLS = {"alpha": "α", "epsilon": "ε"}
 
 
 def comparison_table(grid: Grid, grids: dict[str, Grid]) -> Table:
-    """Rows: methods; one group per (corpus, noise, model). grids: where a rival that this study does not train itself may be found."""
+    """Rows: the four methods at the study's own settings; one group per (corpus, noise, model). Variations have tables of their own.
+
+    grids: where an LCM cell that this study does not train itself may be found.
+    """
     groups = []
     for corpus, noise in grid.settings():
         for model in [*grid.models(corpus, noise), "linear"]:
             cells = [cell for cell in grid.cells if (cell.corpus, cell.noise, cell.model) == (corpus, noise, model)]
             order = [*METHODS, *ARMS["linear"]]
-            plain = [(cell, method) for cell in cells if not cell.varied for method in cell.methods]
-            varied = [(cell, method) for cell in cells if cell.varied for method in cell.methods]
-            rows = [_row(grids, cell, method) for cell, method in [*sorted(plain, key=lambda pair: order.index(pair[1])), *varied]]
+            pairs = [(cell, method) for cell in cells if not cell.varied for method in cell.methods]
+            rows = [_row(grids, cell, method) for cell, method in sorted(pairs, key=lambda pair: order.index(pair[1]))]
             if rows:
                 name = "TF-IDF + LinearSVC" if model == "linear" else model_name(model)
                 groups.append((f"{setting_name(corpus, noise)}: {name}", rows))
     columns: list[Entry] = ["method", "paper", "ours", ("ours", "− paper"), ("LCM − this", "95 % CI, p"), "n"]
     return Table("Paper and ours", columns, groups)
-
-
-def variation(cell: Cell) -> str:
-    """What an arm such as `lcm.alpha=0.5,stop_epoch=10` changes, in words; "" for a plain arm."""
-    pairs = [part.split("=") for part in cell.arm.partition(".")[2].split(",") if part]
-    return ", ".join(_SYMBOLS.get(key, key) if value == "true" else f"{_SYMBOLS.get(key, key)} {value}" for key, value in pairs)
 
 
 def _stacked(mean_and_std: str) -> Entry:
@@ -46,7 +44,7 @@ def _stacked(mean_and_std: str) -> Entry:
 
 
 def _row(grids: dict[str, Grid], cell: Cell, method: str) -> list[Entry]:
-    printed = paper_accuracy(cell.corpus, cell.noise, cell.model, method) if not cell.varied else None
+    printed = paper_accuracy(cell.corpus, cell.noise, cell.model, method)
     summary, failed = cell.summary(method, "accuracy"), len(cell.failures(method))
     row: list[Entry] = [_name(cell, method), _stacked(percent(printed))]
     if cell.state != DONE or summary is None:
@@ -57,7 +55,7 @@ def _row(grids: dict[str, Grid], cell: Cell, method: str) -> list[Entry]:
         test = compare_cells(lcm, "lcm", cell, method)
     entry: Entry = NOTHING
     if test:
-        word = {"better": "LCM better", "worse": "LCM worse"}.get(verdict(test), "undecided")
+        word = {"better": "LCM better", "worse": "LCM worse"}.get(verdict(test), equivalence(test) or "undecided")
         p = f",\n{p_value(test.p_corrected, 'p')}" if test.p_corrected is not None else ""
         entry = (points(test.mean), f"{interval(test.ci95)}\n{word}{p}")
     mean: Entry = _stacked(percent(summary))
@@ -71,4 +69,4 @@ def _name(cell: Cell, method: str) -> Entry:
         return LINEAR_ROWS[method][1]
     settings = cell.settings(method)
     number = next((f"{_SYMBOLS[key]} = {settings[key]:.3g}" for key in ("alpha", "epsilon") if settings.get(key)), "")
-    return _SHORT[method], variation(cell) or number
+    return _SHORT[method], number

@@ -27,8 +27,8 @@ def to_markdown(table: Table) -> str:
     return "\n".join(lines)
 
 
-def to_html(table: Table, heading: bool = True, kind: str = "plain") -> str:
-    """One table in a box that scrolls sideways; group headings are rows that stay in view. heading: with its title above. kind: CSS class."""
+def to_html(table: Table, level: str = "h2", kind: str = "plain") -> str:
+    """One table in a box that scrolls sideways; group headings are rows that stay in view. level: of the title's heading, "" for none. kind: CSS class."""
 
     def inner(entry: Entry) -> str:
         if isinstance(entry, str):
@@ -49,7 +49,7 @@ def to_html(table: Table, heading: bool = True, kind: str = "plain") -> str:
             body += f'<tr><th scope="row">{inner(row[0])}</th>{"".join(map(data, row[1:]))}</tr>\n'
         body += "</tbody>\n"
     return (
-        (f"<h2>{escape(table.title)}</h2>\n" if heading else "")
+        (f"<{level}>{escape(table.title)}</{level}>\n" if level else "")
         + f'<div class="scroll"><table class="{kind}"><thead><tr>{head}</tr></thead>\n{body}</table></div>\n'
         + (f'<p class="note">{escape(table.note)}</p>\n' if table.note else "")
     )

@@ -18,13 +18,15 @@ from lcm.evidence.provenance import provenance_table
 from lcm.evidence.render import to_html, to_markdown
 from lcm.evidence.report import RIVALS, SECTIONS, Drawn, captioned, facts, forest_rows, forests, page, settings_details, write_figures
 from lcm.evidence.results import DONE, METHODS, Cell, Grid, read_curves
-from lcm.evidence.tables import METHOD_NAMES, calibration_table, differences_table, model_name, setting_name
+from lcm.evidence.tables import (
+    METHOD_NAMES, Table, calibration_table, changes_table, differences_table, labels_table, model_name, setting_name, sweep_table,
+)  # fmt: skip
 from lcm.files import write_text
 
 TITLES = {
     "benchmark": "Table 1: text classification", "confusion": "Tables 2 and 3: confusable labels", "noise": "Table 4: wrong labels",
     "images": "Table 5: images", "alpha": "Figure 3a: α", "early_stop": "Figure 3b: early stop", "ablation": "Ablations",
-    "substitutes": "Substitutes",
+    "substitutes": "Substitutes: other vectors and encoders", "partial": "Partial editions of corpora",
 }  # fmt: skip
 _CHIPS = {SUPPORTED: "yes", NOT_SUPPORTED: "no", UNDECIDED: "open", NOT_MEASURED: "none"}
 _CAPTIONS = {  # of the figures drawn over several cells
@@ -80,6 +82,8 @@ def _draw_across(grids: dict[str, Grid], curves: Curves) -> dict[str, Drawn]:
     if rows := _gain_rows(grids):
         add("summary", "", "LCM minus its rivals", figures.gains(rows, RIVALS))
     for study, grid in grids.items():
+        if any(cell.varied for cell in grid.cells):
+            continue  # its plain arms are there for the variations, and drawn elsewhere
         for other, figure in forests(grid).items():
             add(f"forest-{study}", other, f"LCM minus {METHOD_NAMES[other]}, {_title(study)}", figure)
     _draw_embeddings(grids, curves, add)
@@ -222,6 +226,11 @@ def _same_data(cells: list[Cell]) -> list[list[Cell]]:
 # ----------------------------------------------------------------------------------------------------------------- page
 
 
+def extra_tables(grid: Grid) -> list[Table]:
+    """Table 2, sweeps and single changes, for the studies that have them."""
+    return [table for table in (labels_table(grid), sweep_table(grid), changes_table(grid)) if table.groups]
+
+
 def _title(study: str) -> str:
     return TITLES.get(study, study)
 
@@ -238,7 +247,7 @@ def _states(grid: Grid) -> str:
 def _claim_html(claim: Claim) -> str:
     table = claim_table(claim)
     notes = "".join(f"<li>{escape(note)}</li>\n" for note in claim.notes)
-    body = (to_html(table, heading=False) if table.groups else "<p>No comparison yet.</p>\n") + (f"<ul class=note>{notes}</ul>\n" if notes else "")
+    body = (to_html(table, level="") if table.groups else "<p>No comparison yet.</p>\n") + (f"<ul class=note>{notes}</ul>\n" if notes else "")
     return (
         f'<details class="claim" id="claim-{claim.key}"><summary><span class="chip {_CHIPS[claim.verdict]}">{claim.headline()}</span> '
         f"<b>{escape(claim.key)}. {escape(claim.text)}</b> <small>{escape(claim.source)}</small> "
@@ -258,13 +267,14 @@ def _study_html(grid: Grid, grids: dict[str, Grid], of: Callable[[str], str]) ->
     missing = "".join(f"<li>{escape(line)}</li>\n" for line in gaps(grid))
     return "".join([
         f"{heading}<p>{_states(grid)}</p>\n",
-        to_html(comparison_table(grid, grids), heading=False, kind="compare"),
+        to_html(comparison_table(grid, grids), level="", kind="compare"),
+        *(to_html(table, "h3") for table in extra_tables(grid)),
         of(f"forest-{grid.study}"),
         of(grid.study),
         _folded(f"Not in these numbers ({len(gaps(grid))})", f"<ul>\n{missing}</ul>\n" if missing else ""),
-        _folded("Every test: is the difference real?", to_html(differences, heading=False) if differences.groups else ""),
-        _folded("Calibration and macro-F1", to_html(calibration, heading=False) if calibration.groups else ""),
-        _folded("Provenance: edition, device, minutes, settings", to_html(provenance, heading=False) + settings_details(grid)),
+        _folded("Every test: is the difference real?", to_html(differences, level="") if differences.groups else ""),
+        _folded("Calibration and macro-F1", to_html(calibration, level="") if calibration.groups else ""),
+        _folded("Provenance: edition, device, minutes, settings", to_html(provenance, level="") + settings_details(grid)),
         f'<p><a href="{escape(grid.study)}/index.html">Every cell’s curves and a confusion matrix</a> (a page of its own, beside this one)</p>\n',
         "</section>\n",
     ])  # fmt: skip
@@ -311,7 +321,7 @@ def _markdown(grids: dict[str, Grid], claims: list[Claim]) -> str:
         if not any(cell.state == DONE for cell in grid.cells):
             lines += [f"Not run: none of its {len(grid.cells)} cells.", ""]
             continue
-        lines += [_states(grid), "", to_markdown(comparison_table(grid, grids))]
+        lines += [_states(grid), "", to_markdown(comparison_table(grid, grids)), *map(to_markdown, extra_tables(grid))]
         if missing := gaps(grid):
             lines += ["Not in these numbers:", "", *(f"- {safe(line)}" for line in missing), ""]
     lines += ["# How to read the tables", "", *(f"- {safe(line)}" for line in READING), "", f"Paper: {paper_source()}", ""]
