@@ -109,12 +109,13 @@ class Claim:
         words, values = self.words, [c.contrast.value for c in self.comparisons]
         show, unit, total = self.comparisons[0].show, self.comparisons[0].unit, len(words)
         if total == 1:
-            return f"{show(values[0])}{unit} {interval(self.comparisons[0])}, n = {self.n}{self._coverage()}"
+            return f"{show(values[0])}{unit} {interval(self.comparisons[0])}, n = {self.n}{self.coverage()}"
         spread = f"; from {show(min(values))} to {show(max(values))}{unit}" if len({c.show for c in self.comparisons}) == 1 else ""
         counts = ", ".join(f"{word}: {words.count(word)}" for word in (FOR, AGAINST, EQUAL, OPEN) if words.count(word))
-        return f"{counts} of {total}{spread}, n = {self.n}{self._coverage()}"
+        return f"{counts} of {total}{spread}, n = {self.n}{self.coverage()}"
 
-    def _coverage(self) -> str:
+    def coverage(self) -> str:
+        """How many of the paper's comparisons these are, unless all."""
         printed = sum(c.paper is not None for c in self.comparisons)
         return f"; {printed} of the paper's {self.in_paper}" if self.in_paper and printed < self.in_paper else ""
 
@@ -400,7 +401,7 @@ def _describe(cell: Cell, rows: list[dict]) -> str:
 def answer(claims: list[Claim], grids: dict[str, Grid]) -> list[tuple[str, str]]:
     """The study in five lines, (question, answer), from the claims alone."""
     by_key = {claim.key: claim for claim in claims}
-    improves = Claim("1", "", "", [c for key in ("1a", "1b", "1c") for c in by_key[key].comparisons])
+    improves = Claim("1", "", "", [c for key in ("1a", "1b", "1c") for c in by_key[key].comparisons], in_paper=25)
     similar = by_key["Q2"]
     words = similar.words
     tests = f"{_YES_NO[similar.verdict]}: {words.count(FOR)} of {len(words)} tests speak for it, {words.count(AGAINST)} against, {words.count(OPEN)} are open."
@@ -430,9 +431,9 @@ def _sentence(claim: Claim) -> str:
     words, values = claim.words, [c.contrast.value for c in claim.comparisons]
     low, high = points(min(values)), points(max(values))
     spread = f"{low} to {high} points" if low != high else f"{low} points"
-    same = f", equal {words.count(EQUAL)}" if EQUAL in words else ""
-    where = f"in {len(words)} cells" if len(words) > 1 else "in one cell"
+    where = f"in {words.count(FOR)} of {len(words)} cell{'s' * (len(words) > 1)}"
+    same = f", equal in {words.count(EQUAL)}" if EQUAL in words else ""
     return (
-        f"{_YES_NO[claim.verdict]}: {where} it is better {words.count(FOR)}, worse {words.count(AGAINST)}{same} and undecided {words.count(OPEN)} times "
-        f"({spread}, n = {claim.n})."
+        f"{_YES_NO[claim.verdict]}: better {where}, worse in {words.count(AGAINST)}{same}, undecided in {words.count(OPEN)} "
+        f"({spread}, n = {claim.n}{claim.coverage()})."
     )

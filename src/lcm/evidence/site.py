@@ -239,7 +239,8 @@ def _states(grid: Grid) -> str:
     """One line: how much of the study there is, on what machine and how long it took."""
     done = [cell for cell in grid.cells if cell.state == DONE]
     runs = [run for cell in done for method in cell.methods for run in cell.runs(method)]
-    devices = ", ".join(sorted({str(run["device"]) for run in runs if run.get("device")})) or "an unrecorded device"
+    networks = [run for cell in done if cell.arm != "linear" for method in cell.methods for run in cell.runs(method)]
+    devices = ", ".join(sorted({str(run["device"]) for run in networks or runs if run.get("device")})) or "an unrecorded device"
     hours = sum(run.get("seconds", 0.0) for run in runs) / 3600
     return f"{len(done)} of {len(grid.cells)} cells measured, {len(runs)} runs, {hours:.1f} hours of training on {devices}."
 
