@@ -29,7 +29,8 @@ def config(study: str, model: str, arm: str) -> dict:
     group, _, changes = arm.partition(".")
     if group == "linear":
         return {"linear": {"C": 1.0}}
-    settings = {"epsilon": 0.1} if group == "ls" else {"alpha": 4.0, "label_dim": 4, "stop_epoch": None, "stop_resets_optimizer": False, "detach": False}
+    lcm = {"alpha": 4.0, "label_dim": 4, "stop_epoch": None, "stop_resets_optimizer": False, "detach": False}
+    settings = {"epsilon": 0.1} if group == "ls" else lcm
     settings |= {key: json.loads(value) for key, value in (change.split("=") for change in changes.split(",") if change)}
     return {"train": {"epochs": EPOCHS, "lr": 0.001}, "model": {"encoder": model}, group: settings}
 
@@ -51,7 +52,8 @@ def write(root: Path, study: str, corpus: str, noise: int, model: str, arm: str,
             for epoch in range(1, EPOCHS + 1) if arm != "linear" else ():
                 row = {"epoch": epoch, "train_loss": 1.0, "val_accuracy": score * epoch / EPOCHS, "val_nll": 1.0}
                 if method == "lcm" and not (settings["lcm"]["stop_epoch"] and epoch > settings["lcm"]["stop_epoch"]):
-                    row |= {"lcd_entropy": 0.5, "lcd_true": 0.1, "lcd_label_share": 0.7, "sld_true_mean": 0.9 - 0.02 / settings["lcm"]["alpha"], "sld_true_std": 0.01}
+                    row |= {"lcd_entropy": 0.5, "lcd_true": 0.1, "lcd_label_share": 0.7, "sld_true_std": 0.01}
+                    row["sld_true_mean"] = 0.9 - 0.02 / settings["lcm"]["alpha"]
                     row["lcd_in_group"] = 0.05 + 0.001 * split if lcd is None else lcd[split]
                 curves.append({"corpus": corpus, "noise": noise, "model": model, "method": method, "split": split, **row})
         strength = {"base": {"epsilon": 0.0}, "ls": settings.get("ls"), "ls_matched": {"epsilon": 0.07}, "lcm": settings.get("lcm")}.get(method, {})

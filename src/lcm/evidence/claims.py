@@ -24,7 +24,8 @@ RULE = (
     "Undecided: everything else; n is the number of splits, and more of them might decide. "
     "Not measured: there is no comparison. "
     "Differences of accuracy are paired by split and tested with the Nadeau–Bengio corrected resampled t-test. Gains on two corpora "
-    "have no common splits: Welch's t-test with the same widening. Spreads: the test of Pitman and Morgan, which takes overlapping splits for "
+    "have no common splits: Welch's t-test with the same widening. Spreads: the test of Pitman and Morgan, which takes overlapping "
+    "splits for "
     "independent and is weak at n = 5 to 10. Cells that were not run count neither way."
 )
 PAPER_STUDIES = ("benchmark", "confusion", "noise", "images")  # Tables 1, 3, 4, 5; the other studies change something on purpose
@@ -140,11 +141,13 @@ def claim_table(claim: Claim) -> Table:
         [c.what, c.show(c.paper) if c.paper is not None else NOTHING, (c.show(c.contrast.value), interval(c)), p_value(p), word, str(c.contrast.n)]
         for c, word, p in zip(claim.comparisons, claim.words, claim.adjusted, strict=True)
     ]
-    return Table(f"{claim.key}. {claim.text}", ["comparison", "paper", ("ours", "[95 % CI]"), ("p", "Holm"), "speaks", "n"], [("", rows)] if rows else [])
+    columns = ["comparison", "paper", ("ours", "[95 % CI]"), ("p", "Holm"), "says", "n"]
+    return Table(f"{claim.key}. {claim.text}", columns, [("", rows)] if rows else [])
 
 
 def all_claims(grids: dict[str, Grid], curves: Curves) -> list[Claim]:
-    """Every claim, in the paper's order, then our two questions. grids: of the studies that were read. curves: rows of a cell's curves file."""
+    """Every claim, in the paper's order, then our two questions. grids: of the studies that were read. curves: rows of a cell's "
+    "curves file."""
     return [
         *(_improves(grids, *which) for which in (("1a", "LSTM", 10), ("1b", "CNN", 10), ("1c", "BERT", 5))),
         _steadier(grids),
@@ -310,7 +313,8 @@ def last_epoch(rows: list[dict], method: str, column: str) -> dict[int, float]:
 
 
 def sweep_cells(grids: dict[str, Grid], study: str, method: str) -> list[Cell]:
-    """Cells of a study in which only alpha, the stop epoch or epsilon vary, with the plain cell of the same data and training if there is one."""
+    """Cells of a study in which only alpha, the stop epoch or epsilon vary, with the plain cell of the same data and training if "
+    "there is one."""
     cells = [cell for cell in grids[study].cells if method in cell.methods and cell.state == DONE] if study in grids else []
     for cell in cells[:1]:
         plain = rival(grids, cell, method)
@@ -376,7 +380,8 @@ def _similarity(grids: dict[str, Grid], curves: Curves) -> Claim:
             comparisons.append(Comparison(f"{_name(cell)}: cosine of label embeddings within groups − between groups", test, show=cosine, unit=""))
         if mass:
             notes.append(_describe(cell, rows))
-    return Claim("Q2", "The confusion distribution (LCD) learns which labels are alike", "“captures the dependency among labels”; Fig. 2", comparisons, notes)
+    source = "“captures the dependency among labels”; Fig. 2"
+    return Claim("Q2", "The confusion distribution (LCD) learns which labels are alike", source, comparisons, notes)
 
 
 def _describe(cell: Cell, rows: list[dict]) -> str:
@@ -389,9 +394,12 @@ def _describe(cell: Cell, rows: list[dict]) -> str:
     matched = f", matched label smoothing {1 - epsilon + epsilon / c:.3f}" if epsilon is not None else ""
     return (
         f"{_name(cell)}, after the last epoch: entropy of the LCD {last('lcd_entropy'):.2f} of at most {math.log(c):.2f} nats; "
-        f"{100 * last('lcd_true'):.1f} % of it on the true label (uniform: {100 / c:.1f} %), {100 * last('lcd_in_group'):.1f} % on the others of its group "
-        f"(uniform: {100 * label_space.uniform_in_group(cell):.1f} %); {100 * last('lcd_label_share'):.0f} % of its variance lies between labels, the rest "
-        f"between documents of one label. LCM's target leaves {last('sld_true_mean'):.3f} on the true label, give or take {last('sld_true_std'):.3f}{matched}."
+        f"{100 * last('lcd_true'):.1f} % of it on the true label (uniform: {100 / c:.1f} %), {100 * last('lcd_in_group'):.1f} % on "
+        f"the others of its group "
+        f"(uniform: {100 * label_space.uniform_in_group(cell):.1f} %); {100 * last('lcd_label_share'):.0f} % of its variance lies "
+        f"between labels, the rest "
+        f"between documents of one label. LCM's target leaves {last('sld_true_mean'):.3f} on the true label, give or take "
+        f"{last('sld_true_std'):.3f}{matched}."
     )
 
 
@@ -404,7 +412,8 @@ def answer(claims: list[Claim], grids: dict[str, Grid]) -> list[tuple[str, str]]
     improves = Claim("1", "", "", [c for key in ("1a", "1b", "1c") for c in by_key[key].comparisons], in_paper=25)
     similar = by_key["Q2"]
     words = similar.words
-    tests = f"{_YES_NO[similar.verdict]}: {words.count(FOR)} of {len(words)} tests speak for it, {words.count(AGAINST)} against, {words.count(OPEN)} are open."
+    counts = f"{words.count(FOR)} of {len(words)} tests speak for it, {words.count(AGAINST)} against, {words.count(OPEN)} are open"
+    tests = f"{_YES_NO[similar.verdict]}: {counts}."
     rest = {
         "2": "lower spread", "4": "more gain on confusable labels", "5": "more gain under noise", "6": "images", "7a": "faster at first",
         "7b": "small α over-fits", "7c": "early stop helps",
@@ -417,7 +426,8 @@ def answer(claims: list[Claim], grids: dict[str, Grid]) -> list[tuple[str, str]]
         ("The paper’s other claims?", "; ".join(f"{name}: {by_key[key].headline()}" for key, name in rest.items()).capitalize() + "."),
         (
             "How much was measured?",
-            f"{sum(cell.state == DONE for cell in cells)} of {len(cells)} cells. What was not run is named as such, and no number of the paper stands in for ours.",
+            f"{sum(cell.state == DONE for cell in cells)} of {len(cells)} cells. What was not run is named as such, and no number "
+            f"of the paper stands in for ours.",
         ),
     ]
 

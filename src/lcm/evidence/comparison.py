@@ -9,10 +9,13 @@ from lcm.evidence.tables import (
 
 READING = [
     "Test accuracy in percent: mean, below it ± the sample standard deviation over n random splits. Differences in points.",
-    "CE: cross-entropy on the labels as they are. LS: label smoothing, ε = 0.1 in the paper. Matched LS: label smoothing that leaves as much mass on the true "
+    "CE: cross-entropy on the labels as they are. LS: label smoothing, ε = 0.1 in the paper. Matched LS: label smoothing that "
+    "leaves as much mass on the true "
     "label as LCM does when its confusion distribution is uniform; the control that the paper lacks.",
-    "LCM − this: LCM (the α of params.yaml) minus the row’s method, paired by split, with the 95 % interval and the p-value of the Nadeau–Bengio corrected "
-    "resampled t-test, one test at a time. An interval that contains zero is undecided, not a draw; “equal” is said only where the 90 % interval lies within ±0.5 points.",
+    "LCM − this: LCM (the α of params.yaml) minus the row’s method, paired by split, with the 95 % interval and the p-value of the "
+    "Nadeau–Bengio corrected "
+    "resampled t-test, one test at a time. An interval that contains zero is undecided, not a draw; “equal” is said only where the "
+    "90 % interval lies within ±0.5 points.",
     "TF-IDF + LinearSVC is a yardstick, not the paper’s. “Not run” means just that: no number of ours, and none of the paper’s in its place.",
 ]
 _SHORT = {"base": "CE", "ls": "LS", "ls_matched": "matched LS", "lcm": "LCM"}

@@ -28,7 +28,10 @@ def to_markdown(table: Table) -> str:
 
 
 def to_html(table: Table, level: str = "h2", kind: str = "plain") -> str:
-    """One table in a box that scrolls sideways; group headings are rows that stay in view. level: of the title's heading, "" for none. kind: CSS class."""
+    """One table in a box that scrolls sideways; group headings are rows that stay in view.
+
+    level: of the title's heading, "" for none. kind: CSS class.
+    """
 
     def inner(entry: Entry) -> str:
         if isinstance(entry, str):

@@ -1,4 +1,5 @@
-"""One page over all studies: the answer, the paper's claims, then each study with its table, figures and provenance. Reads metrics files only."""
+"""One page over all studies: the answer, the paper's claims, then each study with its table, figures and provenance. Reads "
+"metrics files only."""
 
 from collections.abc import Callable
 from html import escape
@@ -30,16 +31,22 @@ TITLES = {
 }  # fmt: skip
 _CHIPS = {SUPPORTED: "yes", NOT_SUPPORTED: "no", UNDECIDED: "open", NOT_MEASURED: "none"}
 _CAPTIONS = {  # of the figures drawn over several cells
-    "embedding": "Fig. 2 of the paper, measured. Cosine of LCM’s label embeddings (blue: 1, alike; clear: 0; orange: −1, opposed) and their t-SNE map, first split, sorted "
-    "and coloured by group; then, for every split (dots; bar: mean), how much more alike labels of one group are than labels of different groups. Had LCM "
+    "embedding": "Fig. 2 of the paper, measured. Cosine of LCM’s label embeddings (blue: 1, alike; clear: 0; orange: −1, opposed) "
+    "and their t-SNE map, first split, sorted "
+    "and coloured by group; then, for every split (dots; bar: mean), how much more alike labels of one group are than labels of "
+    "different groups. Had LCM "
     "learnt the groups, there would be blue squares along the diagonal, and all dots would lie right of zero.",
     "lcd": SECTIONS["lcd"][2],
-    "noise": "Test accuracy by share of wrong training labels, always of the same group: mean over splits, band ± one standard deviation. Hollow marks: "
+    "noise": "Test accuracy by share of wrong training labels, always of the same group: mean over splits, band ± one standard "
+    "deviation. Hollow marks: "
     "the paper’s numbers.",
-    "alpha": "Fig. 3a of the paper: validation accuracy per epoch for each α (mean over splits, band ± one standard deviation). Then test accuracy at the "
-    "chosen epoch: by α, and on the axis that LCM and label smoothing share, the mass that the training target leaves on the true label (for LCM as "
+    "alpha": "Fig. 3a of the paper: validation accuracy per epoch for each α (mean over splits, band ± one standard deviation). "
+    "Then test accuracy at the "
+    "chosen epoch: by α, and on the axis that LCM and label smoothing share, the mass that the training target leaves on the true "
+    "label (for LCM as "
     "measured after the last epoch). Bars: ± one standard deviation over splits.",
-    "early_stop": "Fig. 3b of the paper: validation accuracy per epoch with and without the early stop, mean over splits, band ± one standard deviation. "
+    "early_stop": "Fig. 3b of the paper: validation accuracy per epoch with and without the early stop, mean over splits, band ± "
+    "one standard deviation. "
     "Vertical line: LCM is switched off.",
 }
 
@@ -47,7 +54,8 @@ _CAPTIONS = {  # of the figures drawn over several cells
 def write_site(grids: dict[str, Grid], root: Path, provenance: dict) -> None:
     """Write root/reports/index.html, tables.md and figures/; figures/summary.svg is for the README.
 
-    grids: study -> grid, in the order of the page. provenance: commit, versions and the like, shown as given. The same input gives the same bytes.
+    grids: study -> grid, in the order of the page. provenance: commit, versions and the like, shown as given. The same input
+    gives the same bytes.
     """
     root = Path(root)
 
@@ -109,7 +117,8 @@ def _draw_embeddings(grids: dict[str, Grid], curves: Curves, add) -> None:
         embedding, labels, groups = embedding[order], [labels[index] for index in order], [groups[index] for index in order]
         name, title = f"{cell.corpus}-{cell.model}", f"{setting_name(cell.corpus, cell.noise)}: {model_name(cell.model)}, split {split}"
         key = figures.label_key(labels)
-        add("embedding", f"cosine-{name}", f"cosine matrix of label embeddings, {title}", figures.cosine_matrix(label_space.cosines(embedding), labels, title), key)
+        matrix = figures.cosine_matrix(label_space.cosines(embedding), labels, title)
+        add("embedding", f"cosine-{name}", f"cosine matrix of label embeddings, {title}", matrix, key)
         plane = figures.label_map(label_space.in_the_plane(embedding), labels, groups, title)
         add("embedding", f"tsne-{name}", f"t-SNE map of label embeddings, {title}", plane, key)
     if strip:
@@ -191,7 +200,8 @@ def _draw_early_stop(grids: dict[str, Grid], curves: Curves, add) -> None:
         for alpha in sorted({cell.settings("lcm")["alpha"] for cell in stopped}):
             of_alpha = [cell for cell in stopped if cell.settings("lcm")["alpha"] == alpha]
             first = of_alpha[0]
-            name, title = f"{first.corpus}-{first.model}-{alpha:g}", f"{setting_name(first.corpus, first.noise)}: {model_name(first.model)}, α = {alpha:g}"
+            name = f"{first.corpus}-{first.model}-{alpha:g}"
+            title = f"{setting_name(first.corpus, first.noise)}: {model_name(first.model)}, α = {alpha:g}"
             series = []
             if never := _by_number(cells, "lcm", "alpha").get(alpha):
                 series.append(("LCM, never stopped", _rows(curves(never), "lcm"), {"color": figures.COLOURS["lcm"]}))
