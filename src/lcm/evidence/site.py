@@ -74,8 +74,11 @@ def write_site(grids: dict[str, Grid], root: Path, provenance: dict) -> None:
 
 
 def _gain_rows(grids: dict[str, Grid]) -> list[tuple[str, dict]]:
-    rows = [row for study in PAPER_STUDIES if study in grids for row in forest_rows(grids[study])]
-    return list(dict(reversed(rows)).items())[::-1]  # a cell of two studies once, where it stands first
+    rows = {}
+    for study in PAPER_STUDIES:
+        for label, tests in forest_rows(grids[study]) if study in grids else []:
+            rows.setdefault(label.rpartition(" (")[0], (label, tests))  # a cell of two studies once, where it stands first, whatever its n
+    return list(rows.values())
 
 
 def _draw_across(grids: dict[str, Grid], curves: Curves) -> dict[str, Drawn]:

@@ -1,0 +1,90 @@
+"""Epochs per second on this machine's CPU: LSTM-rand in Keras, all cores on one run, against ours, one run a core at the same time.
+
+    python benchmarks/keras_lstm.py                             # ours
+    path/to/another/venv/bin/python benchmarks/keras_lstm.py    # Keras, where TensorFlow is installed instead of PyTorch: pip install tensorflow-cpu
+
+Data of 20NG's shape: 13192 training documents of 100 tokens, 20000 words, 20 labels, batch 128; training alone, no evaluation. Idle machine.
+"""
+
+import importlib.util
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+DOCUMENTS, TOKENS, WORDS, LABELS, BATCH, SIZE, EPOCHS = 13192, 100, 20000, 20, 128, 64, 6
+
+
+def data() -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.RandomState(0)
+    frequency = 1 / np.arange(1, WORDS)  # Zipf's
+    tokens = 1 + generator.choice(WORDS - 1, (DOCUMENTS, TOKENS), p=frequency / frequency.sum())
+    return tokens.astype(np.int32), generator.randint(0, LABELS, DOCUMENTS)
+
+
+def keras_epochs() -> list[float]:
+    """Wall seconds of each epoch but the first."""
+    import keras
+
+    model = keras.Sequential([
+        keras.layers.Embedding(WORDS, SIZE),
+        keras.layers.LSTM(SIZE),
+        keras.layers.Dense(LABELS, activation="softmax"),
+    ])  # fmt: skip
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return [seconds for seconds in timed(lambda: model.fit(*data(), batch_size=BATCH, verbose=0), EPOCHS)][1:]
+
+
+def our_epochs(method: str) -> list[float]:
+    """The same of one of our runs, in one thread."""
+    import torch
+
+    from lcm.params import load_params
+    from lcm.targets import LabelConfusionModel
+    from lcm.training.fleet import Fleet, Run
+    from lcm.models import build
+
+    torch.set_num_threads(1)
+    params = load_params(Path(__file__).parent.parent / "params.yaml")
+    predictor = build(params.models["lstm_rand"], LABELS)
+    tokens, labels = data()
+    confusion_model = LabelConfusionModel(LABELS, SIZE) if method == "lcm" else None
+    fleet = Fleet([Run(predictor, confusion_model)], tokens, labels[None].astype(np.int64), [0.0], params.train, "cpu", "float32")
+    order = np.random.RandomState(0).permutation(DOCUMENTS)[None]
+    return timed(lambda: fleet.train_epoch(order), EPOCHS)[1:]
+
+
+def timed(epoch, times: int) -> list[float]:
+    seconds = []
+    for _ in range(times):
+        started = time.perf_counter()
+        epoch()
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def main() -> None:
+    if len(sys.argv) > 1:  # one of our runs, for its parent
+        print(*our_epochs(sys.argv[1]))
+        return
+    if importlib.util.find_spec("keras"):
+        seconds = keras_epochs()
+        print(f"Keras, one run on all cores: {statistics.median(seconds):.2f} s an epoch (fastest {min(seconds):.2f}): {1 / statistics.median(seconds):.3f} run-epochs/s")
+        return
+    from lcm.training.pool import WORKER_ENVIRONMENT, available_cores
+
+    cores = available_cores()
+    for method in ("base", "lcm"):
+        command = [sys.executable, __file__, method]
+        runs = [subprocess.Popen(command, env=os.environ | WORKER_ENVIRONMENT, stdout=subprocess.PIPE, text=True) for _ in range(cores)]
+        seconds = [float(word) for run in runs for word in run.communicate()[0].split()]
+        median = statistics.median(seconds)
+        print(f"ours, {method}, {cores} runs at once: {median:.2f} s a run's epoch (fastest {min(seconds):.2f}): {cores / median:.3f} run-epochs/s")
+
+
+if __name__ == "__main__":
+    main()
