@@ -36,17 +36,18 @@ def keras_epochs() -> list[float]:
         keras.layers.Dense(LABELS, activation="softmax"),
     ])  # fmt: skip
     model.compile("adam", "sparse_categorical_crossentropy")
-    return [seconds for seconds in timed(lambda: model.fit(*data(), batch_size=BATCH, verbose=0), EPOCHS)][1:]
+    tokens, labels = data()
+    return timed(lambda: model.fit(tokens, labels, batch_size=BATCH, verbose=0), EPOCHS)[1:]
 
 
 def our_epochs(method: str) -> list[float]:
     """The same of one of our runs, in one thread."""
     import torch
 
+    from lcm.models import build
     from lcm.params import load_params
     from lcm.targets import LabelConfusionModel
     from lcm.training.fleet import Fleet, Run
-    from lcm.models import build
 
     torch.set_num_threads(1)
     params = load_params(Path(__file__).parent.parent / "params.yaml")
@@ -72,8 +73,7 @@ def main() -> None:
         print(*our_epochs(sys.argv[1]))
         return
     if importlib.util.find_spec("keras"):
-        seconds = keras_epochs()
-        print(f"Keras, one run on all cores: {statistics.median(seconds):.2f} s an epoch (fastest {min(seconds):.2f}): {1 / statistics.median(seconds):.3f} run-epochs/s")
+        report("Keras, one run on all cores", keras_epochs(), 1)
         return
     from lcm.training.pool import WORKER_ENVIRONMENT, available_cores
 
@@ -82,8 +82,12 @@ def main() -> None:
         command = [sys.executable, __file__, method]
         runs = [subprocess.Popen(command, env=os.environ | WORKER_ENVIRONMENT, stdout=subprocess.PIPE, text=True) for _ in range(cores)]
         seconds = [float(word) for run in runs for word in run.communicate()[0].split()]
-        median = statistics.median(seconds)
-        print(f"ours, {method}, {cores} runs at once: {median:.2f} s a run's epoch (fastest {min(seconds):.2f}): {cores / median:.3f} run-epochs/s")
+        report(f"ours, {method}, {cores} runs at once", seconds, cores)
+
+
+def report(what: str, seconds: list[float], runs: int) -> None:
+    median = statistics.median(seconds)
+    print(f"{what}: {median:.2f} s an epoch of a run (fastest {min(seconds):.2f}): {runs / median:.3f} run-epochs/s")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from test_training import N_LABELS, ROOT, cell_path, load, numbers, params, toy, without_time, workplace  # noqa: F401
 from torch import nn
 
 from lcm.models.dropout import Dropout, next_step, seed_dropout
@@ -23,7 +24,6 @@ from lcm.training import cell, fleet, pool, store
 from lcm.training.checkpoint import Checkpoint
 from lcm.training.methods import Method
 from lcm.training.run import RunData, halving, train_run, train_runs
-from test_training import N_LABELS, ROOT, cell_path, load, numbers, params, toy, without_time, workplace  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

@@ -35,7 +35,7 @@ class Clone:
                 (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, self.folder / name)
         (folder / "home").mkdir()
-        person = {f"GIT_{role}_{what}": f"tester@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        person = {f"GIT_{role}_{what}": "tester@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("LCM_", "DVC_"))} | person
         self.environment |= {
             "HOME": str(folder / "home"),

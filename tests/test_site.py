@@ -5,7 +5,6 @@ import html.parser
 import json
 import math
 import re
-from pathlib import Path
 
 import browser
 import numpy as np

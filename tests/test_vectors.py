@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lcm.corpora.download import WrongContent
 from lcm.corpora.prepare import prepare
 from lcm.corpora.readers import verify_glove, verify_wikipedia
-from lcm.corpora.download import WrongContent
 from lcm.errors import UserError
 from lcm.params import Corpus, Skipgram, Vectors, VectorSource
 from lcm.text.vectors import fit_vectors, read_texts, read_vocabulary, train_skipgram
