@@ -409,7 +409,7 @@ def _describe(cell: Cell, rows: list[dict]) -> str:
 def answer(claims: list[Claim], grids: dict[str, Grid]) -> list[tuple[str, str]]:
     """The study in five lines, (question, answer), from the claims alone."""
     by_key = {claim.key: claim for claim in claims}
-    improves = Claim("1", "", "", [c for key in ("1a", "1b", "1c") for c in by_key[key].comparisons], in_paper=25)
+    improves = (f"With {name}? {_sentence(by_key[key])}" for key, name in (("1a", "LSTMs"), ("1b", "CNNs"), ("1c", "BERT")))
     similar = by_key["Q2"]
     words = similar.words
     counts = f"{words.count(FOR)} of {len(words)} tests speak for it, {words.count(AGAINST)} against, {words.count(OPEN)} are open"
@@ -420,7 +420,7 @@ def answer(claims: list[Claim], grids: dict[str, Grid]) -> list[tuple[str, str]]
     }  # fmt: skip
     cells = [cell for grid in grids.values() for cell in grid.cells]
     return [
-        ("Does LCM beat plain cross-entropy?", _sentence(improves)),
+        ("Does LCM beat plain cross-entropy?", " ".join(improves)),
         ("Does it beat label smoothing of the same strength?", f"{_sentence(by_key['Q1'])} And the paper’s smoothing, 0.1? {_sentence(by_key['3'])}"),
         ("Does its confusion distribution learn which labels are alike?", tests if words else "Not measured."),
         ("The paper’s other claims?", "; ".join(f"{name}: {by_key[key].headline()}" for key, name in rest.items()).capitalize() + "."),
