@@ -64,7 +64,7 @@ def assert_alike(found, expected):
 def methods_of(checked):
     stopping = checked.lcm.model_copy(update={"stop_epoch": 1, "stop_resets_optimizer": True})
     return {
-        "smoothing": [Method("base", epsilon=0.0), Method("ls", epsilon=0.1), Method("ls", epsilon=0.3)],
+        "smoothing": [Method("base", epsilon=0.0), Method("ls", epsilon=0.1), Method("ls", epsilon=0.3, smooth_until=1)],
         "lcm": [Method("lcm", lcm=checked.lcm)] * 3,
         "stopping": [Method("lcm", lcm=stopping)] * 3,
     }

@@ -124,5 +124,9 @@ def test_a_variation_trains_one_method_and_shares_the_runs_of_the_arm(changed):
     (varied,) = methods(other, "lcm.alpha=2", 20)
     assert varied == methods(params, "lcm", 20)[0] and varied.name == "lcm"
     (smoothed,) = methods(other, "ls.epsilon=0.1", 20)
-    assert smoothed == methods(other, "ls", 20)[1]
+    assert smoothed == methods(other, "ls", 20)[1] and smoothed.settings() == {"epsilon": 0.1}  # no key of an older run changes
+    (stopped,) = methods(other, "ls.stop_epoch=10", 20)
+    assert stopped.stop_epoch == 10 and stopped.settings() == {"epsilon": 0.1, "stop_epoch": 10}
+    lcm, control = methods(changed("lcm.stop_epoch", 10), "lcm", 20)
+    assert lcm.stop_epoch == control.stop_epoch == 10  # the control stops with it
     assert cell_config(other, "benchmark", "lstm_rand", "lcm.alpha=2") == cell_config(params, "benchmark", "lstm_rand", "lcm")

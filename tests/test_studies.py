@@ -66,9 +66,9 @@ def test_a_cell_depends_on_what_can_change_it_and_on_no_other_arm(stages, study)
         of_groups = {key for key in needed if key.partition(".")[0] in ("ls", "lcm")}
         whole = {group} if not changes else of_groups
         assert of_groups == whole, name
-        if changes and group == "lcm":
-            covered = {f"lcm.{key}" for key in params.lcm.model_dump()} if "lcm" in of_groups else of_groups
-            assert {f"lcm.{key}" for key in params.lcm.model_dump()} - sets <= covered, name
+        if changes:
+            keys = {f"{group}.{key}" for key in getattr(params, group).model_dump()}
+            assert keys - sets <= (keys if group in of_groups else of_groups), name
 
 
 def test_parameters_files_and_makers_that_stages_name_are_there(stages):

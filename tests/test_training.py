@@ -94,13 +94,15 @@ def test_every_method_learns_and_a_seed_fixes_every_bit(params, tmp_path, model,
         assert record["curve"] != other["curve"]
 
 
-def test_lcm_stopped_at_once_is_cross_entropy_bit_for_bit(params, tmp_path):
+def test_lcm_or_smoothing_stopped_at_once_is_cross_entropy_bit_for_bit(params, tmp_path):
     """All methods of a seed start from the same predictor and see the samples in the same order; only the target differs."""
     checked = load(params, tmp_path)
     model = checked.models["lstm_rand"].model_copy(update={"maxlen": 12})
     stopped = Method("lcm", lcm=checked.lcm.model_copy(update={"stop_epoch": 0}))
     base = train_run(run_data(), model, checked.train, Method("base", epsilon=0.0), 0, "cpu")
-    assert without_time(train_run(run_data(), model, checked.train, stopped, 0, "cpu")) == without_time(base)
+    smoothed = Method("ls", epsilon=0.3, smooth_until=0)
+    for method in (stopped, smoothed):
+        assert without_time(train_run(run_data(), model, checked.train, method, 0, "cpu")) == without_time(base)
     plain = train_run(run_data(), model, checked.train, Method("lcm", lcm=checked.lcm), 0, "cpu")
     assert plain["curve"][0]["train_loss"] != base["curve"][0]["train_loss"]
 
@@ -114,6 +116,10 @@ def test_after_the_stop_epoch_the_loss_is_cross_entropy(params, tmp_path):
         curves[resets] = train_run(run_data(), model, checked.train, Method("lcm", lcm=lcm), 0, "cpu")["curve"]
         assert ["lcd_entropy" in row for row in curves[resets]] == [True, True, False]
     assert curves[False][:2] == curves[True][:2] and curves[False][2] != curves[True][2]
+    whole, stopped = (
+        train_run(run_data(), model, checked.train, Method("ls", 0.3, smooth_until=until), 0, "cpu")["curve"] for until in (None, 2)
+    )
+    assert whole[:2] == stopped[:2] and whole[2]["train_loss"] > stopped[2]["train_loss"]  # a smoothed target has entropy, a label has none
 
 
 def test_a_restart_gives_every_method_what_the_stop_gives_lcm(params, tmp_path):

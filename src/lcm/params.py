@@ -223,7 +223,10 @@ Model = Annotated[Lstm | Cnn | Bert | ImageCnn, Field(discriminator="encoder")]
 
 
 class Ls(Group):
+    """As in `Train`: a field with a default stays out of a run's key while it is at it."""
+
     epsilon: Annotated[float, Field(ge=0, lt=1)]
+    stop_epoch: Annotated[int, Field(ge=0)] | None = None
 
 
 class Lcm(Group):

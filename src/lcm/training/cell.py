@@ -39,7 +39,7 @@ def cell_config(params: Params, study: str, model: str, arm: str) -> dict:
     return {
         "train": params.training(study, model).model_dump(exclude_defaults=True),
         "model": params.models[model].model_dump(exclude={"train"}, exclude_defaults=True),
-        arm.partition(".")[0]: params.arm(arm).model_dump(),
+        arm.partition(".")[0]: params.arm(arm).model_dump(exclude_defaults=True),
     }
 
 

@@ -81,6 +81,13 @@ class Fleet:
         self.optimizer = Optimizer([weight for weight in self.weights.values() if weight.requires_grad], self.train_settings)
         self._forget_graphs()
 
+    def drop_smoothing(self, which: list[bool]) -> None:
+        """From now on these runs learn from one-hot labels."""
+        if self.stacked:  # in place: a CUDA graph knows the tensor by its address
+            self.epsilons.masked_fill_(torch.tensor(which, device=self.device), 0.0)
+        else:
+            self.epsilons = [0.0 if stop else epsilon for stop, epsilon in zip(which, self.epsilons, strict=True)]
+
     def drop_confusion_model(self) -> None:
         """From now on the runs learn from one-hot labels. The optimiser stays as it is."""
         self.run.confusion_model = None

@@ -13,7 +13,7 @@ import torch
 from lcm.errors import UserError
 from lcm.models import build
 from lcm.models.dropout import seed_dropout
-from lcm.params import Lcm, Model, Train
+from lcm.params import Model, Train
 from lcm.protocol.splits import TEST, TRAIN, VAL
 from lcm.targets import LabelConfusionModel
 from lcm.training.checkpoint import Checkpoint
@@ -85,12 +85,12 @@ def train_runs(
     if saved:
         state = saved["loop"]
         for epoch in range(1, state["epoch"] + 1):
-            _change_at(epoch, fleet, lcm, train)
+            _change_at(epoch, fleet, methods, train)
             on_epoch()
         fleet.load_state(saved["fleet"])
 
     for epoch in range(state["epoch"] + 1, train.epochs + 1):
-        _change_at(epoch, fleet, lcm, train)
+        _change_at(epoch, fleet, methods, train)
         order = np.stack([np.random.RandomState([seed, epoch]).permutation(index) for seed, index in zip(seeds, train_index, strict=True)])
         losses = (fleet.train_epoch(order).double() / train_index.shape[1]).tolist()
         for r in runs:
@@ -170,12 +170,16 @@ def _fleet(data: list[RunData], model: Model, train: Train, methods: list[Method
     return Fleet(runs, inputs, fit_labels, [float(method.epsilon or 0) for method in methods], train, device, precision)
 
 
-def _change_at(epoch: int, fleet: Fleet, lcm: Lcm | None, train: Train) -> None:
-    """What changes before an epoch: LCM may stop, the optimiser may start anew."""
-    if lcm and epoch - 1 == lcm.stop_epoch:
+def _change_at(epoch: int, fleet: Fleet, methods: list[Method], train: Train) -> None:
+    """What changes before an epoch: LCM or label smoothing may stop, the optimiser may start anew."""
+    stops = [epoch - 1 == method.stop_epoch for method in methods]
+    lcm = methods[0].lcm
+    if lcm and stops[0]:
         fleet.drop_confusion_model()
         if lcm.stop_resets_optimizer:
             fleet.new_optimizer()
+    elif any(stops):
+        fleet.drop_smoothing(stops)
     if epoch - 1 == train.restart_epoch:
         fleet.new_optimizer()
 
