@@ -69,7 +69,7 @@ def test_not_measured_without_cells(tmp_path):
     params = synthetic.params(benchmark=one())
     found = claims(tmp_path, params)
     assert {claim.headline() for claim in found.values()} == {"not measured"}
-    assert list(found) == ["1a", "1b", "1c", "2", "3", "4", "5", "6", "7a", "7b", "7c", "Q1", "Q2"]
+    assert list(found) == ["1a", "1b", "1c", "2", "3", "4", "5", "6", "7a", "7b", "7c", "Q1", "Q2", "Q3"]
     assert [text for _, text in answer(list(found.values()), read(tmp_path, params))][0] == "With LSTMs? Not measured. With CNNs? Not measured. With BERT? Not measured."
 
 
@@ -153,12 +153,12 @@ def test_lcd_question_reads_mass_and_embeddings(tmp_path):
     embedding = [learnt + 0.01 * split for split in range(3)]
     # groups comp, comp, rec, rec, sci: a uniform LCD has 1/5 on the other label of a group for 4 of 5 equally frequent labels
     put(tmp_path, "benchmark", embedding=embedding, lcd=[0.5, 0.51, 0.49])
-    claim = claims(tmp_path, params)["Q2"]
+    claim = claims(tmp_path, params)["Q3"]
     assert claim.words == [FOR, FOR] and claim.headline() == "supported"
     assert claim.comparisons[0].contrast.value == pytest.approx(0.50 - 0.16)
     put(tmp_path, "benchmark", embedding=embedding, lcd=[0.02, 0.021, 0.019])
-    assert claims(tmp_path, params)["Q2"].headline() == "not supported"
-    assert "(uniform: 16.0 %)" in claims(tmp_path, params)["Q2"].notes[0]
+    assert claims(tmp_path, params)["Q3"].headline() == "not supported"
+    assert "(uniform: 16.0 %)" in claims(tmp_path, params)["Q3"].notes[0]
 
 
 def alpha_tree(root):
@@ -180,6 +180,20 @@ def test_figure_3(tmp_path):
     assert found["7b"].comparisons[0].contrast.value == 0  # best is last for both
     assert [c.contrast.value for c in found["7c"].comparisons] == pytest.approx([0.03, 0.03])
     assert found["7c"].headline() == "supported"
+
+
+def test_other_strengths_meet_the_smoothing_that_is_as_strong_and_stops_as_early(tmp_path):
+    studies = alpha_tree(tmp_path)
+    params = synthetic.params(**studies)
+    assert claims(tmp_path, params)["Q2"].headline() == "not measured"  # of 5 labels alpha = 0.5 leaves 0.29 on the true one, epsilon = 0.3 0.76
+    arms = ["ls.epsilon=0.885", "ls.epsilon=0.885,stop_epoch=4"]  # 0.292
+    for arm, scores in zip(arms, ([0.78, 0.8001, 0.7899], [0.84, 0.8601, 0.8499]), strict=True):
+        synthetic.write(tmp_path, "early_stop", "20ng", 0, "lstm_rand", arm, {"ls": scores})
+    params["studies"]["early_stop"]["variations"]["arms"] += arms
+    claim = claims(tmp_path, params)["Q2"]
+    assert [round(c.contrast.value, 4) for c in claim.comparisons] == [0.02, -0.01]  # never stopped, stopped
+    assert claim.words == [FOR, AGAINST] and claim.headline() == "not supported"
+    assert claim.comparisons[1].what.endswith("LCM α = 0.5 − label smoothing ε = 0.885, both until epoch 4")
 
 
 def test_std_ratio_is_pitman_and_morgan():

@@ -1,4 +1,4 @@
-"""The paper's claims and two questions of ours, each with a verdict that follows from the numbers by one rule.
+"""The paper's claims and three questions of ours, each with a verdict that follows from the numbers by one rule.
 
 A claim rests on comparisons, each with an estimate, a 95 % interval and a p-value. `RULE` says how they become a verdict.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from lcm.evidence import label_space
 from lcm.evidence.contrasts import Contrast, mean_difference, of_paired, std_ratio
 from lcm.evidence.paper import paper_accuracy
-from lcm.evidence.results import DONE, Cell, Grid, compare_cells, data_differs
+from lcm.evidence.results import DONE, Cell, Grid, compare_cells, data_differs, true_mass
 from lcm.evidence.statistics import equivalent, holm, paired
 from lcm.evidence.tables import EQUIVALENCE, METHOD_NAMES, NOTHING, Table, model_name, p_value, points, setting_name
 
@@ -52,7 +52,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Claim:
-    """key: 1a, 1b, ... of the paper, Q1, Q2 ours. source: where the paper says it. notes: numbers that the rule does not read.
+    """key: 1a, 1b, ... of the paper, Q1 to Q3 ours. source: where the paper says it. notes: numbers that the rule does not read.
 
     in_paper: how many such comparisons the paper's tables hold, 0 if that is no question.
     """
@@ -146,7 +146,7 @@ def claim_table(claim: Claim) -> Table:
 
 
 def all_claims(grids: dict[str, Grid], curves: Curves) -> list[Claim]:
-    """Every claim, in the paper's order, then our two questions. grids: of the studies that were read. curves: rows of a cell's "
+    """Every claim, in the paper's order, then our three questions. grids: of the studies that were read. curves: rows of a cell's "
     "curves file."""
     return [
         *(_improves(grids, *which) for which in (("1a", "LSTM", 10), ("1b", "CNN", 10), ("1c", "BERT", 5))),
@@ -157,6 +157,7 @@ def all_claims(grids: dict[str, Grid], curves: Curves) -> list[Claim]:
         _images(grids),
         *_figure_3(grids, curves),
         _against(grids, "Q1", "LCM beats label smoothing of the same strength", "the control that the paper lacks", "ls_matched"),
+        _at_other_strengths(grids),
         _similarity(grids, curves),
     ]
 
@@ -363,6 +364,35 @@ def _figure_3(grids: dict[str, Grid], curves: Curves) -> list[Claim]:
     ]
 
 
+SAME_STRENGTH = 0.02  # of mass on the true label: LCM's own target is that far from the mass of its uniform distribution
+
+
+def _at_other_strengths(grids: dict[str, Grid]) -> Claim:
+    """LCM of every alpha of the sweeps against the label smoothing nearest to it in strength that stops after the same epoch."""
+    studies = ("alpha", "early_stop")
+    smoothed = [cell for study in studies for cell in sweep_cells(grids, study, "ls")]
+    found = {}
+    for cell in (cell for study in studies for cell in sweep_cells(grids, study, "lcm") if cell.varied):
+        settings, n_labels = cell.settings("lcm"), cell.record["n_labels"]
+        mass, stop = true_mass("lcm", settings["alpha"], n_labels), settings["stop_epoch"]
+        rivals = [
+            (abs(true_mass("ls", other.settings("ls")["epsilon"], n_labels) - mass), other)
+            for other in smoothed
+            if not data_differs(cell, other)
+            and other.settings("ls").get("stop_epoch") == stop
+            and all(other.record["config"][key] == cell.record["config"][key] for key in ("train", "model"))
+        ]
+        distance, nearest = min(rivals, key=lambda rival: rival[0], default=(1.0, None))
+        if settings["detach"] or distance > SAME_STRENGTH:
+            continue
+        if test := compare_cells(cell, "lcm", nearest, "ls"):
+            until = f", both until epoch {stop}" if stop is not None else ""
+            what = f"{_name(cell)}: LCM α = {settings['alpha']:g} − label smoothing ε = {nearest.settings('ls')['epsilon']:g}{until}"
+            found.setdefault(what, (-mass, Comparison(what, of_paired(test), equal=bool(equivalent(test, EQUIVALENCE)))))
+    comparisons = [comparison for _, comparison in sorted(found.values(), key=lambda pair: pair[0])]
+    return Claim("Q2", "LCM beats label smoothing of the same strength at other strengths too", "α sweep and early stop", comparisons)
+
+
 def _similarity(grids: dict[str, Grid], curves: Curves) -> Claim:
     comparisons, notes = [], []
     for cell in plain_cells(grids, PAPER_STUDIES, "lcm"):
@@ -381,7 +411,7 @@ def _similarity(grids: dict[str, Grid], curves: Curves) -> Claim:
         if mass:
             notes.append(_describe(cell, rows))
     source = "“captures the dependency among labels”; Fig. 2"
-    return Claim("Q2", "The confusion distribution (LCD) learns which labels are alike", source, comparisons, notes)
+    return Claim("Q3", "The confusion distribution (LCD) learns which labels are alike", source, comparisons, notes)
 
 
 def _describe(cell: Cell, rows: list[dict]) -> str:
@@ -410,7 +440,7 @@ def answer(claims: list[Claim], grids: dict[str, Grid]) -> list[tuple[str, str]]
     """The study in five lines, (question, answer), from the claims alone."""
     by_key = {claim.key: claim for claim in claims}
     improves = (f"With {name}? {_sentence(by_key[key])}" for key, name in (("1a", "LSTMs"), ("1b", "CNNs"), ("1c", "BERT")))
-    similar = by_key["Q2"]
+    similar = by_key["Q3"]
     words = similar.words
     counts = f"{words.count(FOR)} of {len(words)} tests speak for it, {words.count(AGAINST)} against, {words.count(OPEN)} are open"
     tests = f"{_YES_NO[similar.verdict]}: {counts}."
@@ -421,7 +451,7 @@ def answer(claims: list[Claim], grids: dict[str, Grid]) -> list[tuple[str, str]]
     cells = [cell for grid in grids.values() for cell in grid.cells]
     return [
         ("Does LCM beat plain cross-entropy?", " ".join(improves)),
-        ("Does it beat label smoothing of the same strength?", f"{_sentence(by_key['Q1'])} And the paper’s smoothing, 0.1? {_sentence(by_key['3'])}"),
+        ("Does it beat label smoothing of the same strength?", f"{_sentence(by_key['Q1'])} At other strengths? {_sentence(by_key['Q2'])} And the paper’s smoothing, 0.1? {_sentence(by_key['3'])}"),
         ("Does its confusion distribution learn which labels are alike?", tests if words else "Not measured."),
         ("The paper’s other claims?", "; ".join(f"{name}: {by_key[key].headline()}" for key, name in rest.items()).capitalize() + "."),
         (

@@ -303,7 +303,7 @@ def _page(grids: dict[str, Grid], claims: list[Claim], across: dict[str, Drawn],
     navigation = "<nav>" + "".join(f'<a href="#{escape(anchor)}">{escape(text)}</a>' for anchor, text in links) + "</nav>\n"
     reading = "".join(f"<li>{escape(line)}</li>\n" for line in READING)
     body = [
-        '<section id="claims"><h2>The paper’s claims, and two questions of ours</h2>\n',
+        '<section id="claims"><h2>The paper’s claims, and three questions of ours</h2>\n',
         *(_claim_html(claim) for claim in claims),
         _folded("The rule behind the verdicts", f"<p>{escape(RULE)}</p>\n").replace("<details>", '<details id="rule" open>'),
         "</section>\n",
