@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -194,6 +195,26 @@ def test_what_is_in_the_store_is_not_trained_again_and_gives_the_same_bytes(work
     assert not trained and cell_path("cnn_rand", "ls").read_bytes() == before
 
 
+def test_a_cell_that_git_holds_is_not_trained_again_in_a_fresh_clone(workplace, monkeypatch, capsys):
+    """There the run store is empty and the result files are there. A file of other runs, or without its curves, does not count."""
+    params = load_params()
+    cell.train_cell(params, "small", "toy", 0, "cnn_rand", "ls", "cpu")
+    shutil.rmtree(os.environ["LCM_RUN_STORE"])
+    trained = []
+    monkeypatch.setattr(cell.pool, "run_jobs", lambda work, jobs, *rest: trained.extend(jobs))
+    cell.train_cell(params, "small", "toy", 0, "cnn_rand", "ls", "cpu")
+    assert not trained and "toy-noise0-cnn_rand-ls: all 4 runs are in metrics/cells/small; nothing to train" in capsys.readouterr().out
+    jobs = cell.cell_jobs(params, "small", "toy", 0, "cnn_rand", "ls", "cpu")
+    path = cell_path("cnn_rand", "ls")
+    content = json.loads(path.read_text())
+    content["methods"]["ls"]["runs"][1]["key"] = "of another epsilon"
+    assert cell.is_complete("small", "toy", 0, "cnn_rand", "ls", jobs)
+    path.write_text(json.dumps(content))
+    assert not cell.is_complete("small", "toy", 0, "cnn_rand", "ls", jobs)
+    path.write_text("half a fi")
+    assert not cell.is_complete("small", "toy", 0, "cnn_rand", "ls", jobs)
+
+
 def test_keys_know_everything_that_determines_a_run_and_nothing_else(workplace, params):
     def keys(change=lambda content: None, arm="lcm"):
         content = yaml.safe_load(yaml.safe_dump(params))
@@ -341,6 +362,7 @@ def test_a_study_is_one_pool_and_does_without_the_cells_that_it_cannot_train(wor
     assert [len(names) for names in there.values()] == sorted(len(names) for names in there.values()) and there.popitem()[1] < complete
 
     ls = cell_path("cnn_rand", "ls").read_bytes()  # a cell of the study is the cell alone
+    cell_path("cnn_rand", "ls").unlink()
     cell.train_cell(load_params(), "small", "toy", 0, "cnn_rand", "ls", "cpu")
     assert cell_path("cnn_rand", "ls").read_bytes() == ls and not pools[1]
 

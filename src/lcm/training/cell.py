@@ -1,6 +1,7 @@
 """A cell: all splits of one (study, corpus, noise, model, arm), its runs as plain data, its results as two small files; and all cells of a study."""
 
 import hashlib
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -256,12 +257,26 @@ def write_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
         write_json(METRICS / "curves" / study / f"{title}.json", curves)
 
 
+def is_complete(study: str, corpus: str, noise: int, model: str, arm: str, jobs: list[dict]) -> bool:
+    """Whether the cell's files are there and hold these very runs: the results in git, in a clone whose run store is empty."""
+    path = Path(study) / f"{cell_name(corpus, noise, model, arm)}.json"
+    try:
+        content = json.loads((METRICS / "cells" / path).read_text(encoding="utf-8"))
+        keys = {(name, run["split"]): run["key"] for name, method in content["methods"].items() for run in method["runs"]}
+    except (FileNotFoundError, ValueError, LookupError, TypeError):
+        return False
+    return keys == {(job["method"], job["split"]): job["key"] for job in jobs} and (arm == "linear" or (METRICS / "curves" / path).exists())
+
+
 def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, arm: str, device: str) -> None:
-    """Train what the run store does not hold yet of one cell, then write its files.
+    """Train what the run store does not hold yet of one cell, then write its files, unless they hold it all.
 
     Raises UserError for missing data, and when every run of the cell failed.
     """
     jobs = cell_jobs(params, study, corpus, noise, model, arm, device)
+    if is_complete(study, corpus, noise, model, arm, jobs):
+        print(f"{cell_name(corpus, noise, model, arm)}: all {len(jobs)} runs are in {METRICS}/cells/{study}; nothing to train")
+        return
     run_missing(params, jobs, device, cell_name(corpus, noise, model, arm))
     write_cell(params, study, corpus, noise, model, arm, jobs)
 
@@ -280,7 +295,7 @@ def study_cells(params: Params, study: str) -> list[tuple[str, int, str, str]]:
 def train_study(params: Params, study: str, device: str) -> None:
     """Train what the run store does not hold yet of all cells of a study, in one pool; a cell's files are written as soon as it is complete.
 
-    A cell that cannot be trained is one line on stderr, the others go on. Raises UserError at the end if there were any.
+    A cell whose files hold all of it is left alone. A cell that cannot be trained is one line on stderr, the others go on. Raises UserError at the end if there were any.
     """
     cells, jobs, untrained = study_cells(params, study), {}, []
 
@@ -301,7 +316,8 @@ def train_study(params: Params, study: str, device: str) -> None:
         write_complete()
 
     for cell in cells:
-        if (found := attempt(cell_jobs, cell, device)) is not None:
+        found = attempt(cell_jobs, cell, device)
+        if found is not None and not is_complete(study, *cell, found):
             jobs[cell] = found
     waiting = {cell: {job["key"] for job in found if store.load_run(job["key"]) is None} for cell, found in jobs.items()}
     every = [job for found in jobs.values() for job in found]
