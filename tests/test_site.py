@@ -13,10 +13,11 @@ import synthetic
 from scipy import stats
 
 from lcm.evidence import figures, label_space
-from lcm.evidence.claims import AGAINST, EQUAL, FOR, OPEN, RULE, all_claims, answer
+from lcm.evidence.claims import all_claims, answer
 from lcm.evidence.contrasts import mean_difference, std_ratio
 from lcm.evidence.results import read_curves, read_grid
 from lcm.evidence.site import write_site
+from lcm.evidence.verdicts import AGAINST, EQUAL, FOR, OPEN, RULE
 
 BASE = [0.70, 0.72, 0.71]
 PLAIN = ["ls", "lcm"]
@@ -298,10 +299,10 @@ def test_page_is_whole_and_self_contained(site):
 def test_every_figure_has_a_caption_and_a_text(site):
     text = (site / "index.html").read_text()
     drawn = re.findall(r"<figure>.*?</figure>", text, re.DOTALL)
-    assert len(drawn) == 8  # Fig. 2, the LCD, forests of benchmark, noise and images, noise, alpha, early stop
+    assert len(drawn) == 9  # the answer, Fig. 2, the LCD, forests of benchmark, noise and images, noise, alpha, early stop
     assert all(re.search(r"<figcaption>[^<]{40,}", figure) for figure in drawn)
     pictures = [attributes for tag, attributes, _ in Page(text).tags if tag == "svg"]
-    assert len(pictures) == 3 + 1 + 3 * 3 + 1 + 3 + 1
+    assert len(pictures) == 3 + 3 + 1 + 3 * 3 + 1 + 3 + 1
     assert all(picture["role"] == "img" and len(picture["aria-label"]) > 15 for picture in pictures)
     names = {path.name for path in (site / "figures").iterdir()}
     assert {f"{stem}.{kind}" for stem in ("summary", "alpha-mass-20ng-lstm_rand", "embedding-groups") for kind in ("svg", "png")} <= names
@@ -346,7 +347,7 @@ def test_in_a_browser(site, chromium, width):
     chromium.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert chromium.evaluate("[document.documentElement, document.body].every(e => e.scrollWidth <= " + f"{width})")
     inside = f"e => {{ const r = e.getBoundingClientRect(); return r.width > 100 && r.height > 60 && r.left >= 0 && r.right <= {width}; }}"
-    assert chromium.evaluate("document.querySelectorAll('figure svg').length") == 18
+    assert chromium.evaluate("document.querySelectorAll('figure svg').length") == 21
     assert chromium.evaluate(f"[...document.querySelectorAll('figure svg')].every({inside})")
     assert chromium.evaluate(f"[...document.querySelectorAll('.scroll')].length > 15 && [...document.querySelectorAll('.scroll')].every({inside})")
     # The table that is read first needs no scrolling of its own.

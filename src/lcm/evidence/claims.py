@@ -1,148 +1,20 @@
-"""The paper's claims and three questions of ours, each with a verdict that follows from the numbers by one rule.
-
-A claim rests on comparisons, each with an estimate, a 95 % interval and a p-value. `RULE` says how they become a verdict.
-"""
+"""The paper's claims and three questions of ours: which comparisons each rests on, and the answers in words. The rule is in verdicts.py."""
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from lcm.evidence import label_space
 from lcm.evidence.contrasts import Contrast, mean_difference, of_paired, std_ratio
 from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.results import DONE, Cell, Grid, compare_cells, data_differs, true_mass
-from lcm.evidence.statistics import equivalent, holm, paired
-from lcm.evidence.tables import EQUIVALENCE, METHOD_NAMES, NOTHING, Table, model_name, p_value, points, setting_name
+from lcm.evidence.statistics import equivalent, paired
+from lcm.evidence.tables import EQUIVALENCE, METHOD_NAMES, model_name, points, setting_name
+from lcm.evidence.verdicts import (
+    AGAINST, EQUAL, FOR, NOT_MEASURED, NOT_SUPPORTED, OPEN, SUPPORTED, UNDECIDED, Claim, Comparison, cosine, times,
+)  # fmt: skip
 
-LEVEL = 0.05
-SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_MEASURED = "supported", "not supported", "undecided", "not measured"
-FOR, AGAINST, EQUAL, OPEN = "for", "against", "equal", "open"
-RULE = (
-    "A comparison decides when its p-value is below 0.05 after Holm's correction over all comparisons of its claim. "
-    "Supported: at least half of the comparisons decide for the claim and none against it. "
-    "Not supported: at least one decides against it, or at least half are equal, which means that the 90 % interval lies within ±0.5 points. "
-    "Undecided: everything else; n is the number of splits, and more of them might decide. "
-    "Not measured: there is no comparison. "
-    "Differences of accuracy are paired by split and tested with the Nadeau–Bengio corrected resampled t-test. Gains on two corpora "
-    "have no common splits: Welch's t-test with the same widening. Spreads: the test of Pitman and Morgan, which takes overlapping "
-    "splits for "
-    "independent and is weak at n = 5 to 10. Cells that were not run count neither way."
-)
 PAPER_STUDIES = ("benchmark", "confusion", "noise", "images")  # Tables 1, 3, 4, 5; the other studies change something on purpose
 Curves = Callable[[Cell], list[dict]]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One estimate that bears on a claim. sign: +1 if values above `null` speak for it, -1 if values below do.
-
-    paper: the same number from the paper's printed means, or None. show: how values are written. equal: the 90 % interval
-    excludes every difference that would matter.
-    """
-
-    what: str
-    contrast: Contrast
-    paper: float | None = None
-    null: float = 0.0
-    sign: int = 1
-    show: Callable[[float], str] = points
-    unit: str = " points"
-    equal: bool = False
-
-
-@dataclass(frozen=True)
-class Claim:
-    """key: 1a, 1b, ... of the paper, Q1 to Q3 ours. source: where the paper says it. notes: numbers that the rule does not read.
-
-    in_paper: how many such comparisons the paper's tables hold, 0 if that is no question.
-    """
-
-    key: str
-    text: str
-    source: str
-    comparisons: list[Comparison]
-    notes: list[str] = field(default_factory=list)
-    in_paper: int = 0
-
-    @property
-    def adjusted(self) -> list[float | None]:
-        """Holm's p-value per comparison, None where there is no test."""
-        values = iter(holm([c.contrast.p for c in self.comparisons if c.contrast.p is not None]))
-        return [None if c.contrast.p is None else next(values) for c in self.comparisons]
-
-    @property
-    def words(self) -> list[str]:
-        """for, against, equal or open, per comparison."""
-
-        def word(c: Comparison, p: float | None) -> str:
-            if p is None or p >= LEVEL:
-                return EQUAL if c.equal else OPEN
-            return FOR if (c.contrast.value - c.null) * c.sign > 0 else AGAINST
-
-        return [word(c, p) for c, p in zip(self.comparisons, self.adjusted, strict=True)]
-
-    @property
-    def verdict(self) -> str:
-        """By `RULE`."""
-        words = self.words
-        if not words:
-            return NOT_MEASURED
-        if AGAINST in words:
-            return NOT_SUPPORTED
-        if 2 * words.count(FOR) >= len(words):
-            return SUPPORTED
-        return NOT_SUPPORTED if 2 * words.count(EQUAL) >= len(words) else UNDECIDED
-
-    @property
-    def n(self) -> str:
-        """Number of splits, or the range of it."""
-        counts = sorted({c.contrast.n for c in self.comparisons})
-        return "–".join(str(n) for n in dict.fromkeys([*counts[:1], *counts[-1:]]))
-
-    def headline(self) -> str:
-        """The verdict, with n where that is what is missing."""
-        return f"undecided at n = {self.n}" if self.verdict == UNDECIDED else self.verdict
-
-    def tally(self) -> str:
-        """How the comparisons went, in one line."""
-        if not self.comparisons:
-            return f"none of the paper's {self.in_paper} comparisons" if self.in_paper else "no comparison yet"
-        words, values = self.words, [c.contrast.value for c in self.comparisons]
-        show, unit, total = self.comparisons[0].show, self.comparisons[0].unit, len(words)
-        if total == 1:
-            return f"{show(values[0])}{unit} {interval(self.comparisons[0])}, n = {self.n}{self.coverage()}"
-        spread = f"; from {show(min(values))} to {show(max(values))}{unit}" if len({c.show for c in self.comparisons}) == 1 else ""
-        counts = ", ".join(f"{word}: {words.count(word)}" for word in (FOR, AGAINST, EQUAL, OPEN) if words.count(word))
-        return f"{counts} of {total}{spread}, n = {self.n}{self.coverage()}"
-
-    def coverage(self) -> str:
-        """How many of the paper's comparisons these are, unless all."""
-        printed = sum(c.paper is not None for c in self.comparisons)
-        return f"; {printed} of the paper's {self.in_paper}" if self.in_paper and printed < self.in_paper else ""
-
-
-def interval(comparison: Comparison) -> str:
-    """The 95 % interval, written as the value is."""
-    ci = comparison.contrast.ci95
-    return "(no interval)" if ci is None else f"[{comparison.show(ci[0])}, {comparison.show(ci[1])}]"
-
-
-def times(ratio: float) -> str:
-    return f"×{ratio:.2f}"
-
-
-def cosine(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
-
-
-def claim_table(claim: Claim) -> Table:
-    """Rows: the comparisons of one claim."""
-    rows = [
-        [c.what, c.show(c.paper) if c.paper is not None else NOTHING, (c.show(c.contrast.value), interval(c)), p_value(p), word, str(c.contrast.n)]
-        for c, word, p in zip(claim.comparisons, claim.words, claim.adjusted, strict=True)
-    ]
-    columns = ["comparison", "paper", ("ours", "[95 % CI]"), ("p", "Holm"), "says", "n"]
-    return Table(f"{claim.key}. {claim.text}", columns, [("", rows)] if rows else [])
 
 
 def all_claims(grids: dict[str, Grid], curves: Curves) -> list[Claim]:
@@ -365,32 +237,36 @@ def _figure_3(grids: dict[str, Grid], curves: Curves) -> list[Claim]:
 
 
 SAME_STRENGTH = 0.02  # of mass on the true label: LCM's own target is that far from the mass of its uniform distribution
+_SWEEPS = ("alpha", "early_stop")
+
+
+def as_strong(grids: dict[str, Grid], cell: Cell) -> Cell | None:
+    """The label smoothing of the sweeps that is nearest in strength to an LCM cell and stops after the same epoch, or None."""
+    settings, n_labels = cell.settings("lcm"), cell.record["n_labels"]
+    mass = true_mass("lcm", settings["alpha"], n_labels)
+    rivals = [
+        (abs(true_mass("ls", other.settings("ls")["epsilon"], n_labels) - mass), other)
+        for study in _SWEEPS
+        for other in sweep_cells(grids, study, "ls")
+        if not data_differs(cell, other)
+        and other.settings("ls").get("stop_epoch") == settings["stop_epoch"]
+        and all(other.record["config"][key] == cell.record["config"][key] for key in ("train", "model"))
+    ]
+    distance, nearest = min(rivals, key=lambda rival: rival[0], default=(1.0, None))
+    return nearest if distance <= SAME_STRENGTH else None
 
 
 def _at_other_strengths(grids: dict[str, Grid]) -> Claim:
-    """LCM of every alpha of the sweeps against the label smoothing nearest to it in strength that stops after the same epoch."""
-    studies = ("alpha", "early_stop")
-    smoothed = [cell for study in studies for cell in sweep_cells(grids, study, "ls")]
-    found = {}
-    for cell in (cell for study in studies for cell in sweep_cells(grids, study, "lcm") if cell.varied):
-        settings, n_labels = cell.settings("lcm"), cell.record["n_labels"]
-        mass, stop = true_mass("lcm", settings["alpha"], n_labels), settings["stop_epoch"]
-        rivals = [
-            (abs(true_mass("ls", other.settings("ls")["epsilon"], n_labels) - mass), other)
-            for other in smoothed
-            if not data_differs(cell, other)
-            and other.settings("ls").get("stop_epoch") == stop
-            and all(other.record["config"][key] == cell.record["config"][key] for key in ("train", "model"))
-        ]
-        distance, nearest = min(rivals, key=lambda rival: rival[0], default=(1.0, None))
-        if settings["detach"] or distance > SAME_STRENGTH:
-            continue
-        if test := compare_cells(cell, "lcm", nearest, "ls"):
+    cells = [cell for study in _SWEEPS for cell in sweep_cells(grids, study, "lcm") if cell.varied and not cell.settings("lcm")["detach"]]
+    comparisons = {}
+    for cell in sorted(cells, key=lambda cell: -cell.settings("lcm")["alpha"]):
+        alpha, stop, rival = cell.settings("lcm")["alpha"], cell.settings("lcm")["stop_epoch"], as_strong(grids, cell)
+        if rival and (test := compare_cells(cell, "lcm", rival, "ls")):
             until = f", both until epoch {stop}" if stop is not None else ""
-            what = f"{_name(cell)}: LCM α = {settings['alpha']:g} − label smoothing ε = {nearest.settings('ls')['epsilon']:g}{until}"
-            found.setdefault(what, (-mass, Comparison(what, of_paired(test), equal=bool(equivalent(test, EQUIVALENCE)))))
-    comparisons = [comparison for _, comparison in sorted(found.values(), key=lambda pair: pair[0])]
-    return Claim("Q2", "LCM beats label smoothing of the same strength at other strengths too", "α sweep and early stop", comparisons)
+            what = f"{_name(cell)}: LCM α = {alpha:g} − label smoothing ε = {rival.settings('ls')['epsilon']:g}{until}"
+            comparisons[what] = Comparison(what, of_paired(test), equal=bool(equivalent(test, EQUIVALENCE)))
+    text = "LCM beats label smoothing of the same strength at other strengths too"
+    return Claim("Q2", text, "α sweep and early stop", list(comparisons.values()))
 
 
 def _similarity(grids: dict[str, Grid], curves: Curves) -> Claim:
