@@ -15,7 +15,7 @@ quickstart: $(READY)
 	@cat reports/quickstart/table.txt
 
 test: $(READY)
-	@python -m pytest
+	@python -m pytest -n 2 --dist loadfile
 
 environment: $(READY)
 

@@ -14,6 +14,7 @@ from lcm.evidence.verdicts import (
 )  # fmt: skip
 
 PAPER_STUDIES = ("benchmark", "confusion", "noise", "images")  # Tables 1, 3, 4, 5; the other studies change something on purpose
+SWEEPS = ("alpha", "early_stop")  # Fig. 3: strengths of LCM and of label smoothing
 Curves = Callable[[Cell], list[dict]]
 
 
@@ -237,7 +238,6 @@ def _figure_3(grids: dict[str, Grid], curves: Curves) -> list[Claim]:
 
 
 SAME_STRENGTH = 0.02  # of mass on the true label: LCM's own target is that far from the mass of its uniform distribution
-_SWEEPS = ("alpha", "early_stop")
 
 
 def as_strong(grids: dict[str, Grid], cell: Cell) -> Cell | None:
@@ -246,7 +246,7 @@ def as_strong(grids: dict[str, Grid], cell: Cell) -> Cell | None:
     mass = true_mass("lcm", settings["alpha"], n_labels)
     rivals = [
         (abs(true_mass("ls", other.settings("ls")["epsilon"], n_labels) - mass), other)
-        for study in _SWEEPS
+        for study in SWEEPS
         for other in sweep_cells(grids, study, "ls")
         if not data_differs(cell, other)
         and other.settings("ls").get("stop_epoch") == settings["stop_epoch"]
@@ -257,7 +257,7 @@ def as_strong(grids: dict[str, Grid], cell: Cell) -> Cell | None:
 
 
 def _at_other_strengths(grids: dict[str, Grid]) -> Claim:
-    cells = [cell for study in _SWEEPS for cell in sweep_cells(grids, study, "lcm") if cell.varied and not cell.settings("lcm")["detach"]]
+    cells = [cell for study in SWEEPS for cell in sweep_cells(grids, study, "lcm") if cell.varied and not cell.settings("lcm")["detach"]]
     comparisons = {}
     for cell in sorted(cells, key=lambda cell: -cell.settings("lcm")["alpha"]):
         alpha, stop, rival = cell.settings("lcm")["alpha"], cell.settings("lcm")["stop_epoch"], as_strong(grids, cell)

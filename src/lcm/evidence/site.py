@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from lcm.evidence import figures, label_space
 from lcm.evidence.claims import (
-    PAPER_STUDIES, Curves, all_claims, answer, as_strong, last_epoch, plain_cells, rival, sweep_cells,
+    PAPER_STUDIES, SWEEPS, Curves, all_claims, answer, as_strong, last_epoch, plain_cells, rival, sweep_cells,
 )  # fmt: skip
 from lcm.evidence.comparison import READING, comparison_table
 from lcm.evidence.findings import gaps
@@ -188,7 +188,8 @@ def _draw_alpha(grids: dict[str, Grid], curves: Curves, add) -> None:
             if summary and mass:
                 by_mass["lcm"].append((sum(mass.values()) / len(mass), summary.mean, summary.std, f"α {alpha:g}"))
         smoothed = {0.0: (base, "base")} if base else {}
-        smoothed |= {e: (cell, "ls") for e, cell in _by_number(sweep_cells(grids, "alpha", "ls"), "ls", "epsilon").items() if _alike(cell, first)}
+        swept = [cell for study in SWEEPS for cell in sweep_cells(grids, study, "ls") if _alike(cell, first)]
+        smoothed |= {epsilon: (cell, "ls") for epsilon, cell in _by_number(swept, "ls", "epsilon").items()}
         matched = rival(grids, first, "ls_matched")
         if matched:
             smoothed.setdefault(matched.settings("ls_matched")["epsilon"], (matched, "ls_matched"))
@@ -202,7 +203,7 @@ def _draw_alpha(grids: dict[str, Grid], curves: Curves, add) -> None:
 
 
 def _draw_early_stop(grids: dict[str, Grid], curves: Curves, add) -> None:
-    for cells in _same_data(sweep_cells(grids, "early_stop", "lcm") + sweep_cells(grids, "alpha", "lcm")):
+    for cells in _same_data([cell for study in SWEEPS for cell in sweep_cells(grids, study, "lcm")]):
         stopped = [cell for cell in cells if cell.study == "early_stop" and cell.settings("lcm").get("stop_epoch") is not None]
         for alpha in sorted({cell.settings("lcm")["alpha"] for cell in stopped}):
             of_alpha = [cell for cell in stopped if cell.settings("lcm")["alpha"] == alpha]
