@@ -110,7 +110,7 @@ def gains(rows: list[tuple[str, dict[str, Paired]]], others: list[str]) -> Figur
     Dot: mean over splits; thick 90 % and thin 95 % interval of the corrected test. rows: (cell's label, {other method: test}).
     """
     figure = Figure(figsize=(2.0 + 2.4 * len(others), 1.0 + 0.24 * len(rows)), layout="constrained")
-    panels = figure.subplots(1, len(others), sharey=True, squeeze=False)[0]
+    panels = figure.subplots(1, len(others), sharex=True, sharey=True, squeeze=False)[0]  # one scale: panels are compared
     for axes, other in zip(panels, others, strict=True):
         axes.axvline(0, color=GREY, linewidth=1)
         for index, (_, tests) in enumerate(rows):
