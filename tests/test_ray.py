@@ -45,6 +45,7 @@ def test_a_cell_survives_the_loss_of_a_node_and_equals_a_local_one(workplace, pa
     Path("params.yaml").write_text(yaml.safe_dump(params))
     cell.train_cell(load_params(), "small", "toy", 0, "cnn_rand", "lcm", "cpu")
     local = numbers(cell_path("cnn_rand", "lcm"))
+    cell_path("cnn_rand", "lcm").unlink()
 
     params["execution"] |= {"executor": "ray", "address": nodes.address}
     Path("params.yaml").write_text(yaml.safe_dump(params))
