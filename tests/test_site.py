@@ -66,6 +66,16 @@ def test_each_verdict(tmp_path, gain, verdict, words):
     assert (claim.headline(), claim.words) == (verdict, words)
 
 
+def test_equal_is_measured_by_the_gain_that_the_paper_prints(tmp_path):
+    """MNIST: the paper prints +0.19 points. Within half a point of nothing is no word against that."""
+    base, gain = [0.990, 0.991, 0.992], (0.0018, 0.0026, 0.001)
+    put(tmp_path, "images", "mnist", model="image_cnn", base=base, gain=gain)
+    claim = claims(tmp_path, synthetic.params(images={"images": (["mnist"], [0], ["image_cnn"], PLAIN)}))["6"]
+    assert claim.comparisons[0].paper == pytest.approx(0.0019, abs=1e-4) and claim.words == [OPEN]
+    put(tmp_path, "images", "mnist", model="image_cnn", base=base, gain=(0.0001, -0.0001, 0.0))
+    assert claims(tmp_path, synthetic.params(images={"images": (["mnist"], [0], ["image_cnn"], PLAIN)}))["6"].words == [EQUAL]
+
+
 def test_not_measured_without_cells(tmp_path):
     params = synthetic.params(benchmark=one())
     found = claims(tmp_path, params)
