@@ -263,7 +263,7 @@ def is_complete(study: str, corpus: str, noise: int, model: str, arm: str, jobs:
     try:
         content = json.loads((METRICS / "cells" / path).read_text(encoding="utf-8"))
         keys = {(name, run["split"]): run["key"] for name, method in content["methods"].items() for run in method["runs"]}
-    except (FileNotFoundError, ValueError, LookupError, TypeError):
+    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
         return False
     return keys == {(job["method"], job["split"]): job["key"] for job in jobs} and (arm == "linear" or (METRICS / "curves" / path).exists())
 
@@ -295,7 +295,8 @@ def study_cells(params: Params, study: str) -> list[tuple[str, int, str, str]]:
 def train_study(params: Params, study: str, device: str) -> None:
     """Train what the run store does not hold yet of all cells of a study, in one pool; a cell's files are written as soon as it is complete.
 
-    A cell whose files hold all of it is left alone. A cell that cannot be trained is one line on stderr, the others go on. Raises UserError at the end if there were any.
+    A cell whose files hold all of it is left alone. A cell that cannot be trained is one line on stderr, the others go on; raises
+    UserError at the end if there were any.
     """
     cells, jobs, untrained = study_cells(params, study), {}, []
 

@@ -1,7 +1,8 @@
 """The methods of an arm. An arm is named for the parameter group it depends on.
 
 `ls`: plain cross-entropy (`base`) and label smoothing (`ls`). `lcm`: LCM and label smoothing matched to it (`ls_matched`).
-Where LCM stops early, its control does too. `lcm.alpha=2` or `ls.epsilon=0.3`: this one method, with these settings changed. Its runs are those of the plain arm at these settings.
+Where LCM stops early, its control does too.
+`lcm.alpha=2` or `ls.epsilon=0.3`: this one method, with these settings changed. Its runs are those of the plain arm at these settings.
 """
 
 from dataclasses import dataclass
