@@ -17,6 +17,7 @@ import yaml
 from test_training import N_LABELS, ROOT, cell_path, load, numbers, params, toy, without_time, workplace  # noqa: F401
 from torch import nn
 
+from lcm.models import dropout
 from lcm.models.dropout import Dropout, next_step, seed_dropout
 from lcm.params import RandomBert
 from lcm.protocol.splits import make_splits
@@ -103,6 +104,33 @@ def test_a_fleet_equals_its_runs_trained_alone(params, tmp_path, model, kind):  
     for found, *run in zip(together, data, methods, seeds, strict=True):
         each, method, seed = run
         assert_alike(found, train_run(each, settings, checked.train, method, seed, "cpu"))
+
+
+@pytest.mark.parametrize("n_runs", [1, 2])
+@pytest.mark.parametrize("model", ["lstm_rand", "cnn_rand", "image_cnn", "bert"])
+def test_bf16_rounds_the_predictors_products_and_nothing_else(params, tmp_path, model, n_runs):  # noqa: F811
+    """The losses differ, by bf16's rounding at the most; weights, target distributions and losses stay in float32."""
+    if model == "bert":
+        checked = load(params, tmp_path)
+        settings = checked.models["bert_tiny"].model_copy(update={"random": RandomBert(layers=2, hidden=64), "hidden": 8})
+        data = [replace(each, folder=bert_folder(tmp_path, "bert")) for each in runs_of("lstm_rand", n_runs)]
+    else:
+        checked, settings = settings_of(params, tmp_path, model)
+        data = runs_of(model, n_runs)
+    train, methods, seeds = checked.train.model_copy(update={"epochs": 1, "lr": 1e-4}), [Method("lcm", lcm=checked.lcm)] * n_runs, list(range(n_runs))
+    types, real = set(), fleet.lcm_loss if n_runs == 1 else torch.xlogy
+
+    def watched(*tensors):
+        types.update(tensor.dtype for tensor in tensors)
+        return real(*tensors)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(*((fleet, "lcm_loss") if n_runs == 1 else (torch, "xlogy")), watched)
+        rounded = train_runs(data, settings, train, methods, seeds, "cpu", precision="bf16")
+    assert types == {torch.float32}
+    for found, exact in zip(rounded, train_runs(data, settings, train, methods, seeds, "cpu"), strict=True):
+        loss, expected = found["curve"][0]["train_loss"], exact["curve"][0]["train_loss"]
+        assert loss != expected and loss == pytest.approx(expected, rel=0.02)
 
 
 def test_masked_lstms_and_vocabularies_of_their_own(params, tmp_path):  # noqa: F811
@@ -321,6 +349,13 @@ def test_dropout_is_a_function_of_seed_step_layer_and_place():
     kept = Dropout(0.25)(torch.ones(1000))
     assert kept.unique().tolist() == [0, pytest.approx(4 / 3)]
     assert torch.equal(Dropout(0.25).eval()(torch.ones(9)), torch.ones(9))
+
+
+def test_a_cpu_drops_in_blocks_what_it_drops_at_once(monkeypatch):
+    whole = drops(4, shape=(7, 3, 50))
+    for block in (1, 60, 149):  # less than a row, a row, not a divisor
+        monkeypatch.setattr(dropout, "BLOCK", block)
+        assert all(torch.equal(one, other) for one, other in zip(whole, drops(4, shape=(7, 3, 50)), strict=True))
 
 
 def test_dropped_rows_and_columns_look_random():

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.amp import custom_bwd, custom_fwd
 from torch.autograd.function import once_differentiable
 
 from lcm.models.initialise import keras_embedding, keras_linear
@@ -36,12 +37,14 @@ class ConvolutionMaximum(torch.autograd.Function):
     """
 
     @staticmethod
+    @custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # embedding_bag adds float32 only
     def forward(ctx, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         maximum, where = F.conv1d(inputs.transpose(1, 2), weight, bias).max(-1)
         ctx.save_for_backward(inputs, weight, where)
         return maximum
 
     @staticmethod
+    @custom_bwd(device_type="cpu")
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         inputs, weight, where = ctx.saved_tensors

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 
 
+BLOCK = 2**16  # elements
+
+
 def mix(x: Tensor) -> Tensor:
     """A bijection of 32-bit integers (int32, products wrap) that looks random: "lowbias32" of C. Wellons' hash-prospector."""
     x = (x ^ ((x >> 16) & 0xFFFF)) * 0x7FEB352D  # masked: a shift of int32 brings in copies of the sign
@@ -30,11 +33,14 @@ class Dropout(nn.Module):
         key = mix(mix(mix(mix(seed) + step) + layer) + self.calls)
         self.calls += 1
         # By coordinates, not by a running number: a model may leave columns of pads out, and two keys share no shifted streams.
-        element = torch.zeros((), dtype=torch.int32, device=inputs.device)
-        for size in inputs.shape:
-            element = mix(element.unsqueeze(-1) + torch.arange(size, dtype=torch.int32, device=inputs.device))
-        keep = mix(element + key) >= int(self.p * 2**32) - 2**31
-        return torch.where(keep, inputs / (1 - self.p), 0)
+        element = torch.zeros(1, dtype=torch.int32, device=inputs.device)
+        for size in inputs.shape[:-1]:
+            element = mix(element.unsqueeze(-1) + torch.arange(size, dtype=torch.int32, device=inputs.device)).flatten()
+        last = torch.arange(inputs.shape[-1], dtype=torch.int32, device=inputs.device)
+        # A CPU goes through the rows in blocks that stay in its cache: BERT's attention weights are 25 million integers.
+        block = max(1, BLOCK // len(last)) if inputs.device.type == "cpu" else len(element)
+        keep = torch.cat([mix(mix(rows.unsqueeze(-1) + last) + key) >= int(self.p * 2**32) - 2**31 for rows in element.split(block)])
+        return torch.where(keep.view(inputs.shape), inputs / (1 - self.p), 0)
 
 
 def seed_dropout(module: nn.Module, seed: int) -> None:

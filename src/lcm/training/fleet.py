@@ -25,16 +25,24 @@ WARM_UP = 3  # steps of a batch size before its CUDA graph is captured: librarie
 
 
 class Run(nn.Module):
-    """All modules of one run: the predictor, and the label confusion model or None."""
+    """All modules of one run: the predictor, and the label confusion model or None. bf16: of the predictor's products."""
 
     def __init__(self, predictor: nn.Module, confusion_model: nn.Module | None):
         super().__init__()
         self.predictor = predictor
         self.confusion_model = confusion_model
+        self.bf16 = False
 
     def forward(self, function: Callable, *arguments):
-        """function(predictor, confusion_model, *arguments): so `functional_call` reaches whatever a function does with the modules."""
-        return function(self.predictor, self.confusion_model, *arguments)
+        """function(predict, confusion_model, *arguments): so `functional_call` reaches whatever a function does with the modules."""
+        return function(self.predict, self.confusion_model, *arguments)
+
+    def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Text vectors (B, d) and logits (B, C) in float32: losses and LCM never run in bf16."""
+        # Without autocast's cache: a cached copy of a weight would outlive the step that a CUDA graph repeats.
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.bf16, cache_enabled=False):
+            vector, logits = self.predictor(inputs)
+        return vector.float(), logits.float()
 
 
 class Fleet:
@@ -42,7 +50,7 @@ class Fleet:
 
     runs: freshly initialised, on the CPU. inputs: (n, ...) shared by all runs or (R, n, ...). fit_labels: (R, n) int64.
     epsilons: label smoothing of each run; where the runs have a label confusion model it counts once that is dropped.
-    precision: execution.precision, for a GPU.
+    precision: execution.precision.
     """
 
     def __init__(
@@ -51,6 +59,7 @@ class Fleet:
         self.train_settings, self.device = train, device
         self.n_runs, self.stacked = len(runs), len(runs) > 1 or device != "cpu"
         self.run = runs[0]
+        self.run.bf16 = precision == "bf16"
         if self.stacked:
             weights, self.buffers = stack_module_state(runs)
             self.weights = {name: weight.detach().to(device).requires_grad_(weight.requires_grad) for name, weight in weights.items()}
@@ -71,8 +80,6 @@ class Fleet:
         self.total = torch.zeros(self.n_runs, device=device)
         if device == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
-        # Without autocast's cache: a cached copy of a weight would outlive the step that a CUDA graph repeats.
-        self.autocast = torch.autocast("cuda", torch.bfloat16, enabled=device == "cuda" and precision == "bf16", cache_enabled=False)
         self.captures = device == "cuda"
         self.new_optimizer()
 
@@ -156,7 +163,7 @@ class Fleet:
         for batch in torch.from_numpy(index).to(self.device).split(EVALUATION_BATCH, 1):
             parts.append(self._each(_forward, self._inputs(batch)))
         vectors, logits = (torch.cat(part, 1) for part in zip(*parts, strict=True))
-        return logits.float().softmax(-1).cpu().numpy(), vectors.float()
+        return logits.softmax(-1).cpu().numpy(), vectors
 
     @torch.no_grad()
     def confusions(self, vectors: Tensor, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -202,29 +209,28 @@ class Fleet:
         return inputs.long() if inputs.dtype == torch.int32 else inputs
 
     def _each(self, function: Callable, *arguments):
-        """function(predictor, confusion_model, *arguments) of every run; arguments and results have a leading run axis."""
+        """function(predict, confusion_model, *arguments) of every run; arguments and results have a leading run axis."""
         if self.stacked:
             one = lambda state, *arguments: functional_call(self.run, state, (function, *arguments))  # noqa: E731
-            with self.autocast:
-                return torch.vmap(one)(self.weights | self.buffers, *arguments)
+            return torch.vmap(one)(self.weights | self.buffers, *arguments)
         result = self.run(function, *(argument[0] for argument in arguments))
         return tuple(each.unsqueeze(0) for each in result) if isinstance(result, tuple) else result.unsqueeze(0)
 
 
-def _forward(predictor, confusion_model, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    return predictor(inputs)
+def _forward(predict, confusion_model, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    return predict(inputs)
 
 
-def _loss(predictor, confusion_model, inputs: Tensor, labels: Tensor, epsilon: float) -> Tensor:
-    vector, logits = predictor(inputs)
+def _loss(predict, confusion_model, inputs: Tensor, labels: Tensor, epsilon: float) -> Tensor:
+    vector, logits = predict(inputs)
     if confusion_model is not None:
         return lcm_loss(logits, confusion_model(vector, labels))
     return smoothing_loss(logits, labels, epsilon)
 
 
-def _stacked_loss(predictor, confusion_model, inputs: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
+def _stacked_loss(predict, confusion_model, inputs: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
     """The same, written out: `vmap` has no kl_div, and `label_smoothing` takes one number for all runs."""
-    vector, logits = predictor(inputs)
+    vector, logits = predict(inputs)
     log_p = logits.log_softmax(-1)
     if confusion_model is not None:
         target = confusion_model(vector, labels)
@@ -233,6 +239,6 @@ def _stacked_loss(predictor, confusion_model, inputs: Tensor, labels: Tensor, ep
     return -(target * log_p).sum(-1).mean()
 
 
-def _confusions(predictor, confusion_model, vectors: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def _confusions(predict, confusion_model, vectors: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     target = confusion_model(vectors, labels)
     return confusion_model.label_confusion(vectors), target.gather(1, labels.unsqueeze(1)).squeeze(1)

@@ -165,12 +165,13 @@ def do_job(work: Callable[..., list[dict]], job: dict, *data) -> list[dict]:
 
 
 def _device_name(job: dict) -> str:
-    """Device and, for a GPU, the precision of its products: the provenance of a run's numbers."""
+    """Device and the precision of its products (on a CPU float32, unless it says bf16): the provenance of a run's numbers."""
     import torch
 
+    precision = job["params"]["execution"]["precision"]
     if job["device"] == "cuda":
-        return f"{torch.cuda.get_device_name()} ({job['params']['execution']['precision']})"
-    return f"cpu ({platform.machine()})"
+        return f"{torch.cuda.get_device_name()} ({precision})"
+    return f"cpu ({platform.machine()}{', bf16' if precision == 'bf16' else ''})"
 
 
 def _rounded(value):

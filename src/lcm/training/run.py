@@ -61,7 +61,7 @@ def train_runs(
 
     data, methods, seeds: of each run; parts of equal size, and either every run has a label confusion model with the same
     settings or none has. The same seed gives every method the same initial predictor and the same order of samples.
-    precision: of products on a GPU (execution.precision). With a `checkpoint` a killed training goes on where that stands.
+    precision: of the predictor's products (execution.precision). With a `checkpoint` a killed training goes on where that stands.
     `on_epoch` is called after each epoch.
 
     Returns the runs' records: `test` (at the selected epoch), `test_last`, `curve`, `confusion_matrix`, `seconds` (the
