@@ -2,12 +2,14 @@
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -213,6 +215,31 @@ def test_a_cell_that_git_holds_is_not_trained_again_in_a_fresh_clone(workplace, 
     assert not cell.is_complete("small", "toy", 0, "cnn_rand", "ls", jobs)
     path.write_text("half a fi")
     assert not cell.is_complete("small", "toy", 0, "cnn_rand", "ls", jobs)
+    monkeypatch.setattr(cell.pool, "run_jobs", mock.Mock(side_effect=UserError("no memory")))
+    with pytest.raises(UserError, match="no memory"):
+        cell.train_cell(params, "small", "toy", 0, "cnn_rand", "ls", "cpu")
+    assert not path.exists()  # DVC leaves it there, and what it held is of other runs
+
+
+def test_verify_trains_a_cell_again_and_changes_nothing(workplace):
+    def verify(*options):
+        command = [sys.executable, str(ROOT / "pipeline/verify.py"), "small", "toy", "0", "cnn_rand", "ls", *options]
+        return subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True)
+
+    cell.train_cell(load_params(), "small", "toy", 0, "cnn_rand", "ls", "cpu")
+    path = cell_path("cnn_rand", "ls")
+    content = json.loads(path.read_text())
+    content["methods"]["base"]["runs"][0]["test"]["accuracy"] -= 0.25  # not what was measured
+    path.write_text(json.dumps(content))
+    held = {file: file.read_bytes() for file in sorted(Path().rglob("*")) if file.is_file()}
+    shown = [line.split()[:5] for line in verify("--splits", "1").stdout.splitlines()]
+    true = 100 * content["methods"]["base"]["runs"][0]["test"]["accuracy"] + 25
+    assert ["base", "0", f"{true - 25:.2f}", f"{true:.2f}", "+25.00"] in shown
+    assert [line[4] for line in shown if line[0] == "ls"] == ["+0.00"] and len(shown) == 3
+    assert {file: file.read_bytes() for file in sorted(Path().rglob("*")) if file.is_file()} == held
+    content["methods"]["ls"]["runs"][1]["key"] = "of another epsilon"
+    path.write_text(json.dumps(content))
+    assert "ls of split 1 is not there, or is of other data or parameters" in verify().stderr and verify("--splits", "1").returncode == 0
 
 
 def test_keys_know_everything_that_determines_a_run_and_nothing_else(workplace, params):
@@ -397,9 +424,9 @@ def test_a_fitted_vocabulary_of_the_training_part(workplace, params):
 def test_workers_have_one_thread_each():
     """The pool's environment reaches the workers before they load a BLAS."""
     records = []
-    job = {"key": "t", "arm": "ls", "device": "cpu", "epochs": 1}
+    job = {"key": "t", "arm": "ls", "device": "cpu", "epochs": 1, "params": {"execution": {"precision": "bf16"}}}
     cell.pool.run_jobs(report_threads, [job], 1, "cpu", "threads", records.append)
-    assert records[0]["threads"] == [1, "1"]
+    assert records[0]["threads"] == [1, "1"] and records[0]["device"] == f"cpu ({platform.machine()}, bf16)"
 
 
 def report_threads(job):

@@ -19,8 +19,8 @@ Curves = Callable[[Cell], list[dict]]
 
 
 def all_claims(grids: dict[str, Grid], curves: Curves) -> list[Claim]:
-    """Every claim, in the paper's order, then our three questions. grids: of the studies that were read. curves: rows of a cell's "
-    "curves file."""
+    """Every claim, in the paper's order, then our three questions. grids: of the studies that were read. curves: rows of a cell's
+    curves file."""
     return [
         *(_improves(grids, *which) for which in (("1a", "LSTM", 10), ("1b", "CNN", 10), ("1c", "BERT", 5))),
         _steadier(grids),
@@ -189,8 +189,8 @@ def last_epoch(rows: list[dict], method: str, column: str) -> dict[int, float]:
 
 
 def sweep_cells(grids: dict[str, Grid], study: str, method: str) -> list[Cell]:
-    """Cells of a study in which only alpha, the stop epoch or epsilon vary, with the plain cell of the same data and training if "
-    "there is one."""
+    """Cells of a study in which only alpha, the stop epoch or epsilon vary, with the plain cell of the same data and training if
+    there is one."""
     cells = [cell for cell in grids[study].cells if method in cell.methods and cell.state == DONE] if study in grids else []
     for cell in cells[:1]:
         plain = rival(grids, cell, method)

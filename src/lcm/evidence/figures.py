@@ -157,24 +157,24 @@ def noise(points: dict[str, list[tuple[float, float, float | None]]], paper: dic
 def sweep(points: dict[str, list[tuple[float, float, float | None, str]]], title: str, xlabel: str, level: float | None = None) -> Figure:
     """Test accuracy in percent over one number.
 
-    points: method -> (x, mean and std in [0, 1], what to write beside the dot). level: cross-entropy's mean, where it has no x.
+    points: method -> (x, mean and std in [0, 1], its name on the edge). level: cross-entropy's mean, where it has no x.
     """
-    figure = Figure(figsize=(4.4, 3.1), layout="constrained")
+    figure = Figure(figsize=(4.4, 3.6), layout="constrained")
     axes = figure.add_subplot(title=title, xlabel=xlabel, ylabel="test accuracy, %")
     if level is not None:
         axes.axhline(100 * level, color=COLOURS["base"], linestyle=DASHES["base"], label=METHOD_NAMES["base"])
     for method, values in points.items():
         values = sorted(values)
-        below = method in ("ls", "ls_matched")
         style = {"color": COLOURS[method], "linestyle": DASHES[method] if len(values) > 1 else "none", "marker": MARKS[method]}
         x, means, stds = ([value[column] for value in values] for column in (0, 1, 2))
         bars = [100 * (std or 0.0) for std in stds]
         axes.errorbar(x, [100 * mean for mean in means], yerr=bars, markersize=5, elinewidth=1, label=METHOD_NAMES[method], **style)
-        for (at, mean, _, text), bar in zip(values, bars, strict=True):
-            place = {"xytext": (0, -3 if below else 3), "textcoords": "offset points", "ha": "center", "va": "top" if below else "bottom"}
-            axes.annotate(text, (at, 100 * mean + (-bar if below else bar)), fontsize=7, color=COLOURS[method], **place)
-    axes.margins(0.07, 0.14)
-    axes.legend(loc="best")
+        for at, _, _, text in values:  # along an edge, upright: beside their dots neighbours would cover each other
+            height, side = (0.98, "top") if method in ("ls", "ls_matched") else (0.02, "bottom")
+            place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": side, "rotation": 90}
+            axes.text(at, height, text, fontsize=7, color=COLOURS[method], **place)
+    axes.margins(0.05, 0.3 if any(text for values in points.values() for *_, text in values) else 0.1)
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 

@@ -1,5 +1,5 @@
-"""One page over all studies: the answer, the paper's claims, then each study with its table, figures and provenance. Reads "
-"metrics files only."""
+"""One page over all studies: the answer, the paper's claims, then each study with its table, figures and provenance. Reads
+metrics files only."""
 
 from collections.abc import Callable
 from html import escape
@@ -195,7 +195,7 @@ def _draw_alpha(grids: dict[str, Grid], curves: Curves, add) -> None:
             smoothed.setdefault(matched.settings("ls_matched")["epsilon"], (matched, "ls_matched"))
         for epsilon, (cell, method) in smoothed.items():
             if summary := cell.summary(method, "accuracy"):
-                text = "CE" if method == "base" else f"ε {epsilon:.2g}"
+                text = "" if method == "base" else f"ε {epsilon:.2g}"  # the legend names cross-entropy
                 by_mass.setdefault(method, []).append((1 - epsilon + epsilon / n_labels, summary.mean, summary.std, text))
         if by_mass["lcm"]:
             figure = figures.sweep(by_mass, title, "mass of the target on the true label")

@@ -30,6 +30,11 @@ def cell_name(corpus: str, noise: int, model: str, arm: str) -> str:
     return f"{corpus}-noise{noise}-linear" if arm == "linear" else f"{corpus}-noise{noise}-{model}-{arm}"
 
 
+def cell_path(study: str, corpus: str, noise: int, model: str, arm: str, kind: str = "cells") -> Path:
+    """The cell's file of results, or of `curves`."""
+    return METRICS / kind / study / f"{cell_name(corpus, noise, model, arm)}.json"
+
+
 def cell_config(params: Params, study: str, model: str, arm: str) -> dict:
     """The parameters that a cell's numbers depend on, as its file records them and as the report checks them.
 
@@ -236,7 +241,7 @@ def write_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
             runs.append({"split": split, "seed": split, **record})
         results[name] = {"settings": settings, "runs": runs, "confusion_matrix": total.tolist()}
     write_json(
-        METRICS / "cells" / study / f"{title}.json",
+        cell_path(study, corpus, noise, model, arm),
         {
             "study": study,
             "corpus": corpus,
@@ -254,18 +259,29 @@ def write_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
         },
     )
     if curves:
-        write_json(METRICS / "curves" / study / f"{title}.json", curves)
+        write_json(cell_path(study, corpus, noise, model, arm, "curves"), curves)
+
+
+def recorded_runs(*cell) -> dict[tuple[str, int], dict]:
+    """(method, split) -> run, as the cell's file has it; {} if there is none or it cannot be read."""
+    try:
+        content = json.loads(cell_path(*cell).read_text(encoding="utf-8"))
+        return {(name, run["split"]): run for name, method in content["methods"].items() for run in method["runs"]}
+    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
 
 
 def is_complete(study: str, corpus: str, noise: int, model: str, arm: str, jobs: list[dict]) -> bool:
     """Whether the cell's files are there and hold these very runs: the results in git, in a clone whose run store is empty."""
-    path = Path(study) / f"{cell_name(corpus, noise, model, arm)}.json"
-    try:
-        content = json.loads((METRICS / "cells" / path).read_text(encoding="utf-8"))
-        keys = {(name, run["split"]): run["key"] for name, method in content["methods"].items() for run in method["runs"]}
-    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
-        return False
-    return keys == {(job["method"], job["split"]): job["key"] for job in jobs} and (arm == "linear" or (METRICS / "curves" / path).exists())
+    cell = study, corpus, noise, model, arm
+    keys = {place: run.get("key") for place, run in recorded_runs(*cell).items()}
+    return keys == {(job["method"], job["split"]): job["key"] for job in jobs} and (arm == "linear" or cell_path(*cell, "curves").exists())
+
+
+def remove_cell(study: str, corpus: str, noise: int, model: str, arm: str) -> None:
+    """Remove the files of a cell that hold other runs: if training fails, older results must not stand in for it."""
+    for kind in ("cells", "curves"):
+        cell_path(study, corpus, noise, model, arm, kind).unlink(missing_ok=True)
 
 
 def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, arm: str, device: str) -> None:
@@ -277,6 +293,7 @@ def train_cell(params: Params, study: str, corpus: str, noise: int, model: str, 
     if is_complete(study, corpus, noise, model, arm, jobs):
         print(f"{cell_name(corpus, noise, model, arm)}: all {len(jobs)} runs are in {METRICS}/cells/{study}; nothing to train")
         return
+    remove_cell(study, corpus, noise, model, arm)
     run_missing(params, jobs, device, cell_name(corpus, noise, model, arm))
     write_cell(params, study, corpus, noise, model, arm, jobs)
 
@@ -319,6 +336,7 @@ def train_study(params: Params, study: str, device: str) -> None:
     for cell in cells:
         found = attempt(cell_jobs, cell, device)
         if found is not None and not is_complete(study, *cell, found):
+            remove_cell(study, *cell)
             jobs[cell] = found
     waiting = {cell: {job["key"] for job in found if store.load_run(job["key"]) is None} for cell, found in jobs.items()}
     every = [job for found in jobs.values() for job in found]
