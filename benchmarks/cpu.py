@@ -1,7 +1,7 @@
 """What the CPU measures of this repository are worth, as ratios on this machine: python benchmarks/cpu.py
 
-Each line compares two ways of doing the same training step (batch 128; 100 tokens or MNIST's size) in CPU time of one
-thread, taken in turns, medians. Run it on an idle machine.
+Each line compares two ways of doing the same training step (batch 128; 100 tokens or MNIST's size; MiniLM: batch 16, 128 wordpieces)
+in CPU time of one thread, taken in turns, medians. Run it on an idle machine.
 """
 
 import os
@@ -14,9 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from lcm.models import dropout
+from lcm.models.bert import BertEncoder
 from lcm.models.cnn import CnnEncoder
 from lcm.models.image_cnn import ImageCnnEncoder
 from lcm.models.lstm import LstmEncoder
+from lcm.params import load_params
+from lcm.text.wordpieces import encoder_folder
 from lcm.training.pool import WORKER_ENVIRONMENT
 
 ROUNDS = 15
@@ -39,10 +43,34 @@ class UsualImageCnn(ImageCnnEncoder):
         self.layers = nn.Sequential(first, relu, pool, second, relu, pool, *rest[2:]).to(memory_format=torch.contiguous_format)
 
 
-def steps(inputs: torch.Tensor, *encoders: nn.Module) -> list[float]:
+class Rounded(nn.Module):
+    """An encoder whose products are of bf16 (execution.precision)."""
+
+    def __init__(self, encoder: nn.Module):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, inputs):
+        with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+            return self.encoder(inputs).float()
+
+
+class Blocks(nn.Module):
+    """Dropout alone, its hash in blocks of so many elements."""
+
+    def __init__(self, block: int):
+        super().__init__()
+        self.block, self.dropout = block, dropout.Dropout(0.1)
+
+    def forward(self, inputs):
+        dropout.BLOCK = self.block
+        return self.dropout(inputs)
+
+
+def steps(inputs: torch.Tensor, *encoders: nn.Module, rounds: int = ROUNDS) -> list[float]:
     """Median CPU seconds of a training step of each encoder, taken in turns."""
     seconds = [[] for _ in encoders]
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for encoder, taken in zip(encoders, seconds, strict=True):
             started = time.process_time()
             encoder.zero_grad()
@@ -57,11 +85,22 @@ def main() -> None:
     if len(sys.argv) > 1:  # a worker: one number for its parent
         print(steps(tokens, LstmEncoder(20000, 64, 64, False, "keras"))[0])
         return
+    if "MALLOC_TOP_PAD_" not in os.environ:  # as the pool's workers have it
+        os.execve(sys.executable, [sys.executable, __file__], os.environ | WORKER_ENVIRONMENT)
     sparse, dense = steps(tokens, CnnEncoder(20000, 64, [3, 10, 25], 100, "keras"), DenseCnn(20000, 64, [3, 10, 25], 100, "keras"))
     print(f"CNN step, gradient through the maximum {sparse * 1e3:.0f} ms, dense {dense * 1e3:.0f} ms: ratio {dense / sparse:.2f}")
     images, sizes = torch.randint(0, 256, (128, 28, 28), dtype=torch.uint8), (28, [32, 64], 64, 0.25, "keras")
     ours, usual = steps(images, ImageCnnEncoder(*sizes), UsualImageCnn(*sizes))
     print(f"image CNN step, pooling first and channels last {ours * 1e3:.0f} ms, as usual {usual * 1e3:.0f} ms: ratio {usual / ours:.2f}")
+    weights = torch.rand(64, 12, 128, 128, requires_grad=True)  # MiniLM's attention
+    block = dropout.BLOCK
+    blocks, whole = steps(weights, Blocks(block), Blocks(2**40), rounds=7)
+    print(f"dropout of attention's weights, hash in blocks {blocks * 1e3:.0f} ms, at once {whole * 1e3:.0f} ms: ratio {whole / blocks:.2f}")
+    dropout.BLOCK = block
+    folder = encoder_folder("minilm", load_params().encoders["minilm"])
+    minilm = BertEncoder(folder, None, 64, "keras").train()
+    exact, rounded = steps(torch.randint(1000, 20000, (16, 128)), minilm, Rounded(minilm), rounds=7)
+    print(f"MiniLM step, bf16 {rounded:.2f} s, float32 {exact:.2f} s: ratio {exact / rounded:.2f}")
     plain = {name: value for name, value in os.environ.items() if name not in WORKER_ENVIRONMENT} | {"OMP_NUM_THREADS": "1"}
     times = {"plain": [], "tuned": []}
     for _ in range(3):

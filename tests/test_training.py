@@ -382,7 +382,7 @@ def test_a_study_is_one_pool_and_does_without_the_cells_that_it_cannot_train(wor
     with pytest.raises(UserError, match="small: 3 of 6 cells could not be trained"):
         cell.train_study(load_params(), "small", "cpu")
     lines = capsys.readouterr().err.splitlines()
-    assert len([line for line in lines if line.startswith("ag_news-noise0-") and "data/corpus/ag_news/corpus.json: not found" in line]) == 3
+    assert len([line for line in lines if line.startswith("ag_news-noise0-") and "data/noise/ag_news/0.npy: not found" in line]) == 3
     assert sorted(pools[0]) == sorted([("cnn_rand", name) for name in ("base", "ls", "lcm", "ls_matched")] + [("linear", "linear"), ("linear", "linear_window")])
     complete = {"toy-noise0-cnn_rand-ls", "toy-noise0-cnn_rand-lcm", "toy-noise0-linear"}
     assert {path.stem for path in Path("metrics/cells/small").glob("*.json")} == complete

@@ -52,19 +52,17 @@ def cell_config(params: Params, study: str, model: str, arm: str) -> dict:
 @lru_cache(maxsize=1)
 def load_data(corpus: str, noise: int) -> tuple[prepare.Prepared, np.ndarray, np.ndarray]:
     """The prepared corpus, its splits (n_splits, n) and the labels to learn from (n_splits, n). Raises UserError if one is missing."""
+    splits, fit_labels = DATA / "splits" / f"{corpus}.npy", DATA / "noise" / corpus / f"{noise}.npy"
+    made_by = f"dvc repro data/dvc.yaml:corrupt@{corpus}"  # the last stage of the data: makes all three
+    for path in (fit_labels, splits):
+        if not path.exists():
+            raise UserError(f"{path}: not found; make it with `{made_by}`")
     data = prepare.load(DATA / "corpus" / corpus)
-    return (
-        data,
-        _load(DATA / "splits" / f"{corpus}.npy", f"dvc repro data/dvc.yaml:split@{corpus}", data),
-        _load(DATA / "noise" / corpus / f"{noise}.npy", f"dvc repro data/dvc.yaml:corrupt@{corpus}", data),
-    )
+    return data, _load(splits, made_by, data), _load(fit_labels, made_by, data)
 
 
 def _load(path: Path, made_by: str, data: prepare.Prepared) -> np.ndarray:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{path}: not found; make it with `{made_by}`") from None
+    array = np.load(path, allow_pickle=False)
     if array.shape[1] != len(data.labels):
         raise UserError(f"{path}: is for {array.shape[1]} samples, the corpus has {len(data.labels)}; make it again with `{made_by}`")
     return array
