@@ -1,7 +1,7 @@
 """The run store: every finished run under the hash of everything that determines it, outside DVC's outs.
 
-DVC deletes a stage's outs before it runs it again; the store is what lets a killed cell go on where it stopped, what
-brings an alpha tried before back at once, and how results trained elsewhere come home (copy the folder).
+A cell is written as a whole; the store is what lets a killed one go on where it stopped, what brings an alpha tried
+before back at once, and how results trained elsewhere come home (copy the folder).
 """
 
 import hashlib
