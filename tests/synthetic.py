@@ -28,7 +28,7 @@ def config(study: str, model: str, arm: str) -> dict:
     """What `cell_config` would give: the arm's settings, with what an expression changes."""
     group, _, changes = arm.partition(".")
     if group == "linear":
-        return {"linear": {"C": 1.0}}
+        return {"linear": {"C": 1.0, "maxlen": 100, "truncation": "pre"}}
     lcm = {"alpha": 4.0, "label_dim": 4, "stop_epoch": None, "stop_resets_optimizer": False, "detach": False}
     settings = {"epsilon": 0.1} if group == "ls" else lcm
     settings |= {key: json.loads(value) for key, value in (change.split("=") for change in changes.split(",") if change)}

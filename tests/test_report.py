@@ -36,7 +36,7 @@ PAGE = "reports/tiny/index.html"
 
 def expected_config(study, model, arm):
     config = {"train": {"epochs": 20, "lr": 0.001}, "model": {"name": model, "filters": (3, 10, 25)}}
-    return config | ({"lcm": {"alpha": 4.0}} if arm == "lcm" else {})
+    return config | {"lcm": {"lcm": {"alpha": 4.0}}, "linear": {"linear": {"maxlen": 100, "truncation": "post"}}}.get(arm, {})
 
 
 def cell(corpus="20ng", noise=0, model="lstm_rand", arm="ls", splits=3):
@@ -355,6 +355,7 @@ def test_markdown_has_the_tables(tree):
     text = (tree / "reports/tiny/table.md").read_text()
     assert "| model | CE paper | CE ours | LS paper | LS ours | matched LS ours | LCM paper | LCM ours |" in text
     assert "| LSTM-rand | 68.22 ± 3.34 | 72.00 ± 2.00 | 70.15 |" in text
+    assert "first 100 tokens" in text  # as the settings of the linear model say
     for line in text.splitlines():
         if line.startswith("|---"):
             columns = line.count("|")
@@ -411,7 +412,7 @@ SWEPT = {"lcm.alpha=0.5": 0.5, "lcm.alpha=10": 10.0, "lcm.alpha=0.5,stop_epoch=1
 def swept_config(study, model, arm):
     config = {"train": {"epochs": 20, "lr": 0.001}, "model": {"name": model}}
     if arm == "linear":
-        return config
+        return config | expected_config(study, model, arm)
     group, _, changes = arm.partition(".")
     settings = {"lcm": {"alpha": 4.0, "stop_epoch": None}, "ls": {"epsilon": 0.1}}[group]
     return config | {group: settings | {k: json.loads(v) for k, v in (change.split("=") for change in changes.split(",") if changes)}}

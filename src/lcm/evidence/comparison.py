@@ -4,7 +4,7 @@ from lcm.evidence.claims import rival
 from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.results import ARMS, DONE, METHODS, Cell, Grid, compare_cells
 from lcm.evidence.tables import (
-    LINEAR_ROWS, NOTHING, Entry, Table, equivalence, interval, model_name, p_value, percent, points, setting_name, verdict,
+    NOTHING, Entry, Table, equivalence, interval, linear_sees, model_name, p_value, percent, points, setting_name, verdict,
 )  # fmt: skip
 
 READING = [
@@ -68,8 +68,8 @@ def _row(grids: dict[str, Grid], cell: Cell, method: str) -> list[Entry]:
 
 
 def _name(cell: Cell, method: str) -> Entry:
-    if method in LINEAR_ROWS:
-        return LINEAR_ROWS[method][1]
+    if method in ARMS["linear"]:
+        return linear_sees(cell, method)
     settings = cell.settings(method)
     number = next((f"{_SYMBOLS[key]} = {settings[key]:.3g}" for key in ("alpha", "epsilon") if settings.get(key)), "")
     return _SHORT[method], number

@@ -4,7 +4,7 @@ from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.results import DONE, METHODS, NOT_RUN, STALE, Grid, Point, compare_cells, data_differs
 from lcm.evidence.statistics import Paired
 from lcm.evidence.tables import (
-    METHOD_NAMES, changes, equivalence, method_name, model_name, points, setting_name, strengths, variation_name, verdict,
+    METHOD_NAMES, changes, equivalence, linear_sees, method_name, model_name, points, setting_name, strengths, variation_name, verdict,
 )  # fmt: skip
 
 _AGAINST = {"base": "cross-entropy", "ls_matched": "label smoothing of the same strength"}
@@ -146,7 +146,7 @@ def _linear(grid: Grid) -> str:
         ]
         part = f"{100 * whole.mean:.1f} % on {setting_name(corpus, noise)}"
         if window:
-            part += f" ({100 * window.mean:.1f} % on exactly the tokens the networks read)"
+            part += f" ({100 * window.mean:.1f} % on the {linear_sees(cell, 'linear_window')})"
         if networks:
             best, name = max(networks)
             part += f", the best network {100 * best:.1f} % ({name})"

@@ -29,10 +29,7 @@ SETTINGS = {  # of a variation, in words
 EQUIVALENCE = 0.005  # half a point either way is nothing, with differences of 0.5 to 4 points in the paper
 # Which differences are tested: the paper's claim, its control, the paper's second claim, and what smoothing alone gives.
 COMPARISONS = (("lcm", "base"), ("lcm", "ls_matched"), ("lcm", "ls"), ("ls_matched", "base"))
-LINEAR_ROWS = {  # what the two linear methods see
-    "linear": ("TF-IDF + LinearSVC", "whole document"),
-    "linear_window": ("TF-IDF + LinearSVC", "only the networks' tokens"),
-}
+LINEAR = "TF-IDF + LinearSVC"
 NOTHING = "–"
 
 Entry = str | tuple[str, str]  # a table entry, or (entry, small print under it)
@@ -61,6 +58,12 @@ def model_name(model: str) -> str:
 def method_name(cell: Cell, method: str) -> str:
     """'LCM', or for a variation 'LCM, α = 0.5, until epoch 10'."""
     return variation_name(cell) if cell.varied else METHOD_NAMES.get(method, method)
+
+
+def linear_sees(cell: Cell, method: str) -> str:
+    """'whole document' or 'last 100 tokens', as the LSTM and the CNN."""
+    settings = cell.planned | cell.settings(method)
+    return "whole document" if method == "linear" else f"{'last' if settings['truncation'] == 'pre' else 'first'} {settings['maxlen']} tokens"
 
 
 def variation_name(cell: Cell) -> str:
@@ -171,7 +174,7 @@ def accuracy_table(grid: Grid) -> Table:
             cell = grid.cell(corpus, noise, "linear", method)
             if cell:
                 base = columns.index(("CE", "ours"))
-                row = [LINEAR_ROWS[method], *[NOTHING] * (len(columns) - 2)]
+                row = [(LINEAR, linear_sees(cell, method)), *[NOTHING] * (len(columns) - 2)]
                 rows.append([*row[:base], ours(cell, method), *row[base + 1 :], finished(grid, corpus, noise, "linear", (method,))])
         small = " · ".join(filter(None, [edition(grid, corpus, noise), strengths(grid, corpus, noise)]))
         groups.append(((setting_name(corpus, noise), small), rows))
@@ -319,7 +322,8 @@ def calibration_table(grid: Grid) -> Table:
         rows: list[list[Entry]] = []
         for cell in (c for c in grid.cells if (c.corpus, c.noise) == (corpus, noise) and c.state == DONE):
             for method in cell.methods:
-                name = LINEAR_ROWS.get(method, (model_name(cell.model), method_name(cell, method)))
+                linear = method in ARMS["linear"]
+                name = (LINEAR, linear_sees(cell, method)) if linear else (model_name(cell.model), method_name(cell, method))
                 best = cell.summary(method, "best_epoch", "run")
                 row: list[Entry] = [name, ours(cell, method, "macro_f1")]
                 row += [ours(cell, method, metric, show) for metric, show in (("nll", _plain), ("ece", percent), ("brier", _plain))]
