@@ -270,12 +270,13 @@ class Study(Group):
     text_forms: Grid | None = None  # the same on other corpora, where not every model of `text` is wanted
     vectors: Grid | None = None  # models that start from word vectors
     bert: Grid | None = None  # models that read wordpieces
+    bert_noise: Grid | None = None  # with wrong labels, where fewer methods are trained
     bert_zh: Grid | None = None  # the same for Chinese, where the encoder is another one
     images: Grid | None = None
     variations: Variations | None = None
 
     def grids(self) -> dict[str, Grid]:
-        grids = {name: getattr(self, name) for name in ("text", "text_forms", "vectors", "bert", "bert_zh", "images", "variations")}
+        grids = {name: getattr(self, name) for name in ("text", "text_forms", "vectors", "bert", "bert_noise", "bert_zh", "images", "variations")}
         return {name: grid for name, grid in grids.items() if grid}
 
 
