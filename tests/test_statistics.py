@@ -58,17 +58,17 @@ def test_sign_and_counts_follow_a_minus_b():
 
 def test_rounding_noise_is_a_tie_and_equal_differences_have_no_spread():
     test = paired([0.3, 0.72, 0.52], [0.1 + 0.2, 0.72, 0.52], 0.3, 0.7)
-    assert (test.mean, test.ties, test.p_corrected) == (0.0, 3, 1.0)
+    assert (test.mean, test.ties, test.std) == (0.0, 3, 0.0)
     test = paired([0.72, 0.52, 0.33], [0.71, 0.51, 0.32], 0.3, 0.7)
-    assert test.std == 0.0
-    assert test.p_corrected == 0.0
-    assert test.ci95 == pytest.approx((0.01, 0.01))
+    assert (test.std, test.p_corrected, test.p_plain, test.ci95, test.ci90) == (0.0, None, None, None, None)
+    assert test.p_wilcoxon == 0.25  # of 2^3 signs two are as extreme
+    assert equivalent(test, 0.5) is None
 
 
 def test_all_differences_zero():
     test = paired([0.5] * 4, [0.5] * 4, 0.3, 0.7)
-    assert (test.p_corrected, test.p_plain, test.p_wilcoxon) == (1.0, 1.0, 1.0)
-    assert (test.ci95, test.ties) == ((0.0, 0.0), 4)
+    assert (test.p_corrected, test.p_plain, test.p_wilcoxon) == (None, None, 1.0)
+    assert (test.ci95, test.ties) == (None, 4)
 
 
 def test_one_split_has_no_spread_and_no_interval():

@@ -50,7 +50,7 @@ def mean_difference(a: Sequence[float], b: Sequence[float], ratio_a: float, rati
     """mean(a) - mean(b) of differences measured on two corpora, whose splits have nothing to do with each other.
 
     Welch's t-test with the variance of each mean widened as in the corrected resampled t-test: s^2 (1/n + n_test/n_train).
-    ratio_a, ratio_b: n_test / n_train of each corpus. None with fewer than two splits on a side.
+    ratio_a, ratio_b: n_test / n_train of each corpus. None with fewer than two splits on a side; no interval where neither side varies.
     """
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if min(a.size, b.size) < 2:
@@ -59,7 +59,7 @@ def mean_difference(a: Sequence[float], b: Sequence[float], ratio_a: float, rati
     value, variance = float(a.mean() - b.mean()), sum(parts)
     n = min(a.size, b.size)
     if variance == 0:
-        return Contrast(value, (value, value), 1.0 if value == 0 else 0.0, n)
+        return Contrast(value, None, None, n)
     df = variance**2 / (parts[0] ** 2 / (a.size - 1) + parts[1] ** 2 / (b.size - 1))
     half = float(stats.t.ppf(0.975, df)) * math.sqrt(variance)
     return Contrast(value, (value - half, value + half), float(2 * stats.t.sf(abs(value) / math.sqrt(variance), df)), n)

@@ -54,7 +54,7 @@ def _points(value: float) -> str:
 
 def _interval(test: Paired) -> str:
     if test.ci95 is None:
-        return "n = 1, so no interval"
+        return "n = 1, so no interval" if test.n == 1 else f"the same on all {test.n} splits, so no interval"
     return f"95 % CI {points(test.ci95[0])} to {points(test.ci95[1])}, n = {test.n}"
 
 

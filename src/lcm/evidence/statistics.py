@@ -20,7 +20,9 @@ class Paired:
 
     `std` is the sample standard deviation of the differences (ddof = 1). `ci90`, `ci95` and `p_corrected` come from the
     corrected resampled t-test, `p_plain` from the plain paired t-test, `p_wilcoxon` from the signed-rank test; all
-    two-sided. With n = 1 nothing is known about the spread: `std`, both intervals and all p-values are None.
+    two-sided. With n = 1 nothing is known about the spread: `std`, both intervals and all p-values are None. Where every
+    split has the same difference (accuracies are counts: a few splits can agree by chance) `std` is 0, and an interval
+    of no width or a p-value of 0 or 1 would claim to know what the t-tests cannot: theirs are None too.
     `wins`, `ties`, `losses` count the splits on which a is above, equal to or below b.
     """
 
@@ -58,7 +60,10 @@ def paired(a: Sequence[float], b: Sequence[float], test_share: float, train_shar
     if n == 1:
         return Paired(n, mean, None, None, None, None, None, None, wins, ties, losses)
 
-    std = float(d.std(ddof=1)) if np.ptp(d) > 0 else 0.0
+    p_wilcoxon = float(stats.wilcoxon(d).pvalue) if wins + losses else 1.0
+    if np.ptp(d) == 0:
+        return Paired(n, mean, 0.0, None, None, None, None, p_wilcoxon, wins, ties, losses)
+    std = float(d.std(ddof=1))
     error = std * math.sqrt(1 / n + test_share / train_share)
 
     def interval(level: float) -> tuple[float, float]:
@@ -68,22 +73,19 @@ def paired(a: Sequence[float], b: Sequence[float], test_share: float, train_shar
     return Paired(
         n=n, mean=mean, std=std, ci90=interval(0.90), ci95=interval(0.95),
         p_corrected=_p_of_t(mean, error, n - 1), p_plain=_p_of_t(mean, std / math.sqrt(n), n - 1),
-        p_wilcoxon=float(stats.wilcoxon(d).pvalue) if wins + losses else 1.0,
-        wins=wins, ties=ties, losses=losses,
+        p_wilcoxon=p_wilcoxon, wins=wins, ties=ties, losses=losses,
     )  # fmt: skip
 
 
 def equivalent(test: Paired, margin: float) -> bool | None:
     """Whether the two methods are the same for all that matters: the whole 90 % interval lies within ± margin.
 
-    Two one-sided tests at 5 % each (Schuirmann 1987). margin: in the unit of the scores. None with n = 1.
+    Two one-sided tests at 5 % each (Schuirmann 1987). margin: in the unit of the scores. None without an interval.
     """
     return None if test.ci90 is None else -margin <= test.ci90[0] and test.ci90[1] <= margin
 
 
 def _p_of_t(mean: float, error: float, df: int) -> float:
-    if error == 0:  # the same difference on every split: no doubt about its sign, or no difference at all
-        return 1.0 if mean == 0 else 0.0
     return float(2 * stats.t.sf(abs(mean) / error, df))
 
 

@@ -200,7 +200,7 @@ def differences_table(grid: Grid) -> Table:
         rows: list[list[Entry]] = []
         for (corpus, noise, model), test in tests:
             row: list[Entry] = [(model_name(model), setting_name(corpus, noise)), (verdict(test), equivalence(test)), points(test.mean)]
-            if test.n > 1:
+            if test.ci95 is not None:
                 row += [(interval(test.ci95), interval(test.ci90)), (p_value(test.p_corrected), p_value(next(adjusted)))]
                 row += [(p_value(test.p_plain), p_value(test.p_wilcoxon))]
             else:
@@ -308,7 +308,7 @@ def labels_table(grid: Grid) -> Table:
 def _tested(test: Paired | None) -> Entry:
     if test is None:
         return NOTHING
-    return points(test.mean), f"{interval(test.ci95)}\n{p_value(test.p_corrected, 'p')}" if test.n > 1 else "no interval"
+    return points(test.mean), f"{interval(test.ci95)}\n{p_value(test.p_corrected, 'p')}" if test.ci95 is not None else "no interval"
 
 
 def calibration_table(grid: Grid) -> Table:
