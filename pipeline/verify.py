@@ -1,5 +1,8 @@
 """Train a cell again and print every run beside its recorded number. Changes no file; not a stage.
 
+The same CPU type gives the same bits. Another one, or a GPU, rounds otherwise, and an LSTM's run then ends a point or two
+elsewhere, as from another seed: there compare means over splits.
+
     python pipeline/verify.py benchmark 20ng 0 lstm_rand lcm --splits 1
 """
 
@@ -48,6 +51,7 @@ def main() -> None:
         before, after = (100 * record["test"]["accuracy"] for record in (old, new))
         devices = old["device"] if old["device"] == new["device"] else f"{old['device']}, {new['device']}"
         print(f"{job['method']:<14}{job['split']:>6}{before:>10.2f}{after:>8.2f}{after - before:>+12.2f}   {devices}")
+    print("The same CPU type gives the same bits. Where another was used (other vector instructions), single runs differ as from another seed.")
 
 
 if __name__ == "__main__":

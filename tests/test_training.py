@@ -235,7 +235,7 @@ def test_verify_trains_a_cell_again_and_changes_nothing(workplace):
     shown = [line.split()[:5] for line in verify("--splits", "1").stdout.splitlines()]
     true = 100 * content["methods"]["base"]["runs"][0]["test"]["accuracy"] + 25
     assert ["base", "0", f"{true - 25:.2f}", f"{true:.2f}", "+25.00"] in shown
-    assert [line[4] for line in shown if line[0] == "ls"] == ["+0.00"] and len(shown) == 3
+    assert [line[4] for line in shown if line[0] == "ls"] == ["+0.00"] and len(shown) == 4
     assert {file: file.read_bytes() for file in sorted(Path().rglob("*")) if file.is_file()} == held
     content["methods"]["ls"]["runs"][1]["key"] = "of another epsilon"
     path.write_text(json.dumps(content))
@@ -426,7 +426,7 @@ def test_workers_have_one_thread_each():
     records = []
     job = {"key": "t", "arm": "ls", "device": "cpu", "epochs": 1, "params": {"execution": {"precision": "bf16"}}}
     cell.pool.run_jobs(report_threads, [job], 1, "cpu", "threads", records.append)
-    assert records[0]["threads"] == [1, "1"] and records[0]["device"] == f"cpu ({platform.machine()}, bf16)"
+    assert records[0]["threads"] == [1, "1"] and records[0]["device"] == f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, bf16)"
 
 
 def report_threads(job):

@@ -165,13 +165,17 @@ def do_job(work: Callable[..., list[dict]], job: dict, *data) -> list[dict]:
 
 
 def _device_name(job: dict) -> str:
-    """Device and the precision of its products (on a CPU float32, unless it says bf16): the provenance of a run's numbers."""
+    """Device and the precision of its products (on a CPU float32, unless it says bf16): the provenance of a run's numbers.
+
+    Of a CPU also the instructions that PyTorch uses there: AVX2 and AVX512 add in another order, and after thousands of steps
+    an LSTM ends a point or two elsewhere, as from another seed.
+    """
     import torch
 
     precision = job["params"]["execution"]["precision"]
     if job["device"] == "cuda":
         return f"{torch.cuda.get_device_name()} ({precision})"
-    return f"cpu ({platform.machine()}{', bf16' if precision == 'bf16' else ''})"
+    return f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()}{', bf16' if precision == 'bf16' else ''})"
 
 
 def _rounded(value):
