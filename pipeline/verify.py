@@ -25,9 +25,11 @@ def main() -> None:
     parser.add_argument("arm", help="ls, lcm, linear, or lcm.alpha=2")
     parser.add_argument("--splits", type=int, help="only so many, from the first on")
     arguments = parser.parse_args()
+    if arguments.splits is not None and arguments.splits < 1:
+        parser.error("--splits: expected 1 or more")
     place = (arguments.study, arguments.corpus, arguments.noise, arguments.model, arguments.arm)
     params = load_params()
-    if place not in [(arguments.study, *each) for each in (cell.study_cells(params, arguments.study) if arguments.study in params.studies else [])]:
+    if arguments.study not in params.studies or place[1:] not in cell.study_cells(params, arguments.study):
         raise UserError(f"{' '.join(map(str, place))}: is no cell of params.yaml; `dvc stage list --name-only` shows them")
     with TemporaryDirectory() as folder:  # an empty run store: nothing trained before counts
         os.environ["LCM_RUN_STORE"] = folder
