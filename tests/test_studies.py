@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lcm.evidence.results import read_grid
-from lcm.params import load_params
+from lcm.evidence.results import GRIDS, read_grid
+from lcm.params import Study, load_params
 from lcm.training.cell import cell_config
 
 ROOT = Path(__file__).parent.parent
@@ -94,3 +94,9 @@ def test_a_study_reaches_back_to_the_originals(stages):
             for corpus in part["corpora"] if isinstance(part, dict) and "corpora" in part else []:
                 assert f"data/dvc.yaml:fetch@{corpus}" in upstream, (study, corpus)
     assert "data/dvc.yaml:fetch_text@glove" in {stage.addressing for stage in networkx.descendants(graph, stages["benchmark"])}
+
+
+def test_the_report_knows_every_grid_of_the_schema():
+    """It has a list of its own: evidence reads files and imports nothing of what trains."""
+    everything = Study.model_construct(**dict.fromkeys(Study.model_fields, "a grid"))
+    assert tuple(everything.grids()) == GRIDS

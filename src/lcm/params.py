@@ -260,9 +260,6 @@ class Variations(Grid):
     arms: list[str]
 
 
-GRIDS = ("text", "text_forms", "vectors", "bert", "bert_noise", "bert_zh", "images", "variations")  # of a study, in the order of its tables
-
-
 class Study(Group):
     """A table or figure of the paper. Each grid is a DVC stage, for what its cells depend on differs (dvc.yaml)."""
 
@@ -279,7 +276,7 @@ class Study(Group):
     variations: Variations | None = None
 
     def grids(self) -> dict[str, Grid]:
-        grids = {name: getattr(self, name) for name in GRIDS}
+        grids = {name: getattr(self, name) for name in ("text", "text_forms", "vectors", "bert", "bert_noise", "bert_zh", "images", "variations")}
         return {name: grid for name, grid in grids.items() if grid}
 
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from lcm.errors import UserError
 from lcm.evidence.statistics import Paired, paired
-from lcm.params import GRIDS
 
 ARMS = {"ls": ("base", "ls"), "lcm": ("ls_matched", "lcm"), "linear": ("linear", "linear_window")}
+GRIDS = ("text", "text_forms", "vectors", "bert", "bert_noise", "bert_zh", "images", "variations")  # of a study, in the order of its tables
 METHODS = ("base", "ls", "ls_matched", "lcm")
 DONE, NOT_RUN, STALE = "done", "not run", "stale"
 
