@@ -5,23 +5,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from lcm.errors import UserError
+from lcm.schema import Count, Group, NotNegative, Percent, Positive, Share, Side
 
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Side = Literal["pre", "post"]
-Percent = Annotated[int, Field(ge=0, lt=100)]
 ARM = re.compile(r"(ls|lcm)(\.\w+=[\w.+-]+(,\w+=[\w.+-]+)*)?")  # these characters are at home in file names, shells and DVC's targets
-
-
-class Group(BaseModel):
-    """A group of parameters: unknown keys are refused, `"4"` is not a number, `true` is not 1."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 Column = str | Annotated[int, Field(ge=0)]
