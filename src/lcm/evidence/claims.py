@@ -6,8 +6,8 @@ from collections.abc import Callable
 from lcm.evidence import label_space
 from lcm.evidence.contrasts import Contrast, mean_difference, of_paired, std_ratio
 from lcm.evidence.paper import paper_accuracy
-from lcm.evidence.results import DONE, Cell, Grid, compare_cells, data_differs, true_mass
-from lcm.evidence.statistics import equivalent, paired
+from lcm.evidence.results import DONE, Cell, Grid, by_seed, compare_cells, data_differs, true_mass
+from lcm.evidence.statistics import equivalent, paired, widening
 from lcm.evidence.tables import EQUIVALENCE, METHOD_NAMES, model_name, points, setting_name
 from lcm.evidence.verdicts import (
     AGAINST, EQUAL, FOR, NOT_MEASURED, NOT_SUPPORTED, OPEN, SUPPORTED, UNDECIDED, Claim, Comparison, cosine, times,
@@ -75,8 +75,7 @@ def _test(cell: Cell, a: dict[int, float], b: dict[int, float] | float = 0.0, pa
     splits = sorted(a.keys() & other.keys())
     if not splits:
         return None
-    sizes = cell.record["sizes"]
-    return of_paired(paired([a[s] for s in splits], [other[s] for s in splits], sizes[part], sizes["train"]))
+    return of_paired(paired(by_seed(a), by_seed(other), widening(cell.record["sizes"], part)))
 
 
 def _printed(cell: Cell, other: str) -> float | None:
@@ -123,8 +122,7 @@ def _steadier(grids: dict[str, Grid]) -> Claim:
         if base is None:
             continue
         a, b = cell.scores("lcm", "accuracy"), base.scores("base", "accuracy")
-        splits = sorted(a.keys() & b.keys())
-        ratio = std_ratio([a[s] for s in splits], [b[s] for s in splits])
+        ratio = std_ratio(by_seed(a), by_seed(b))
         if ratio is None:
             continue
         printed = [paper_accuracy(cell.corpus, cell.noise, cell.model, method) for method in ("lcm", "base")]
@@ -145,8 +143,8 @@ def _confused(grids: dict[str, Grid]) -> Claim:
         easy = cells.get((f"{corpus.removesuffix('-h')}-e", model))
         if not corpus.endswith("-h") or easy is None:
             continue
-        gains = [list(_gains(grids, cell, "base").values()) for cell in (hard, easy)]
-        ratios = [cell.record["sizes"]["test"] / cell.record["sizes"]["train"] for cell in (hard, easy)]
+        gains = [by_seed(_gains(grids, cell, "base")) for cell in (hard, easy)]
+        ratios = [widening(cell.record["sizes"]) for cell in (hard, easy)]
         contrast = mean_difference(*gains, *ratios)
         if contrast:
             printed = [_printed(cell, "base") for cell in (hard, easy)]

@@ -59,7 +59,7 @@ def _row(grids: dict[str, Grid], cell: Cell, method: str) -> list[Entry]:
     entry: Entry = NOTHING
     if test:
         word = {"better": "LCM better", "worse": "LCM worse"}.get(verdict(test), equivalence(test) or "undecided")
-        p = f",\n{p_value(test.p_corrected, 'p')}" if test.p_corrected is not None else ""
+        p = f",\n{p_value(test.p, 'p')}" if test.p is not None else ""
         entry = (points(test.mean), f"{interval(test.ci95)}\n{word}{p}")
     mean: Entry = _stacked(percent(summary))
     if failed:

@@ -1,65 +1,87 @@
 """Comparisons that are no paired mean difference: of spreads, and of the gains on two corpora."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from lcm.evidence.statistics import Paired
+from lcm.evidence import statistics
+from lcm.evidence.statistics import Paired, Scores
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """An estimate with its two-sided 95 % interval and p-value; n is the number of splits (of the smaller side)."""
+    """An estimate with its two-sided 95 % interval and p-value.
+
+    n: splits (of the smaller side). runs: pairs of runs, likewise. test: the paired test that it is, or None.
+    """
 
     value: float
     ci95: tuple[float, float] | None
     p: float | None
     n: int
+    runs: int
+    test: Paired | None = None
 
 
 def of_paired(test: Paired) -> Contrast:
-    """The corrected resampled t-test as a contrast."""
-    return Contrast(test.mean, test.ci95, test.p_corrected, test.n)
+    """The corrected test as a contrast."""
+    return Contrast(test.mean, test.ci95, test.p, test.n, test.runs, test)
 
 
-def std_ratio(a: Sequence[float], b: Sequence[float]) -> Contrast | None:
-    """std(a) / std(b) of paired scores, shape (n,), by the test of Pitman and Morgan.
+def std_ratio(a: Scores, b: Scores) -> Contrast | None:
+    """std(a) / std(b) over the runs that both have, by the test of Pitman and Morgan.
 
-    Biometrika 31 (1939): equal variances mean that a + b and a - b are uncorrelated. The interval inverts the test. Assumes
+    Biometrika 31 (1939): equal variances mean that a + b and a - b are uncorrelated. The interval inverts the test.
+    Assumes
     normal scores and splits that are independent, which overlapping ones are not: at n = 5 to 10 a weak instrument.
+    Seeds of one split are alike: N runs count as N / (1 + (K - 1) r_sum r_difference), where r are the shares of the
+    variance of a + b and a - b that lie between splits and K is the harmonic mean of the numbers of seeds (K = 1: N).
     None with fewer than three splits or where one side does not vary at all.
     """
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if a.shape != b.shape or a.ndim != 1:
-        raise ValueError(f"paired scores must be two equally long lists, not shapes {a.shape} and {b.shape}")
-    n = a.size
-    if n < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+    common = sorted(a.keys() & b.keys())
+    x, y = (np.array([scores[key] for key in common], dtype=float) for scores in (a, b))
+    n_splits = len({split for split, _ in common})
+    if n_splits < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
-    f = float(a.var(ddof=1) / b.var(ddof=1))
-    unshared = max(1 - float(np.corrcoef(a, b)[0, 1]) ** 2, 1e-12)
+    seeds = statistics.table(dict.fromkeys(common, 0.0))
+    k = 1 / np.mean(1 / (~np.isnan(seeds)).sum(1))
+    shares = [_between_share({key: a[key] + sign * b[key] for key in common}) for sign in (1, -1)]
+    n = max(len(common) / (1 + (k - 1) * shares[0] * shares[1]), n_splits)
+    f = float(x.var(ddof=1) / y.var(ddof=1))
+    unshared = max(1 - float(np.corrcoef(x, y)[0, 1]) ** 2, 1e-12)
     t = (f - 1) * math.sqrt(n - 2) / (2 * math.sqrt(f * unshared))
-    k = 1 + 2 * unshared * float(stats.t.ppf(0.975, n - 2)) ** 2 / (n - 2)
-    half = math.sqrt(k * k - 1)
-    return Contrast(math.sqrt(f), (math.sqrt(f * (k - half)), math.sqrt(f * (k + half))), float(2 * stats.t.sf(abs(t), n - 2)), n)
+    width = 1 + 2 * unshared * float(stats.t.ppf(0.975, n - 2)) ** 2 / (n - 2)
+    half = math.sqrt(width * width - 1)
+    ci95 = math.sqrt(f * (width - half)), math.sqrt(f * (width + half))
+    return Contrast(math.sqrt(f), ci95, float(2 * stats.t.sf(abs(t), n - 2)), n_splits, len(common))
 
 
-def mean_difference(a: Sequence[float], b: Sequence[float], ratio_a: float, ratio_b: float) -> Contrast | None:
+def _between_share(scores: Scores) -> float:
+    found = statistics.components(statistics.table(scores), 0.0)
+    total = float(found["between"] + found["within"])
+    return float(found["between"]) / total if total else 1.0
+
+
+def mean_difference(a: Scores, b: Scores, widening_a: float, widening_b: float) -> Contrast | None:
     """mean(a) - mean(b) of differences measured on two corpora, whose splits have nothing to do with each other.
 
-    Welch's t-test with the variance of each mean widened as in the corrected resampled t-test: s^2 (1/n + n_test/n_train).
-    ratio_a, ratio_b: n_test / n_train of each corpus. None with fewer than two splits on a side; no interval where neither side varies.
+    Welch's t-test with the variance of each mean as in `statistics.components`.
+    None with fewer than two splits on a side; no interval where neither side varies.
     """
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if min(a.size, b.size) < 2:
+    tables = [statistics.table(scores) if scores else np.empty((0, 1)) for scores in (a, b)]
+    if min(map(len, tables)) < 2:
         return None
-    parts = [float(x.var(ddof=1)) * (1 / x.size + ratio) for x, ratio in ((a, ratio_a), (b, ratio_b))]
-    value, variance = float(a.mean() - b.mean()), sum(parts)
-    n = min(a.size, b.size)
+    sides = [
+        statistics.components(each, widening) for each, widening in zip(tables, (widening_a, widening_b), strict=True)
+    ]
+    value = float(sides[0]["mean"] - sides[1]["mean"])
+    variance = float(sides[0]["variance"] + sides[1]["variance"])
+    n, runs = min(map(len, tables)), min(len(a), len(b))
     if variance == 0:
-        return Contrast(value, None, None, n)
-    df = variance**2 / (parts[0] ** 2 / (a.size - 1) + parts[1] ** 2 / (b.size - 1))
-    half = float(stats.t.ppf(0.975, df)) * math.sqrt(variance)
-    return Contrast(value, (value - half, value + half), float(2 * stats.t.sf(abs(value) / math.sqrt(variance), df)), n)
+        return Contrast(value, None, None, n, runs)
+    df = variance**2 / float(sum(side["variance"] ** 2 / side["df"] for side in sides))
+    error = math.sqrt(variance)
+    ci95 = statistics.interval(value, error, df, 0.95)
+    return Contrast(value, ci95, statistics.p_value(value, error, df), n, runs)

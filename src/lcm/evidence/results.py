@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lcm.errors import UserError
-from lcm.evidence.statistics import Paired, paired
+from lcm.evidence.statistics import Paired, paired, widening
 
 ARMS = {"ls": ("base", "ls"), "lcm": ("ls_matched", "lcm"), "linear": ("linear", "linear_window")}
 GRIDS = ("text", "text_forms", "vectors", "bert", "bert_noise", "bert_zh", "images", "variations")  # of a study, in the order of its tables
@@ -208,8 +208,12 @@ def compare_cells(a: Cell, method: str, b: Cell, other: str) -> Paired | None:
     splits = sorted(of_a.keys() & of_b.keys())
     if not splits:
         return None
-    sizes = a.record["sizes"]
-    return paired([of_a[s] for s in splits], [of_b[s] for s in splits], sizes["test"], sizes["train"])
+    return paired(by_seed(of_a), by_seed(of_b), widening(a.record["sizes"]))
+
+
+def by_seed(scores: dict[int, float]) -> dict[tuple[int, int], float]:
+    """Split -> score as (split, seed) -> score; these cells have one seed a split."""
+    return {(split, 0): score for split, score in scores.items()}
 
 
 def data_differs(a: Cell, b: Cell) -> str:

@@ -189,20 +189,20 @@ def accuracy_table(grid: Grid) -> Table:
 def differences_table(grid: Grid) -> Table:
     """Rows: (setting, model). One group per comparison, which is also the family of Holm's correction."""
     columns: list[Entry] = [
-        "cell", "verdict", "difference", ("95 % CI", "90 % CI"), ("p", "corrected t\nHolm"), ("p", "the paper's plain t\nWilcoxon"),
+        "cell", "verdict", "difference", ("95 % CI", "90 % CI"), ("p", "corrected t\nHolm"), ("p", "the paper's plain t"),
         ("splits", "won/tied/lost"), "n",
     ]  # fmt: skip
     groups = []
     for method, other in COMPARISONS:
         tests = [(key, test) for key in grid.triples() if (test := grid.compare(*key, method, other))]
-        raw = [test.p_corrected for _, test in tests if test.p_corrected is not None]
+        raw = [test.p for _, test in tests if test.p is not None]
         adjusted = iter(holm(raw))
         rows: list[list[Entry]] = []
         for (corpus, noise, model), test in tests:
             row: list[Entry] = [(model_name(model), setting_name(corpus, noise)), (verdict(test), equivalence(test)), points(test.mean)]
             if test.ci95 is not None:
-                row += [(interval(test.ci95), interval(test.ci90)), (p_value(test.p_corrected), p_value(next(adjusted)))]
-                row += [(p_value(test.p_plain), p_value(test.p_wilcoxon))]
+                row += [(interval(test.ci95), interval(test.ci90)), (p_value(test.p), p_value(next(adjusted)))]
+                row += [p_value(test.p_plain)]
             else:
                 row += [interval(None), NOTHING, NOTHING]
             rows.append([*row, f"{test.wins}/{test.ties}/{test.losses}", str(test.n)])
@@ -308,7 +308,7 @@ def labels_table(grid: Grid) -> Table:
 def _tested(test: Paired | None) -> Entry:
     if test is None:
         return NOTHING
-    return points(test.mean), f"{interval(test.ci95)}\n{p_value(test.p_corrected, 'p')}" if test.ci95 is not None else "no interval"
+    return points(test.mean), f"{interval(test.ci95)}\n{p_value(test.p, 'p')}" if test.ci95 is not None else "no interval"
 
 
 def calibration_table(grid: Grid) -> Table:
