@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from test_training import N_LABELS, ROOT, cell_path, load, numbers, params, toy, without_time, workplace  # noqa: F401
+from runs import N_LABELS, ROOT, bert_folder, cell_path, load, numbers, toy, without_time
 from torch import nn
 
 from lcm.models import dropout
@@ -44,7 +44,7 @@ def runs_of(model, n_runs=3):
     return [RunData(inputs, split, labels, labels, N_LABELS, np.array([0, 0, 1, 1])) for split in make_splits(labels, n_runs, 0.3, 0.1)]
 
 
-def settings_of(params, tmp_path, model, **changes):  # noqa: F811
+def settings_of(params, tmp_path, model, **changes):
     checked = load(params, tmp_path)
     small = {"maxlen": 12} if model != "image_cnn" else {"channels": [3, 4], "hidden": 8}
     return checked, checked.models[model].model_copy(update=small | changes)
@@ -71,17 +71,9 @@ def methods_of(checked):
     }
 
 
-def bert_folder(tmp_path, kind):
-    """A configuration with dropout on states and on attention's weights."""
-    dropout = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
-    sizes = {"vocab_size": 40, "embedding_size": 16, "max_position_embeddings": 16}
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind, **sizes, **dropout}))
-    return tmp_path
-
-
 @pytest.mark.parametrize("kind", ["smoothing", "lcm"])
 @pytest.mark.parametrize("architecture", ["bert", "albert"])
-def test_a_fleet_of_berts_equals_its_runs_trained_alone(params, tmp_path, architecture, kind):  # noqa: F811
+def test_a_fleet_of_berts_equals_its_runs_trained_alone(params, tmp_path, architecture, kind):
     """Dropout included; alone the columns that are pads in a whole batch are left out, in a fleet they are not."""
     checked = load(params, tmp_path)
     settings = checked.models["bert_tiny"].model_copy(update={"random": RandomBert(layers=2, hidden=64), "hidden": 8})
@@ -96,7 +88,7 @@ def test_a_fleet_of_berts_equals_its_runs_trained_alone(params, tmp_path, archit
 
 @pytest.mark.parametrize("model", ["lstm_rand", "cnn_rand", "image_cnn"])
 @pytest.mark.parametrize("kind", ["smoothing", "lcm", "stopping"])
-def test_a_fleet_equals_its_runs_trained_alone(params, tmp_path, model, kind):  # noqa: F811
+def test_a_fleet_equals_its_runs_trained_alone(params, tmp_path, model, kind):
     checked, settings = settings_of(params, tmp_path, model)
     data, methods, seeds = runs_of(model), methods_of(checked)[kind], [0, 1, 7]
     together = train_runs(data, settings, checked.train, methods, seeds, "cpu")
@@ -108,7 +100,7 @@ def test_a_fleet_equals_its_runs_trained_alone(params, tmp_path, model, kind):  
 
 @pytest.mark.parametrize("n_runs", [1, 2])
 @pytest.mark.parametrize("model", ["lstm_rand", "cnn_rand", "image_cnn", "bert"])
-def test_bf16_rounds_the_predictors_products_and_nothing_else(params, tmp_path, model, n_runs):  # noqa: F811
+def test_bf16_rounds_the_predictors_products_and_nothing_else(params, tmp_path, model, n_runs):
     """The losses differ, by bf16's rounding at the most; weights, target distributions and losses stay in float32."""
     if model == "bert":
         checked = load(params, tmp_path)
@@ -133,7 +125,7 @@ def test_bf16_rounds_the_predictors_products_and_nothing_else(params, tmp_path, 
         assert loss != expected and loss == pytest.approx(expected, rel=0.02)
 
 
-def test_masked_lstms_and_vocabularies_of_their_own(params, tmp_path):  # noqa: F811
+def test_masked_lstms_and_vocabularies_of_their_own(params, tmp_path):
     """Pads are skipped in a fleet too, and runs may read different ids for the same documents."""
     checked, settings = settings_of(params, tmp_path, "lstm_rand", mask=True)
     data = []
@@ -146,7 +138,7 @@ def test_masked_lstms_and_vocabularies_of_their_own(params, tmp_path):  # noqa: 
 
 
 @pytest.mark.parametrize("kind", ["smoothing", "lcm"])
-def test_a_run_that_diverges_says_so_and_leaves_the_others_alone(params, tmp_path, monkeypatch, kind):  # noqa: F811
+def test_a_run_that_diverges_says_so_and_leaves_the_others_alone(params, tmp_path, monkeypatch, kind):
     checked, settings = settings_of(params, tmp_path, "lstm_rand")
     data, methods = runs_of("lstm_rand"), methods_of(checked)[kind]
     healthy = train_runs(data, settings, checked.train, methods, [0, 1, 2], "cpu")
@@ -165,7 +157,7 @@ def test_a_run_that_diverges_says_so_and_leaves_the_others_alone(params, tmp_pat
     assert [without_time(found[r]) for r in (0, 2)] == [without_time(healthy[r]) for r in (0, 2)]
 
 
-def test_the_jobs_of_a_cell_gather_to_fleets(workplace, params):  # noqa: F811
+def test_the_jobs_of_a_cell_gather_to_fleets(workplace, params):
     """Smoothing of any strength trains together, LCM apart; on a CPU every run is alone unless execution.fleet says otherwise."""
     for size, arm, device, sizes in [
         (0, "ls", "cpu", [1, 1, 1, 1]), (0, "ls", "cuda", [4]), (0, "lcm", "cuda", [2, 2]), (3, "ls", "cpu", [3, 1]), (1, "ls", "cuda", [1, 1, 1, 1]),
@@ -179,7 +171,7 @@ def test_the_jobs_of_a_cell_gather_to_fleets(workplace, params):  # noqa: F811
         assert_alike(record, cell.run_job(job)[0])
 
 
-def test_out_of_memory_halves_the_fleet(params, tmp_path, monkeypatch, capsys):  # noqa: F811
+def test_out_of_memory_halves_the_fleet(params, tmp_path, monkeypatch, capsys):
     checked, settings = settings_of(params, tmp_path, "cnn_rand")
     data, method = runs_of("cnn_rand", 5), Method("base", epsilon=0.0)
     train_epoch = fleet.Fleet.train_epoch
@@ -202,7 +194,7 @@ def test_out_of_memory_halves_the_fleet(params, tmp_path, monkeypatch, capsys): 
     ]
 
 
-def test_without_a_cuda_graph_the_steps_are_the_same(params, tmp_path, monkeypatch, capsys):  # noqa: F811
+def test_without_a_cuda_graph_the_steps_are_the_same(params, tmp_path, monkeypatch, capsys):
     """A capture that fails is said once and costs nothing but time. (That one succeeds is for a machine with a GPU to see.)"""
     checked, settings = settings_of(params, tmp_path, "cnn_rand")
     data, methods = runs_of("cnn_rand"), [Method("base", epsilon=0.0)] * 3
@@ -246,7 +238,7 @@ def interrupted(monkeypatch, after, train):
     ("lstm_rand", "stopping", {}),
     ("cnn_rand", "smoothing", {"warmup_steps": 9, "decay_end_step": 20, "restart_epoch": 1}),
 ])  # fmt: skip
-def test_a_resumed_training_is_the_same_bit_for_bit(params, tmp_path, monkeypatch, n_runs, model, kind, train):  # noqa: F811
+def test_a_resumed_training_is_the_same_bit_for_bit(params, tmp_path, monkeypatch, n_runs, model, kind, train):
     params["train"]["epochs"] = 6
     checked, settings = settings_of(params, tmp_path, model)
     methods = methods_of(checked)[kind][:n_runs]
@@ -282,7 +274,7 @@ def test_broken_and_foreign_checkpoints_are_ignored_with_a_line(tmp_path, capsys
     assert point.load("cpu") is None and "cannot be read" in capsys.readouterr().err
 
 
-def test_a_run_killed_in_its_middle_goes_on_from_its_checkpoint(workplace, params):  # noqa: F811
+def test_a_run_killed_in_its_middle_goes_on_from_its_checkpoint(workplace, params):
     """kill -9 of everything once a checkpoint is there; the second start ends with the numbers of an uninterrupted cell."""
     params["train"]["epochs"] = 40
     params["studies"]["small"]["splits"] = 1

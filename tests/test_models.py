@@ -1,14 +1,20 @@
 """Encoders against NumPy in float64, written from the definitions (Keras' as in the study's PROTOCOL 6), not from PyTorch's layers."""
 
+import copy
+
 import numpy as np
 import pytest
+import runs
 import torch
 import torch.nn.functional as F
+from torch.func import functional_call, stack_module_state
 
 from lcm.models import build
 from lcm.models.cnn import CnnEncoder, ConvolutionMaximum
+from lcm.models.dropout import Dropout, next_step, seed_dropout
 from lcm.models.image_cnn import ImageCnnEncoder
 from lcm.models.lstm import LstmEncoder
+from lcm.models.stacked import vmappable
 from lcm.params import load_params
 
 
@@ -137,3 +143,91 @@ def test_every_model_of_params_is_built_alike_from_a_seed(name, vector_size):
     vector, logits = models[0].eval()(inputs)
     assert vector.shape == (2, vector_size) and logits.shape == (2, 20)
     assert all(torch.equal(a, b) for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True))
+
+
+def test_the_dense_layer_of_bert_is_keras_too(tmp_path):
+    settings = runs.model_settings("bert", hidden=48)
+    torch.manual_seed(0)
+    dense = build(settings, 3, folder=runs.bert_folder(tmp_path)).encoder.dense
+    limit = (6 / (64 + 48)) ** 0.5  # Glorot; PyTorch's own would end at 1 / 8
+    assert 0.98 * limit < dense.weight.abs().max() <= limit and dense.bias.eq(0).all()
+    torch.manual_seed(0)
+    assert build(runs.model_settings("bert", hidden=48, init="torch"), 3, folder=tmp_path).encoder.dense.bias.abs().max() > 0
+
+
+@pytest.mark.parametrize("model", ["lstm", "cnn", "image_cnn"])
+def test_with_keras_init_every_bias_starts_at_zero_but_the_forget_gates(model):
+    torch.manual_seed(0)
+    wide = {"channels": [30, 40]} if model == "image_cnn" else {}
+    for name, weight in build(runs.model_settings(model, **wide), 3, 8).named_parameters():
+        if "bias" in name:
+            assert weight.sum() == (8 if name.endswith("bias_ih_l0") else 0), name
+        elif weight.dim() > 2:  # a convolution: Glorot over channels x places
+            places = weight[0, 0].numel()
+            limit = (6 / (places * (weight.shape[0] + weight.shape[1]))) ** 0.5
+            assert 0.9 * limit < weight.abs().max() <= limit, name
+
+
+@pytest.mark.parametrize("init", ["keras", "torch"])
+@pytest.mark.parametrize("model", ["lstm", "lstm_masked", "cnn", "image_cnn", "bert"])
+def test_stacked_models_give_what_each_gives_alone(model, init, tmp_path):
+    """Forward and backward, every weight of its own kind: PyTorch's LSTM has two biases that are not zero."""
+    folder = runs.bert_folder(tmp_path, dropout=0.0)
+    inputs = torch.from_numpy(runs.documents(model)[0][:9].astype(np.uint8 if model == "image_cnn" else np.int64))
+    alone = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        alone.append(build(runs.model_settings(model, init=init, **({"dropout": 0.0} if model == "image_cnn" else {})), 3, 8, folder=folder))
+    weights, buffers = stack_module_state(alone)
+    expected = [each(inputs)[1] for each in alone]
+    mould = vmappable(copy.deepcopy(alone[0])).to("meta")
+    found = torch.vmap(lambda state: functional_call(mould, state, (inputs,))[1], randomness="error")(weights | buffers)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    found.square().sum().backward()
+    for r, each in enumerate(alone):
+        expected[r].square().sum().backward()
+        for name, weight in each.named_parameters():
+            if weight.requires_grad:
+                torch.testing.assert_close(weights[name].grad[r], weight.grad, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_dropout_called_again_in_a_step_drops_others_and_the_same_in_the_next_run_of_the_step():
+    """ALBERT's layers are one layer, called again and again."""
+    layer, inputs = torch.nn.Sequential(Dropout(0.5)), torch.ones(4, 50)
+    seed_dropout(layer, 3)
+    steps = []
+    for _ in range(2):
+        next_step(layer, dict(layer.named_buffers()))
+        steps.append([layer(inputs), layer(inputs), layer(inputs)])
+    masks = [mask for step in steps for mask in step]
+    assert not any(torch.equal(masks[i], masks[j]) for i in range(6) for j in range(i))
+    seed_dropout(layer, 3)
+    for step in steps:
+        next_step(layer, dict(layer.named_buffers()))
+        assert all(torch.equal(layer(inputs), mask) for mask in step)
+
+
+def test_pixels_are_shares_of_white():
+    encoder = ImageCnnEncoder(8, [3, 4], 5, 0.0, "keras")
+    images = torch.randint(0, 256, (2, 8, 8), dtype=torch.uint8)
+    torch.testing.assert_close(encoder(images), encoder.layers((images.double() / 255).float()[:, None]))
+
+
+def test_bert_looks_at_no_pad_and_takes_the_vector_of_cls(tmp_path):
+    torch.manual_seed(0)
+    predictor = build(runs.model_settings("bert"), 3, folder=runs.bert_folder(tmp_path)).eval()
+    tokens = torch.tensor([[5, 9, 7, 0, 0], [5, 9, 7, 3, 8]])
+    vector, logits = predictor(tokens)
+    torch.testing.assert_close(vector[:1], predictor(tokens[:1, :3])[0], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(predictor.encoder.read(tokens), vector, rtol=1e-4, atol=1e-6)
+    states = predictor.encoder.bert(input_ids=tokens[1:]).last_hidden_state
+    torch.testing.assert_close(vector[1:], (states[:, 0] @ predictor.encoder.dense.weight.T + predictor.encoder.dense.bias).tanh(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(logits, vector @ predictor.output.weight.T + predictor.output.bias)
+
+
+def test_vectors_fill_the_first_rows_and_no_others():
+    torch.manual_seed(0)
+    vectors = np.random.RandomState(0).normal(size=(5, 6)).astype(np.float32)
+    table = build(runs.model_settings("cnn", embedding=None, vectors="any"), 3, vectors=vectors).encoder.embedding.weight
+    assert torch.equal(table[:5], torch.from_numpy(vectors)) and table[5:].abs().max() <= 0.05 and len(table) == 40 and table.requires_grad

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_training import ROOT, cell_path, numbers, params, workplace  # noqa: F401  (fixtures)
+from runs import ROOT, cell_path, numbers
 
 from lcm.errors import UserError
 from lcm.params import load_params
@@ -37,7 +37,7 @@ def without_node(found):
     return {method: [{key: value for key, value in run.items() if key != "node"} for run in runs] for method, runs in found.items()}
 
 
-def test_a_cell_survives_the_loss_of_a_node_and_equals_a_local_one(workplace, params, two_nodes, monkeypatch):  # noqa: F811
+def test_a_cell_survives_the_loss_of_a_node_and_equals_a_local_one(workplace, params, two_nodes, monkeypatch):
     """Every node does a run; the second run that the doomed node gets is in flight when the node dies."""
     nodes, doomed = two_nodes
     params["studies"]["small"]["splits"] = 3
@@ -86,7 +86,7 @@ def test_a_cell_survives_the_loss_of_a_node_and_equals_a_local_one(workplace, pa
     assert made_by.count(doomed_id[:12]) == 1 and len(set(made_by)) == 2
 
 
-def test_no_cluster_at_the_address_is_one_line(params, tmp_path):  # noqa: F811
+def test_no_cluster_at_the_address_is_one_line(params, tmp_path):
     pytest.importorskip("ray", reason=f"needs Ray: pip install ray=={cluster.VERSION}")
     params["execution"] |= {"executor": "ray", "address": "127.0.0.1:9"}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))

@@ -15,71 +15,20 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from runs import N_LABELS, ROOT, cell_path, load, numbers, toy, without_time
 
 from lcm.errors import UserError
-from lcm.files import write_array, write_json
+from lcm.files import write_array
 from lcm.params import load_params
 from lcm.protocol.splits import TEST, TRAIN, make_splits
 from lcm.training import cell, store
 from lcm.training.methods import Method, methods
 from lcm.training.run import RunData, train_run
 
-ROOT = Path(__file__).parent.parent
-N_LABELS = 4
-
-
-def toy(n=240, seed=0):
-    """Documents of 12 tokens; a label's own three words are mixed with common ones. ids, offsets, labels."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(N_LABELS, size=n).astype(np.int16)
-    own = 1 + labels[:, None] * 3 + rng.integers(3, size=(n, 12))
-    ids = np.where(rng.random((n, 12)) < 0.5, own, rng.integers(13, 40, size=(n, 12))).astype(np.int32)
-    return ids.ravel(), np.arange(0, 12 * n + 1, 12), labels
-
-
-@pytest.fixture
-def params():
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    content["corpora"]["toy"] = {}
-    content["models"]["lstm_rand"] |= {"embedding": 8, "hidden": 8, "vocabulary_size": 40, "maxlen": 14}
-    content["models"]["cnn_rand"] |= {"embedding": 8, "filters": 6, "filter_sizes": [2, 3], "vocabulary_size": 40, "maxlen": 14, "train": {}}
-    content["train"] |= {"epochs": 3, "batch_size": 16, "lr": 0.02}
-    grid = {"corpora": ["toy"], "noise": [0], "models": ["lstm_rand", "cnn_rand"], "arms": ["ls", "lcm"]}
-    content["studies"] = {"small": {"splits": 2, "train": {}, "text": grid}}
-    return content
-
-
-@pytest.fixture
-def workplace(tmp_path, monkeypatch, params):
-    """A folder with params.yaml, a prepared corpus `toy`, its splits and labels, as the data stages would leave it."""
-    monkeypatch.chdir(tmp_path)
-    cell.load_data.cache_clear()
-    ids, offsets, labels = toy()
-    folder = tmp_path / "data/corpus/toy"
-    for name, array in (("ids", ids), ("offsets", offsets), ("labels", labels)):
-        write_array(folder / f"{name}.npy", array)
-    names = ["a.x", "a.y", "b.x", "b.y"]
-    write_json(folder / "corpus.json", {"corpus": "toy", "digest": "sha256:toy", "edition": "toy", "kind": "text", "labels": names})
-    splits = make_splits(labels, 10, 0.3, 0.1)
-    write_array(tmp_path / "data/splits/toy.npy", splits)
-    write_array(tmp_path / "data/noise/toy/0.npy", np.tile(labels, (10, 1)))
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
-    return tmp_path
-
-
 def run_data(noise=None):
     ids, _, labels = toy()
     splits = make_splits(labels, 1, 0.3, 0.1)
     return RunData(ids.reshape(-1, 12), splits[0], labels if noise is None else noise, labels, N_LABELS, np.array([0, 0, 1, 1]))
-
-
-def load(params, tmp_path):
-    (tmp_path / "p.yaml").write_text(yaml.safe_dump(params))
-    return load_params(tmp_path / "p.yaml")
-
-
-def without_time(record):
-    return {key: value for key, value in record.items() if key != "seconds"}
 
 
 @pytest.mark.parametrize("model", ["lstm_rand", "cnn_rand"])
@@ -157,15 +106,6 @@ def test_a_diverging_run_says_so(params, tmp_path):
     wild = checked.train.model_copy(update={"lr": 1e38})
     record = train_run(run_data(), model, wild, Method("base", epsilon=0.0), 0, "cpu")
     assert "in epoch" in record["failed"] and "test" not in record
-
-
-def cell_path(model, arm):
-    return Path("metrics/cells/small") / f"{cell.cell_name('toy', 0, model, arm)}.json"
-
-
-def numbers(path):
-    content = json.loads(path.read_text())
-    return {name: [without_time(run) for run in method["runs"]] for name, method in content["methods"].items()}
 
 
 def test_a_cell_equals_its_runs_trained_alone(workplace):
