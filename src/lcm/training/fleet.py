@@ -99,6 +99,7 @@ class Fleet:
         """From now on the runs learn from one-hot labels. The optimiser stays as it is."""
         self.run.confusion_model = None
         self.weights = {name: weight for name, weight in self.weights.items() if name.startswith("predictor.")}
+        self.buffers = {name: buffer for name, buffer in self.buffers.items() if name.startswith("predictor.")}
         self._forget_graphs()
 
     @property

@@ -1,0 +1,41 @@
+"""Targets: what a predictor is trained to fit. One file a target; its name is the file's name.
+
+`target_names()` and `target_class("gce")` are all that the rest of the program needs. A new file in this folder is found by both.
+Importing this package does not import PyTorch; a target's file does.
+"""
+
+import importlib
+import pkgutil
+
+HELPERS = {"base", "measures"}  # the files here that are no targets
+FIRST = ("ce", "ls", "ls_matched", "lcm")  # in tables and figures; the others follow by name
+
+_HOME = {  # where the package's public names stand
+    **dict.fromkeys(("Task", "Target", "UntilEpoch", "cross_entropy", "soft_cross_entropy"), "base"),
+    **dict.fromkeys(("implicit_target", "strength", "structure"), "measures"),
+    **dict.fromkeys(("LabelConfusionModel", "lcm_loss"), "lcm"),
+    "smoothing_loss": "ls",
+}
+
+
+def target_names() -> list[str]:
+    """The names of all targets: `FIRST`, then the others by name. Does not import PyTorch."""
+    found = {module.name for module in pkgutil.iter_modules(__path__)} - HELPERS
+    return [*FIRST, *sorted(found - set(FIRST))]
+
+
+def target_class(name: str) -> type:
+    """The class of a target. Raises ValueError, one line with the known names, for a name that is none."""
+    if name not in target_names():
+        raise ValueError(f"target {name!r}: not known; the targets are {', '.join(target_names())}")
+    module = importlib.import_module(f"{__name__}.{name}")
+    for found in vars(module).values():
+        if isinstance(found, type) and found.__module__ == module.__name__ and getattr(found, "name", None) == name:
+            return found
+    raise ValueError(f"{module.__file__}: expected a Target whose `name` is {name!r}, found none")
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,43 @@
+"""Where a loss stands: its implicit target, how strong that is and how far from uniform smoothing."""
+
+import torch
+from torch import Tensor
+
+from lcm.targets.base import Target, of_label, one_hot
+
+TOLERANCE = 1e-5  # rounding of float32 that still counts as a distribution
+
+
+def implicit_target(
+    target: Target, logits: Tensor, labels: Tensor, vector: Tensor | None = None, samples: Tensor | None = None
+) -> Tensor:
+    """s* = p - d loss / d logits, (B, C): the soft target whose cross-entropy pulls the logits exactly as this loss does.
+
+    Arguments as for `Target.losses`. The target's state stays as it is. Works under `vmap`. Rows sum to 1 if the loss
+    depends on p only; entries can be negative, as for early-learning regularisation.
+    """
+    training = target.training
+    target.eval()  # state stays
+    try:
+        gradient = torch.func.grad(lambda z: target.losses(z, labels, vector, samples).sum())(logits.detach())
+    finally:
+        target.train(training)
+    return logits.detach().softmax(-1) - gradient
+
+
+def strength(s: Tensor, labels: Tensor) -> Tensor:
+    """The epsilon of label smoothing with as much mass on the label: (1 - s_y) C / (C - 1). s: (B, C). Returns (B,)."""
+    n_labels = s.shape[-1]
+    return (1 - of_label(s, labels)) * n_labels / (n_labels - 1)
+
+
+def structure(s: Tensor, labels: Tensor) -> Tensor:
+    """KL(s || uniform smoothing of the same strength) in nats: 0 says that the mass off the label prefers no class.
+
+    s: (B, C). Returns (B,), nan where s is no distribution (an entry below 0, or a sum other than 1).
+    """
+    off = s * (1 - one_hot(labels, s))
+    mass = off.sum(-1)
+    divergence = torch.xlogy(off.clamp(min=0), off.clamp(min=0)).sum(-1) - torch.xlogy(mass, mass / (s.shape[-1] - 1))
+    is_distribution = (s.amin(-1) >= -TOLERANCE) & ((s.sum(-1) - 1).abs() <= TOLERANCE)
+    return torch.where(is_distribution, divergence.clamp(min=0), torch.nan)
