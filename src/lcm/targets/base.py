@@ -4,15 +4,16 @@ Shapes: B batch, C classes, d size of the text vector, n samples. p = softmax(lo
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from torch import Tensor, nn
 
-from lcm.schema import Epochs, Group
+from lcm.schema import Group
 
+Epochs = Annotated[int, Field(ge=0)]
 IGNORE = -100  # PyTorch's and Hugging Face's label of a place that has none
 
 

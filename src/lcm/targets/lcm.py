@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lcm.schema import Count, Epochs, Group, NotNegative
-from lcm.targets.base import Numbers, Task, UntilEpoch, one_hot
+from lcm.schema import Count, Group, NotNegative
+from lcm.targets.base import Epochs, Numbers, Task, UntilEpoch, one_hot
 
 
 class LabelConfusionModel(Numbers):

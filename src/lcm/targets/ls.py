@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from lcm.schema import Epochs, Group
-from lcm.targets.base import UntilEpoch, of_label
+from lcm.schema import Group
+from lcm.targets.base import Epochs, UntilEpoch, of_label
 
 
 class LabelSmoothing(UntilEpoch):
