@@ -157,7 +157,7 @@ def linear_job(job: dict, data: list) -> list[dict]:
     """Fit one linear model; a list of one record."""
     from lcm.training import linear
 
-    return [linear.fit_run(*data, Params.model_validate(job["params"]).linear, windowed=job["method"] == "linear_window")]
+    return [linear.fit_run(*data, Params.model_validate(job["params"]).linear, job["method"])]
 
 
 def cell_methods(params: Params, arm: str, n_labels: int) -> dict[str, dict]:
