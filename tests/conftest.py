@@ -11,7 +11,9 @@ import yaml
 from lcm.files import write_array, write_json
 from lcm.protocol.splits import make_splits
 
-torch.set_num_threads(1)  # as in a worker of the pool; two threads of one small model wait for each other, for minutes on a busy machine
+torch.set_num_threads(
+    1
+)  # as in a worker of the pool; two threads of one small model wait for each other, for minutes on a busy machine
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,7 +31,14 @@ def params() -> dict:
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     content["corpora"]["toy"] = {}
     content["models"]["lstm_rand"] |= {"embedding": 8, "hidden": 8, "vocabulary_size": 40, "maxlen": 14}
-    content["models"]["cnn_rand"] |= {"embedding": 8, "filters": 6, "filter_sizes": [2, 3], "vocabulary_size": 40, "maxlen": 14, "train": {}}
+    content["models"]["cnn_rand"] |= {
+        "embedding": 8,
+        "filters": 6,
+        "filter_sizes": [2, 3],
+        "vocabulary_size": 40,
+        "maxlen": 14,
+        "train": {},
+    }
     content["train"] |= {"epochs": 3, "batch_size": 16, "lr": 0.02}
     grid = {"corpora": ["toy"], "noise": [0], "models": ["lstm_rand", "cnn_rand"], "arms": ["ls", "lcm"]}
     content["studies"] = {"small": {"splits": 2, "train": {}, "text": grid}}
@@ -45,7 +54,10 @@ def workplace(tmp_path, monkeypatch, params) -> Path:
     folder = tmp_path / "data/corpus/toy"
     for name, array in (("ids", ids), ("offsets", offsets), ("labels", labels)):
         write_array(folder / f"{name}.npy", array)
-    write_json(folder / "corpus.json", {"corpus": "toy", "digest": "sha256:toy", "edition": "toy", "kind": "text", "labels": runs.NAMES})
+    write_json(
+        folder / "corpus.json",
+        {"corpus": "toy", "digest": "sha256:toy", "edition": "toy", "kind": "text", "labels": runs.NAMES},
+    )
     write_array(tmp_path / "data/splits/toy.npy", make_splits(labels, 10, 0.3, 0.1))
     write_array(tmp_path / "data/noise/toy/0.npy", np.tile(labels, (10, 1)))
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))

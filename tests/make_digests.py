@@ -1,7 +1,7 @@
-"""Write tests/digests.json, from which test_cells.py computes the keys of the results in git: `python tests/make_digests.py` where data/ is there.
+"""Write tests/digests.json: `python tests/make_digests.py`, in a tree with data/. test_cells.py makes keys of it.
 
-Per corpus, named by its content's digest: the digests of the parts of its splits, of the labels to learn from at every rate of noise, and
-of what models start from (wordpieces and weights, or vectors). What the file holds of a corpus that is not in data/ stays.
+It holds for each corpus (named by its content's digest) the digests of its splits, of the labels to learn from at every
+rate of noise, and of what models start from (wordpieces and weights, or vectors). Corpora that data/ lacks stay.
 """
 
 import hashlib
@@ -25,12 +25,20 @@ def main() -> None:
         corpus, digest = card.parent.name, json.loads(card.read_text())["digest"]
         folder = Path("data/splits") / corpus
         splits = folder / "splits.npy" if folder.is_dir() else folder.with_suffix(".npy")
-        labels = {path.stem: [short(row) for row in np.load(path)] for path in sorted(Path("data/noise", corpus).glob("*.npy"))}
+        labels = {
+            path.stem: [short(row) for row in np.load(path)]
+            for path in sorted(Path("data/noise", corpus).glob("*.npy"))
+        }
         starts = digests.get(digest, {}).get("start", {})
         for model in sorted({cell["model"] for cell in cells if cell["corpus"] == corpus}):
             if found := runs.start_digests(corpus, model):
                 starts[model] = found
-        digests[digest] = {"corpus": corpus, "assignments": [short(row) for row in np.load(splits)], "fit_labels": labels, "start": starts}
+        digests[digest] = {
+            "corpus": corpus,
+            "assignments": [short(row) for row in np.load(splits)],
+            "fit_labels": labels,
+            "start": starts,
+        }
     FILE.write_text(json.dumps(digests, indent=1) + "\n")
 
 

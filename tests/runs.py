@@ -1,6 +1,8 @@
-"""Everything that the tests know of how runs are built and trained. When the code's shape changes, this file changes and no test does.
+"""Everything that the tests know of how runs are built and trained.
 
-A method is named as in params.yaml: `ce`, `ls`, `ls_matched`, `lcm`, with settings after a point: `lcm.alpha=2,stop_epoch=1`.
+When the code's shape changes, this file changes and no test does.
+
+A method is `ce`, `ls`, `ls_matched` or `lcm`, with settings after a point: `lcm.alpha=2,stop_epoch=1`.
 """
 
 import json
@@ -53,7 +55,7 @@ def toy(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def documents(model: str, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs of a model, 0 to 5 pads before the tokens of a text, and their true labels. The same numbers on every machine."""
+    """Inputs of a model (texts have 0 to 5 pads) and their true labels: the same numbers on every machine."""
     rng = np.random.RandomState(1)
     labels = rng.randint(N_LABELS, size=n).astype(np.int16)
     if model == "image_cnn":
@@ -66,15 +68,19 @@ def documents(model: str, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
 
 
 def noisy_runs(model: str, n_runs: int, n: int = 60, folder: Path | None = None) -> list[RunData]:
-    """Runs that differ in everything: each has its own split (60 / 15 / 25 %) and its own wrong labels, 30 % of every part, the test part's too."""
+    """Runs with a split of their own (60 / 15 / 25 %) and wrong labels of their own: 30 % of every part, test too."""
     inputs, labels = documents(model, n)
     runs = []
     for r in range(n_runs):
         rng = np.random.RandomState(100 + r)
-        assignment = rng.permutation(np.repeat([TRAIN, VAL, TEST], [6 * n // 10, 15 * n // 100, n // 4])).astype(np.uint8)
+        assignment = rng.permutation(np.repeat([TRAIN, VAL, TEST], [6 * n // 10, 15 * n // 100, n // 4])).astype(
+            np.uint8
+        )
         wrong = rng.rand(n) < 0.3
         given = np.where(wrong, (labels + rng.randint(1, N_LABELS, size=n)) % N_LABELS, labels).astype(np.int16)
-        runs.append(RunData(inputs, assignment, given, labels, N_LABELS, GROUPS, folder=folder if model == "bert" else None))
+        runs.append(
+            RunData(inputs, assignment, given, labels, N_LABELS, GROUPS, folder=folder if model == "bert" else None)
+        )
     return runs
 
 
@@ -113,20 +119,27 @@ def method_of(name: str) -> Method:
         plain = {"alpha": 4.0, "label_dim": 5, "stop_epoch": None, "stop_resets_optimizer": False, "detach": False}
         return Method("lcm", lcm=Lcm.model_validate(plain | settings))
     epsilon = {"ce": 0.0, "ls": 0.1, "ls_matched": matched_epsilon(4.0, N_LABELS)}[group]
-    return Method("base" if group == "ce" else group, settings.get("epsilon", epsilon), smooth_until=settings.get("stop_epoch"))
+    return Method(
+        "base" if group == "ce" else group, settings.get("epsilon", epsilon), smooth_until=settings.get("stop_epoch")
+    )
 
 
-def train(model: str, data: list[RunData], methods: str | list[str], seeds: list[int] | None = None, **changes) -> list[dict]:
-    """The records of runs trained together, without their seconds. changes: of TRAINING, or `init` and others of the model's own.
+def train(
+    model: str, data: list[RunData], methods: str | list[str], seeds: list[int] | None = None, **changes
+) -> list[dict]:
+    """The records of runs trained together, without their seconds.
 
-    methods: one for all runs, or one each. seeds: 0, 1, ... unless given.
+    methods: one for all runs, or one each. seeds: 0, 1, ... unless given. changes: of TRAINING, or of the model.
     """
     names = [methods] * len(data) if isinstance(methods, str) else methods
     ours = {name: value for name, value in changes.items() if name in Train.model_fields}
     theirs = {name: value for name, value in changes.items() if name not in ours}
     settings = model_settings(model, **theirs)
     seeds = list(range(len(data))) if seeds is None else seeds
-    return [without_time(record) for record in train_runs(data, settings, training(**ours), [method_of(name) for name in names], seeds, "cpu")]
+    return [
+        without_time(record)
+        for record in train_runs(data, settings, training(**ours), [method_of(name) for name in names], seeds, "cpu")
+    ]
 
 
 def orders_of(action: Callable[[], object]) -> list[np.ndarray]:
@@ -192,8 +205,10 @@ def inputs_of(params: Params, study: str, corpus: str, noise: int, model: str, m
     return cell.job_data({**jobs[0], "members": jobs})
 
 
-def written_cell(params: Params, study: str, corpus: str, noise: int, model: str, method: str, records: list[dict]) -> dict:
-    """Let the run store hold these records of the method's runs (and of its cell's others), write the cell, and give the method's part.
+def written_cell(
+    params: Params, study: str, corpus: str, noise: int, model: str, method: str, records: list[dict]
+) -> dict:
+    """Write a cell from made-up records, one a split, and read what its file says of a method.
 
     Returns settings, runs (in the order of splits), the confusion matrix over all runs, and the rows of curves.
     """
@@ -201,7 +216,9 @@ def written_cell(params: Params, study: str, corpus: str, noise: int, model: str
     for job in cell.cell_jobs(params, study, corpus, noise, model, arm, "cpu"):
         store.save_run(job["key"], {"key": job["key"], **records[job["split"]]})
     cell.train_cell(params, study, corpus, noise, model, arm, "cpu")
-    content, curves = (json.loads(cell.cell_path(study, corpus, noise, model, arm, kind).read_text()) for kind in ("cells", "curves"))
+    content, curves = (
+        json.loads(cell.cell_path(study, corpus, noise, model, arm, kind).read_text()) for kind in ("cells", "curves")
+    )
     found = content["methods"][name]
     return {
         "settings": found["settings"],
@@ -221,9 +238,10 @@ def _place(method: str) -> tuple[str, str]:
 
 
 def keys_from_digests(content: dict, digests: dict) -> dict[tuple[str, int], str]:
-    """(method, split) -> the key that the committed params.yaml gives to every run of a cell, from digests of its data instead of the data.
+    """(method, split) -> the key that the committed params.yaml gives to every run of a cell.
 
-    content: of the cell's file. digests: `assignments` and `fit_labels`, hex digests of every split; `start`, of what a model starts from.
+    content: of the cell's file. digests: of its data, in place of these: `assignments` and `fit_labels`, one a split,
+    and `start`, of what the model starts from.
     """
 
     class Data:
@@ -245,16 +263,22 @@ def starts_from_something(content: dict) -> bool:
 
 
 def start_digests(corpus: str, model: str) -> dict[str, str]:
-    """Digests of what a model of the committed params.yaml starts from, {} where it starts from nothing or data/ lacks it."""
+    """Digests of what a model of params.yaml starts from; {} where it starts from nothing or data/ lacks it."""
     try:
-        return cell.pretrained.digests(load_params(), corpus, model, load_corpus(Path("data/corpus") / corpus)) if model != "linear" else {}
+        return (
+            cell.pretrained.digests(load_params(), corpus, model, load_corpus(Path("data/corpus") / corpus))
+            if model != "linear"
+            else {}
+        )
     except UserError:
         return {}
 
 
 def keys_in(content: dict) -> dict[tuple[str, int], str]:
     """(method, split) -> key of every run that a cell's file holds."""
-    return {(name, each["split"]): each["key"] for name, method in content["methods"].items() for each in method["runs"]}
+    return {
+        (name, each["split"]): each["key"] for name, method in content["methods"].items() for each in method["runs"]
+    }
 
 
 def fit_linear(data, assignment: np.ndarray, given: np.ndarray, settings: dict, windowed: bool) -> dict:

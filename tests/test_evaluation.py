@@ -20,7 +20,9 @@ def some(n=200, n_labels=5, seed=0):
 
 def test_two_bins_with_opposite_gaps_do_not_cancel():
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6]])
-    found = evaluate(probabilities, np.array([1, 1]))  # sure and wrong: 0.9 too sure. Unsure and right: 0.4 not sure enough
+    found = evaluate(
+        probabilities, np.array([1, 1])
+    )  # sure and wrong: 0.9 too sure. Unsure and right: 0.4 not sure enough
     assert found["ece"] == pytest.approx((0.9 + 0.4) / 2)
     assert found["accuracy"] == 0.5
 
@@ -64,7 +66,7 @@ def test_all_against_scikit_learn():
 
 
 def test_macro_f1_counts_classes_alike_those_never_predicted_too():
-    """Class 0: precision 4/6, recall 1. Class 1: precision 1, recall 1/2. Class 2: never predicted. Class 3: is not there at all."""
+    """Class 0: precision 4/6, recall 1. Class 1: 1 and 1/2. Class 2 is never predicted. Class 3 is not there at all."""
     labels, predicted = np.array([0, 0, 0, 0, 1, 1, 2]), np.array([0, 0, 0, 0, 1, 0, 0])
     expected = (2 * 4 / (2 * 4 + 2) + 2 / 3 + 0 + 0) / 4
     assert evaluate_labels(predicted, labels, 4)["macro_f1"] == pytest.approx(expected)
@@ -90,9 +92,11 @@ def test_all_six_columns_of_the_confusion_distribution_by_hand():
     assert found["lcd_in_group"] == pytest.approx((0.3 + 0.1 + 0.25) / 3)
     assert found["sld_true_mean"] == pytest.approx(0.7)
     assert found["sld_true_std"] == pytest.approx(math.sqrt((0.04 + 0.01 + 0.09) / 3))
-    # Variance between labels: the two of label 0 stand for their mean (0.325, 0.275, 0.225, 0.175); over all of the variance.
+    # Between labels: the two of label 0 stand for their mean (0.325, 0.275, 0.225, 0.175). Over all of the variance.
     mean = [0.25, 1.15 / 3, 0.65 / 3, 0.15]
-    between = sum(2 * (a - m) ** 2 + (b - m) ** 2 for a, b, m in zip([0.325, 0.275, 0.225, 0.175], LCD[1], mean, strict=True))
+    between = sum(
+        2 * (a - m) ** 2 + (b - m) ** 2 for a, b, m in zip([0.325, 0.275, 0.225, 0.175], LCD[1], mean, strict=True)
+    )
     total = sum((value - m) ** 2 for row in LCD.tolist() for value, m in zip(row, mean, strict=True))
     assert found["lcd_label_share"] == pytest.approx(between / total) and 0.5 < between / total < 0.95
     assert set(found) == {"lcd_entropy", "lcd_true", "lcd_in_group", "sld_true_mean", "sld_true_std", "lcd_label_share"}

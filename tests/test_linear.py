@@ -38,9 +38,15 @@ def by_scikit_learn(rows, labels, assignment, given, **change):
     texts = [" ".join(f"w{word}" for word in row) for row in rows]
     train, test = ([texts[i] for i in np.flatnonzero(assignment == part)] for part in (TRAIN, TEST))
     tfidf = TfidfVectorizer(sublinear_tf=(SETTINGS | change)["sublinear_tf"], token_pattern=r"w\d+").fit(train)
-    model = LinearSVC(C=(SETTINGS | change)["C"], random_state=0).fit(tfidf.transform(train), given[assignment == TRAIN])
+    model = LinearSVC(C=(SETTINGS | change)["C"], random_state=0).fit(
+        tfidf.transform(train), given[assignment == TRAIN]
+    )
     true, predicted = labels[assignment == TEST], model.predict(tfidf.transform(test))
-    return accuracy_score(true, predicted), f1_score(true, predicted, average="macro"), confusion_matrix(true, predicted).tolist()
+    return (
+        accuracy_score(true, predicted),
+        f1_score(true, predicted, average="macro"),
+        confusion_matrix(true, predicted).tolist(),
+    )
 
 
 @pytest.mark.parametrize("change", [{}, {"C": 0.02}, {"sublinear_tf": False}])
@@ -58,7 +64,10 @@ def test_a_window_sees_the_tokens_that_a_network_sees():
     assert seen == [[word for word in row if word < 30][-4:] for row in rows] and seen != rows
     expected = by_scikit_learn(seen, labels, assignment, given)
     record = fit(rows, labels, assignment, given, windowed=True)
-    assert record["test"]["accuracy"] == expected[0] and record["confusion_matrix"] == expected[2] != fit(rows, labels, assignment, given)["confusion_matrix"]
+    assert (
+        record["test"]["accuracy"] == expected[0]
+        and record["confusion_matrix"] == expected[2] != fit(rows, labels, assignment, given)["confusion_matrix"]
+    )
 
 
 def test_words_count_by_the_training_part_alone():
@@ -76,4 +85,6 @@ def test_it_learns_from_given_labels_and_is_judged_by_true_ones():
     assert fit(rows, labels, assignment, elsewhere)["confusion_matrix"] == start["confusion_matrix"]
     hidden = np.where(assignment == TRAIN, (labels + 1) % runs.N_LABELS, labels)
     assert fit(rows, hidden, assignment, given)["confusion_matrix"] == start["confusion_matrix"]
-    assert fit(rows, labels, assignment, (given + 1) % runs.N_LABELS)["test"]["accuracy"] < 0.4 < start["test"]["accuracy"]
+    assert (
+        fit(rows, labels, assignment, (given + 1) % runs.N_LABELS)["test"]["accuracy"] < 0.4 < start["test"]["accuracy"]
+    )

@@ -1,4 +1,4 @@
-"""The loop: what a run learns from, in which order, what judges it, which epoch is tested. The same must hold alone and in a fleet."""
+"""The loop: what a run learns from, in which order, what judges it, which epoch is tested. Alone and in a fleet."""
 
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ from lcm.training.evaluation import evaluate, lcd_diagnostics
 ALONE_AND_IN_A_FLEET = pytest.mark.parametrize("n_runs", [1, 3])
 
 
-# The same loop once more, for one run, as plain as can be. It shares modules and metrics with the real one, and no line of its loop.
+# The same loop once more, for one run, as plain as can be. It shares modules and metrics with the real one, no line.
 
 
 def loss_of(method, logits, labels, vector, confusion):
@@ -61,11 +61,21 @@ def trained_plainly(model, data, method, seed, epochs, batch_size=8, lr=0.01, se
             total += loss.item() * len(batch)
         vector, of_val = probabilities(val)
         judged = evaluate(of_val, data.fit_labels[val])
-        row = {"epoch": epoch, "train_loss": total / len(train), "val_accuracy": judged["accuracy"], "val_nll": judged["nll"]}
+        row = {
+            "epoch": epoch,
+            "train_loss": total / len(train),
+            "val_accuracy": judged["accuracy"],
+            "val_nll": judged["nll"],
+        }
         if confusion is not None:
             with torch.no_grad():
                 lcd, sld = confusion.label_confusion(vector), confusion(vector, given[val])
-            row |= lcd_diagnostics(lcd.numpy(), sld.numpy()[np.arange(len(val)), data.fit_labels[val]], data.fit_labels[val].astype(int), data.groups)
+            row |= lcd_diagnostics(
+                lcd.numpy(),
+                sld.numpy()[np.arange(len(val)), data.fit_labels[val]],
+                data.fit_labels[val].astype(int),
+                data.groups,
+            )
         curve.append(row)
         tested = probabilities(test)[1]
         if judged["accuracy"] > best[0]:
@@ -73,13 +83,15 @@ def trained_plainly(model, data, method, seed, epochs, batch_size=8, lr=0.01, se
     chosen = best[2] if select == "best_val" else tested
     true = data.labels[test]
     return {
-        "curve": curve, "best_epoch": best[1], "epochs": epochs, "val_accuracy": best[0] if select == "best_val" else judged["accuracy"],
-        "test": evaluate(chosen, true), "test_last": evaluate(tested, true),
+        "curve": curve, "best_epoch": best[1], "epochs": epochs, "test": evaluate(chosen, true),
+        "test_last": evaluate(tested, true), "val_accuracy": best[0] if select == "best_val" else judged["accuracy"],
         "confusion_matrix": metrics.confusion_matrix(true, chosen.argmax(1), labels=range(runs.N_LABELS)).tolist(),
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("model,method", [("cnn", "ce"), ("lstm", "ls"), ("lstm_masked", "lcm"), ("image_cnn", "ce"), ("image_cnn", "lcm")])
+@pytest.mark.parametrize(
+    "model,method", [("cnn", "ce"), ("lstm", "ls"), ("lstm_masked", "lcm"), ("image_cnn", "ce"), ("image_cnn", "lcm")]
+)
 @pytest.mark.parametrize("n_runs", [1, 2])
 @pytest.mark.parametrize("select", ["best_val", "last"])
 def test_the_loop_equals_a_plain_one(model, method, n_runs, select):
@@ -121,22 +133,30 @@ def test_samples_come_in_another_order_in_every_epoch_and_seed_and_in_the_same_f
 
 @ALONE_AND_IN_A_FLEET
 def test_a_run_learns_from_the_labels_of_its_training_part_alone(n_runs):
-    """Other given labels outside of it, other true labels in it: not one loss changes. Other given labels in it: all do."""
+    """Other given labels elsewhere, other true labels in it: not one loss changes. Other given labels in it: all do."""
     data = runs.noisy_runs("cnn", n_runs)
     start = runs.train("cnn", data, "ce", epochs=2)
     elsewhere, inside = [], []
     for each in data:
         training = each.assignment == TRAIN
         turned = ((each.fit_labels + 1) % runs.N_LABELS).astype(np.int16)
-        elsewhere.append(runs.changed(each, fit_labels=np.where(training, each.fit_labels, turned), labels=np.where(training, turned, each.labels)))
+        elsewhere.append(
+            runs.changed(
+                each,
+                fit_labels=np.where(training, each.fit_labels, turned),
+                labels=np.where(training, turned, each.labels),
+            )
+        )
         inside.append(runs.changed(each, fit_labels=np.where(training, turned, each.fit_labels)))
-    for record, same, other in zip(start, runs.train("cnn", elsewhere, "ce", epochs=2), runs.train("cnn", inside, "ce", epochs=2), strict=True):
+    for record, same, other in zip(
+        start, runs.train("cnn", elsewhere, "ce", epochs=2), runs.train("cnn", inside, "ce", epochs=2), strict=True
+    ):
         losses, of_same, of_other = ([row["train_loss"] for row in each["curve"]] for each in (record, same, other))
         assert losses == of_same and losses[0] != of_other[0] and losses[1] != of_other[1]
 
 
 def test_every_run_of_a_fleet_learns_its_own_labels():
-    """Two runs with one split and one seed, of which the second's labels are wrong: each learns what it learns alone."""
+    """Two runs with one split and one seed; the second's labels are wrong. Each learns what it learns alone."""
     (first,) = runs.noisy_runs("cnn", 1)
     second = runs.changed(first, fit_labels=((first.fit_labels + 1) % runs.N_LABELS).astype(np.int16))
     for method in ("ce", "lcm"):
@@ -154,10 +174,16 @@ def test_every_run_of_a_fleet_learns_its_own_labels():
 @ALONE_AND_IN_A_FLEET
 def test_validation_is_judged_by_the_labels_to_learn_from(n_runs):
     """They are noisy where noise was asked for; the true ones are not to be had when a model is chosen."""
-    data = [runs.changed(each, fit_labels=np.where(each.assignment == VAL, (each.labels + 1) % runs.N_LABELS, each.labels)) for each in runs.noisy_runs("cnn", n_runs)]
+    data = [
+        runs.changed(each, fit_labels=np.where(each.assignment == VAL, (each.labels + 1) % runs.N_LABELS, each.labels))
+        for each in runs.noisy_runs("cnn", n_runs)
+    ]
     for record in runs.train("cnn", data, "ce", epochs=12, lr=0.03):
         assert record["test_last"]["accuracy"] > 0.5  # it learns; its validation labels are all wrong
-        assert record["curve"][-1]["val_accuracy"] < 0.25 and record["curve"][-1]["val_nll"] > record["test_last"]["nll"] + 1
+        assert (
+            record["curve"][-1]["val_accuracy"] < 0.25
+            and record["curve"][-1]["val_nll"] > record["test_last"]["nll"] + 1
+        )
 
 
 @ALONE_AND_IN_A_FLEET
@@ -166,12 +192,16 @@ def test_the_test_part_is_judged_by_true_labels(n_runs):
     given, true = [], []
     for each in data:
         testing = each.assignment == TEST
-        given.append(runs.changed(each, fit_labels=np.where(testing, (each.fit_labels + 1) % runs.N_LABELS, each.fit_labels)))
+        given.append(
+            runs.changed(each, fit_labels=np.where(testing, (each.fit_labels + 1) % runs.N_LABELS, each.fit_labels))
+        )
         true.append(runs.changed(each, labels=np.where(testing, (each.labels + 1) % runs.N_LABELS, each.labels)))
     start = runs.train("cnn", data, "ce")
     assert runs.train("cnn", given, "ce") == start  # labels to learn from are nothing to a test part
     for record, other in zip(start, runs.train("cnn", true, "ce"), strict=True):
-        assert record["curve"] == other["curve"] and record["best_epoch"] == other["best_epoch"]  # and true labels nothing to a choice
+        assert (
+            record["curve"] == other["curve"] and record["best_epoch"] == other["best_epoch"]
+        )  # and true labels nothing to a choice
         for part in ("test", "test_last"):
             assert record[part]["nll"] != other[part]["nll"]
         assert np.array(record["confusion_matrix"]).sum() == 15
@@ -182,9 +212,14 @@ def test_the_test_part_is_judged_by_true_labels(n_runs):
 def test_nothing_drops_in_evaluation(n_runs, method):
     """A model that cannot learn says in every epoch what a fresh one says without dropout."""
     data = runs.noisy_runs("image_cnn", n_runs)
-    for seed, (record, each) in enumerate(zip(runs.train("image_cnn", data, method, lr=1e-30, dropout=0.5), data, strict=True)):
+    for seed, (record, each) in enumerate(
+        zip(runs.train("image_cnn", data, method, lr=1e-30, dropout=0.5), data, strict=True)
+    ):
         predictor = runs.fresh_predictor("image_cnn", each, seed, dropout=0.5).eval()
-        for part, found in ((VAL, [row["val_nll"] for row in record["curve"]]), (TEST, [record["test"]["nll"], record["test_last"]["nll"]])):
+        for part, found in (
+            (VAL, [row["val_nll"] for row in record["curve"]]),
+            (TEST, [record["test"]["nll"], record["test_last"]["nll"]]),
+        ):
             index = np.flatnonzero(each.assignment == part)
             with torch.no_grad():
                 probabilities = predictor(torch.from_numpy(each.inputs[index]))[1].softmax(-1).numpy()
@@ -205,7 +240,10 @@ def test_dropout_is_on_in_training_and_another_in_every_epoch_and_run(n_runs):
         losses = [row["train_loss"] for row in record["curve"]]
         assert losses == pytest.approx(losses[:1] * 3, abs=1e-5)
     if n_runs > 1:  # a seed makes the weights too: what is left after these are taken off is dropout's
-        shares = [record["curve"][0]["train_loss"] - other["curve"][0]["train_loss"] for record, other in zip(found, still, strict=True)]
+        shares = [
+            record["curve"][0]["train_loss"] - other["curve"][0]["train_loss"]
+            for record, other in zip(found, still, strict=True)
+        ]
         assert min(abs(one - other) for one, other in pairwise(shares)) > 1e-4
 
 
@@ -244,13 +282,19 @@ def test_each_run_is_tested_at_its_best_epoch_or_at_the_last():
 @pytest.mark.parametrize("method", ["ls", "lcm"])
 def test_a_target_stops_after_its_epoch_for_every_run(n_runs, method):
     data = runs.noisy_runs("cnn", n_runs)
-    whole, stopped, plain = (runs.train("cnn", data, name, epochs=3) for name in (method, f"{method}.stop_epoch=2", "ce"))
+    whole, stopped, plain = (
+        runs.train("cnn", data, name, epochs=3) for name in (method, f"{method}.stop_epoch=2", "ce")
+    )
     for one, other, ce in zip(whole, stopped, plain, strict=True):
-        assert one["curve"][:2] == other["curve"][:2] and one["curve"][2]["train_loss"] != other["curve"][2]["train_loss"]
+        assert (
+            one["curve"][:2] == other["curve"][:2] and one["curve"][2]["train_loss"] != other["curve"][2]["train_loss"]
+        )
         assert one["curve"][0]["train_loss"] != ce["curve"][0]["train_loss"]
     atonce = runs.train("cnn", data, f"{method}.stop_epoch=0", epochs=3)
     for one, ce in zip(atonce, plain, strict=True):
-        assert [row["train_loss"] for row in one["curve"]] == pytest.approx([row["train_loss"] for row in ce["curve"]], abs=1e-6)
+        assert [row["train_loss"] for row in one["curve"]] == pytest.approx(
+            [row["train_loss"] for row in ce["curve"]], abs=1e-6
+        )
 
 
 def test_methods_of_a_fleet_keep_their_own_strength_and_stop():
@@ -259,12 +303,16 @@ def test_methods_of_a_fleet_keep_their_own_strength_and_stop():
     together = runs.train("cnn", [data] * 4, names, [0] * 4)
     for name, record in zip(names, together, strict=True):
         (alone,) = runs.train("cnn", [data], name, [0])
-        assert [row["train_loss"] for row in record["curve"]] == pytest.approx([row["train_loss"] for row in alone["curve"]], abs=1e-5)
+        assert [row["train_loss"] for row in record["curve"]] == pytest.approx(
+            [row["train_loss"] for row in alone["curve"]], abs=1e-5
+        )
     assert len({record["curve"][1]["train_loss"] for record in together}) == 4
 
 
 def test_an_epochs_loss_is_the_mean_over_samples_its_last_batch_is_smaller():
     """36 samples in batches of 8: with a model that cannot learn, the size of batches is nothing to the loss."""
     data = runs.noisy_runs("cnn", 1)
-    found = [runs.train("cnn", data, "ce", lr=1e-30, batch_size=size)[0]["curve"][0]["train_loss"] for size in (8, 36, 5)]
+    found = [
+        runs.train("cnn", data, "ce", lr=1e-30, batch_size=size)[0]["curve"][0]["train_loss"] for size in (8, 36, 5)
+    ]
     assert found == pytest.approx(found[:1] * 3, abs=1e-6)
