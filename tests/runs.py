@@ -281,6 +281,6 @@ def keys_in(content: dict) -> dict[tuple[str, int], str]:
     }
 
 
-def fit_linear(data, assignment: np.ndarray, given: np.ndarray, settings: dict, windowed: bool) -> dict:
-    """The record of TF-IDF + LinearSVC. given: (n,) labels to learn from."""
-    return without_time(linear.fit_run(data, assignment, given, Linear.model_validate(settings), windowed))
+def fit_linear(data, assignment: np.ndarray, given: np.ndarray, settings: dict, method: str) -> dict:
+    """The record of a linear model. given: (n,) labels to learn from. method: linear, linear_window, svc, nb, ..."""
+    return without_time(linear.fit_run(data, assignment, given, Linear.model_validate(settings), method))

@@ -68,8 +68,8 @@ def test_a_key_knows_its_data(workplace, params):
 
 TRAIN_CHANGES = [
     {"lr": 0.03}, {"epochs": 4}, {"batch_size": 8}, {"select": "last"}, {"restart_epoch": 2}, {"warmup_steps": 3},
-    {"adam_form": "keras"}, {"decay_end_step": 9}, {"final_lr_share": 0.5}, {"weight_decay": 0.1}, {"optimizer": "adamw"},
-    {"adam_eps": 1e-6},
+    {"adam_form": "keras"}, {"decay_end_step": 9}, {"final_lr_share": 0.5}, {"weight_decay": 0.1},
+    {"optimizer": "adamw"}, {"adam_eps": 1e-6},
 ]  # fmt: skip
 
 

@@ -29,8 +29,8 @@ def prepared(rows, labels):
     return Prepared({"labels": runs.NAMES}, labels, np.concatenate(rows).astype(np.int32), offsets)
 
 
-def fit(rows, labels, assignment, given, windowed=False, **change):
-    return runs.fit_linear(prepared(rows, labels), assignment, given, SETTINGS | change, windowed)
+def fit(rows, labels, assignment, given, method="linear", **change):
+    return runs.fit_linear(prepared(rows, labels), assignment, given, SETTINGS | change, method)
 
 
 def by_scikit_learn(rows, labels, assignment, given, **change):
@@ -63,7 +63,7 @@ def test_a_window_sees_the_tokens_that_a_network_sees():
     seen = [[word for word in row if word] for row in ids.tolist()]
     assert seen == [[word for word in row if word < 30][-4:] for row in rows] and seen != rows
     expected = by_scikit_learn(seen, labels, assignment, given)
-    record = fit(rows, labels, assignment, given, windowed=True)
+    record = fit(rows, labels, assignment, given, "linear_window")
     assert (
         record["test"]["accuracy"] == expected[0]
         and record["confusion_matrix"] == expected[2] != fit(rows, labels, assignment, given)["confusion_matrix"]
