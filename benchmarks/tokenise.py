@@ -26,7 +26,7 @@ def main() -> None:
     item = knobs and entry(arguments.corpus, knobs)
     if not item or item.language != "zh":
         raise UserError(f"{arguments.corpus!r} is no Chinese corpus of params.yaml; take fdcnews")
-    texts = item.read(Path("data/raw") / arguments.corpus, knobs).texts
+    texts = item.read(Path(knobs.path), knobs).texts
     texts = texts[:: max(1, len(texts) // arguments.documents)]
 
     jieba.setLogLevel("WARNING")

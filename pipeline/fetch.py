@@ -1,27 +1,38 @@
-"""Stages `fetch` and `fetch_text`: the verified originals of a corpus, or of word vectors -> data/raw/<name>/"""
+"""Stage `fetch`: the verified originals of a corpus, or of word vectors -> data/raw/<name>/
+
+What cannot be reached leaves data/raw/<name>/unavailable.txt, which says what was tried and what to do, and the later stages pass it on.
+Without a name: tries again for everything that is missing so.
+"""
 
 import argparse
 from pathlib import Path
 
-from lcm.corpora.catalogue import fetch, fetch_text
-from lcm.errors import UserError, run_main
+from lcm.corpora.catalogue import RAW, fetch
+from lcm.errors import Unavailable, UserError, run_main
+from lcm.files import GAP, gap, write_text
 from lcm.params import load_params
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", help="a name below `corpora` or `texts` in params.yaml")
-    name = parser.parse_args().name
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="name", help="a name below `originals` in params.yaml, such as 20ng")
+    names = parser.parse_args().names
     params = load_params()
-    folder = Path("data/raw") / name
-    if name in params.corpora:
-        lines = fetch(name, params.corpora[name], folder)
-    elif name in params.texts:
-        lines = fetch_text(name, folder)
-    else:
-        raise UserError(f"params.yaml: no corpora.{name}; known are {', '.join([*params.corpora, *params.texts])}")
-    for line in lines:
-        print(line)
+    unknown = [name for name in names if name not in params.originals]
+    if unknown:
+        raise UserError(f"params.yaml: originals has no {unknown[0]}; known are {', '.join(params.originals)}")
+    for name in names or [name for name in params.originals if gap(RAW / name)]:
+        folder = RAW / name
+        try:
+            lines = fetch(name, folder)
+        except Unavailable as error:
+            if params.execution.missing == "error":
+                raise
+            write_text(folder / GAP, f"{error}\n")
+            lines = [f"{name}: not available: {error}"]
+        else:
+            (folder / GAP).unlink(missing_ok=True)
+        print("\n".join(lines))
 
 
 if __name__ == "__main__":

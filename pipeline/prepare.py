@@ -4,16 +4,20 @@ import argparse
 from pathlib import Path
 
 from lcm.corpora.prepare import prepare
-from lcm.errors import run_main
+from lcm.errors import lookup, run_main
+from lcm.files import pass_gap
 from lcm.params import load_params
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("corpus")
+    parser.add_argument("corpus", help="a name below `corpora` in params.yaml, such as 20ng")
     corpus = parser.parse_args().corpus
-    data = Path("data")
-    meta = prepare(corpus, load_params().corpora[corpus], data / "raw" / corpus, data / "corpus" / corpus, data / "cards" / f"{corpus}.json")
+    knobs = lookup(load_params().corpora, corpus, "corpora")
+    raw, folder = Path(knobs.path), Path("data/corpus") / corpus
+    if pass_gap(raw, folder):
+        return
+    meta = prepare(corpus, knobs, raw, folder, Path("data/cards") / f"{corpus}.json")
     print(f"{corpus}: {meta['edition']}, {len(meta['labels'])} labels, {meta['digest'][:19]}…")
 
 

@@ -1,24 +1,36 @@
-"""Stage `split`: the seeded train / validation / test splits -> data/splits/<corpus>.npy, (n_splits, n) uint8"""
+"""Stage `split`: train / validation / test parts and labels to learn from, for every split of one corpus.
+
+-> data/splits/<corpus>/splits.npy, (n_splits, n) uint8, and data/noise/<corpus>/<percent>.npy, (n_splits, n) int16, wrong in training samples only
+"""
 
 import argparse
 from pathlib import Path
 
 from lcm.corpora.prepare import load
-from lcm.errors import run_main
-from lcm.files import write_array
+from lcm.errors import lookup, run_main
+from lcm.files import new_folder, pass_gap, write_array
 from lcm.params import load_params
+from lcm.protocol.noise import labels_to_learn, label_groups
 from lcm.protocol.splits import make_splits
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("corpus")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", help="a name below `corpora` in params.yaml, such as 20ng")
     corpus = parser.parse_args().corpus
-    split = load_params().split
-    data = load(Path("data/corpus") / corpus)
+    params = load_params()
+    lookup(params.corpora, corpus, "corpora")
+    folder, splits_folder, noise_folder = (Path("data") / kind / corpus for kind in ("corpus", "splits", "noise"))
+    if pass_gap(folder, splits_folder, noise_folder):
+        return
+    split, noise, data = params.split, params.noise, load(folder)
     official_test = data.official_test if split.images == "official" else None
     splits = make_splits(data.labels, split.n, split.test, split.val, split.stratified, data.names, official_test)
-    write_array(Path("data/splits") / f"{corpus}.npy", splits)
+    groups = label_groups(data.names, noise.groups.get(corpus))
+    with new_folder(splits_folder) as part, new_folder(noise_folder) as noise_part:
+        write_array(part / "splits.npy", splits)
+        for percent in [0, *noise.rates.get(corpus, [])]:
+            write_array(noise_part / f"{percent}.npy", labels_to_learn(data.labels, splits, groups, percent / 100, noise))
 
 
 if __name__ == "__main__":

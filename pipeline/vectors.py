@@ -1,18 +1,18 @@
-"""Stages `vectors_<set>`: vectors for the words of one corpus -> data/vectors/<set>/<corpus>.npy and data/cards/vectors-<set>-<corpus>.json"""
+"""Stages `vectors_<set>`: vectors for the words of a corpus -> data/vectors/<set>/<corpus>/vectors.npy, data/cards/vectors-<set>-<corpus>.json"""
 
 import argparse
 from pathlib import Path
 
 from lcm.errors import UserError, run_main
-from lcm.files import write_array, write_json
+from lcm.files import new_folder, pass_gap, write_array, write_json
 from lcm.params import load_params
 from lcm.text.vectors import fit_vectors, read_vocabulary
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("set", help="a name below `vectors.sets` in params.yaml")
-    parser.add_argument("corpus")
+    parser.add_argument("set", help="a name below `vectors.sets` in params.yaml, such as pretrained")
+    parser.add_argument("corpus", help="a name below that set, such as 20ng")
     arguments = parser.parse_args()
     name, corpus = arguments.set, arguments.corpus
     settings = load_params().vectors
@@ -20,11 +20,17 @@ def main() -> None:
     if source is None:
         known = [f"{name} {corpus}" for name, corpora in settings.sets.items() for corpus in corpora]
         raise UserError(f"params.yaml: no vectors.sets.{name}.{corpus}; known are {', '.join(known)}")
-    vectors, facts = fit_vectors(*read_vocabulary(Path("data/corpus") / corpus), source, settings)
-    write_array(Path("data/vectors") / name / f"{corpus}.npy", vectors)
+    folder, prepared = Path("data/vectors") / name / corpus, Path("data/corpus") / corpus
+    if pass_gap(prepared, folder) or pass_gap(Path(source.source), folder):
+        return
+    vectors, facts = fit_vectors(*read_vocabulary(prepared), source, settings)
+    with new_folder(folder) as part:
+        write_array(part / "vectors.npy", vectors)
     card = {"set": name, "corpus": corpus, "source": source.source, "unknown": settings.unknown, **facts}
     write_json(Path("data/cards") / f"vectors-{name}-{corpus}.json", card)
-    print(f"{name}, {corpus}: {facts['words_with_vector']} of {facts['words']} words, {facts['tokens_with_vector']:.1%} of all tokens have a vector")
+    print(
+        f"{name}, {corpus}: {facts['words_with_vector']} of {facts['words']} words, {facts['tokens_with_vector']:.1%} of all tokens have a vector"
+    )
 
 
 if __name__ == "__main__":

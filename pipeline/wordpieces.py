@@ -1,29 +1,39 @@
-"""Stage `wordpieces`: BERT's inputs for one corpus -> data/wordpieces/<corpus>.npy, (n, maxlen) int32, and data/cards/wordpieces-<corpus>.json"""
+"""Stage `wordpieces`: BERT's inputs for a corpus -> data/wordpieces/<corpus>/wordpieces.npy, (n, maxlen) int32, and data/cards/wordpieces-<corpus>.json"""
 
 import argparse
 from pathlib import Path
 
 from lcm.corpora.prepare import kept_texts
-from lcm.errors import UserError, run_main
-from lcm.files import write_array, write_json
+from lcm.errors import Unavailable, lookup, run_main
+from lcm.files import make_gap, new_folder, pass_gap, write_array, write_json
 from lcm.params import load_params
 from lcm.text.wordpieces import encoder_folder, wordpieces
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("corpus")
+    parser.add_argument("corpus", help="a name below `wordpieces.corpora` in params.yaml, such as 20ng")
     corpus = parser.parse_args().corpus
     params = load_params()
-    if corpus not in params.wordpieces.corpora:
-        raise UserError(f"params.yaml: no wordpieces.corpora.{corpus}; known are {', '.join(params.wordpieces.corpora)}")
-    encoder = params.wordpieces.corpora[corpus]
-    folder = encoder_folder(encoder, params.encoders[encoder])
-    data = Path("data")
-    texts = kept_texts(corpus, params.corpora[corpus], data / "raw" / corpus, data / "corpus" / corpus)
-    ids, facts = wordpieces(texts, folder, params.wordpieces.maxlen)
-    write_array(data / "wordpieces" / f"{corpus}.npy", ids)
-    write_json(data / "cards" / f"wordpieces-{corpus}.json", {"corpus": corpus, "encoder": encoder, "samples": len(ids), **facts})
+    encoder = lookup(params.wordpieces.corpora, corpus, "wordpieces.corpora")
+    knobs, data = params.corpora[corpus], Path("data")
+    raw, prepared, out = Path(knobs.path), data / "corpus" / corpus, data / "wordpieces" / corpus
+    if pass_gap(raw, out) or pass_gap(prepared, out):
+        return
+    try:
+        folder = encoder_folder(encoder, params.encoders[encoder])
+    except Unavailable as error:
+        if params.execution.missing == "error":
+            raise
+        make_gap(out, str(error))
+        print(f"{out}: not made, {error}")
+        return
+    ids, facts = wordpieces(kept_texts(corpus, knobs, raw, prepared), folder, params.wordpieces.maxlen)
+    facts = {"corpus": corpus, "encoder": encoder, "samples": len(ids), **facts}
+    with new_folder(out) as part:
+        write_array(part / "wordpieces.npy", ids)
+        write_json(part / "wordpieces.json", facts)
+    write_json(data / "cards" / f"wordpieces-{corpus}.json", facts)
     print(f"{corpus}: {ids.shape} wordpieces of {encoder}, {facts['full_share']:.1%} of the texts fill the window")
 
 

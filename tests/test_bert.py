@@ -144,8 +144,8 @@ def workplace(folder, monkeypatch):
     content["encoders"]["bert_tiny"] = {"folder": str(folder)}
     monkeypatch.chdir(folder.parent)
     ids, facts = wordpieces(["label confusion", "label", "!"], folder, 8)
-    write_array(Path("data/wordpieces/mine.npy"), ids)
-    write_json(Path("data/cards/wordpieces-mine.json"), {"encoder": "bert_tiny", **facts})
+    write_array(Path("data/wordpieces/mine/wordpieces.npy"), ids)
+    write_json(Path("data/wordpieces/mine/wordpieces.json"), {"encoder": "bert_tiny", **facts})
     return content
 
 
@@ -165,7 +165,7 @@ def test_keys_know_wordpieces_and_weights(workplace, folder):
     weights["bert.embeddings.LayerNorm.bias"] += 1
     save_file(weights, folder / "model.safetensors")
     assert {name for name, value in pretrained.digests(params, "mine", "bert_tiny", DATA).items() if value != start[name]} == {"weights"}
-    write_array(Path("data/wordpieces/mine.npy"), np.load("data/wordpieces/mine.npy")[:, :5])
+    write_array(Path("data/wordpieces/mine/wordpieces.npy"), np.load("data/wordpieces/mine/wordpieces.npy")[:, :5])
     assert pretrained.digests(params, "mine", "bert_tiny", DATA)["wordpieces"] != start["wordpieces"]
 
 
@@ -198,8 +198,8 @@ def test_what_is_missing_or_does_not_fit_is_one_line(workplace, folder):
     assert "encoders.bert_tiny: " in (said := error()) and "holds neither model.safetensors nor pytorch_model.bin; put the weights there" in said
     shutil.rmtree(folder)
     assert f"encoders.bert_tiny.folder: {folder} is no folder" in error()
-    Path("data/wordpieces/mine.npy").unlink()
-    assert error() == "data/wordpieces/mine.npy: not found; make it with `dvc repro data/dvc.yaml:wordpieces@mine`"
+    Path("data/wordpieces/mine/wordpieces.npy").unlink()
+    assert error() == "data/wordpieces/mine/wordpieces.npy: not found; make it with `dvc repro data/dvc.yaml:wordpieces@mine`"
     workplace["models"]["bert_tiny"]["source"] = "bert_big"
     with pytest.raises(UserError, match="models.bert_tiny.source is bert_big, known are"):
         checked(workplace)

@@ -199,8 +199,7 @@ def test_gives_up_after_four_tries_and_the_next_run_resumes(server, folder):
     url = server.serve("/f", whole(stop=50_000), whole(stop=0), whole(stop=0), whole(stop=0), whole())
     message = fails(folder, url, left=[PART, SIDE])
     assert len(server.log) == 4
-    assert url in message and "20ng" in message and NAME in message
-    assert str(folder / NAME) in message and "LCM_MIRRORS" in message and f"20ng/{NAME}" in message
+    assert url in message and NAME in message
     get(folder, url)
     good(folder)
     assert server.ranges()[-1].startswith("bytes=") and len(server.log) == 5
@@ -551,7 +550,7 @@ def test_all_places_are_named(server, folder, tmp_path, monkeypatch):
 
 
 def test_no_place_at_all(folder):
-    assert "by hand" in fails(folder) and not folder.exists()
+    assert fails(folder) == f"cannot get {NAME}: no public address is known" and not folder.exists()
 
 
 def test_mirrors_are_split_at_the_right_colons(monkeypatch):

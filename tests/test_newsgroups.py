@@ -72,15 +72,15 @@ def tokens(folder):
 
 
 def prepared(place, **knobs):
-    fetch("20ng", Corpus(), place / "raw")
+    fetch("20ng", place / "raw")
     prepare("20ng", Corpus(**knobs), place / "raw", place / "corpus", place / "card.json")
     return tokens(place / "corpus")
 
 
 def test_a_repacked_archive_with_the_right_posts_is_good_and_fetched_once(place):
-    (line,) = fetch("20ng", Corpus(), place / "raw")
+    (line,) = fetch("20ng", place / "raw")
     assert str(place / "mirror/20ng/20news-bydate.tar.gz") in line
-    (line,) = fetch("20ng", Corpus(), place / "raw")
+    (line,) = fetch("20ng", place / "raw")
     assert "already there" in line
 
 
@@ -88,7 +88,7 @@ def test_wrong_posts_are_refused(place):
     wrong = POSTS | {"20news-bydate-train/sci.med/102": b"changed"}
     archive(place / "mirror/20ng/20news-bydate.tar.gz", wrong)
     with pytest.raises(UserError) as error:
-        fetch("20ng", Corpus(), place / "raw")
+        fetch("20ng", place / "raw")
     message = str(error.value)
     assert posts_digest(wrong) in message and posts_digest(POSTS) in message and "\n" not in message
     assert str(place / "raw/20news-bydate.tar.gz") in message  # where to put it by hand
@@ -134,9 +134,9 @@ def test_an_empty_document_stops_or_is_dropped(place, monkeypatch):
 
 
 def test_stages_say_what_is_missing(place):
-    with pytest.raises(UserError, match="fetch the corpus first with `dvc repro data/dvc.yaml:fetch@20ng`"):
+    with pytest.raises(UserError, match="not found; correct `path` in params.yaml"):
         prepare("20ng", Corpus(), place / "nowhere", place / "corpus", place / "card.json")
     with pytest.raises(UserError, match="dvc repro data/dvc.yaml:prepare@corpus"):
         load(place / "corpus")
     with pytest.raises(UserError, match="'20mg' is not in the catalogue, which has 20ng"):
-        fetch("20mg", Corpus(), Path("raw"))
+        fetch("20mg", Path("raw"))

@@ -32,11 +32,11 @@ def workplace(tmp_path, monkeypatch):
     Path("mine.jsonl").write_text("".join(json.dumps({"text": row, "label": "ab"[n % 2]}) + "\n" for n, row in enumerate(rows)))
     prepare("mine", Corpus(path="mine.jsonl", text="text", label="label", language="en"), tmp_path, Path("data/corpus/mine"), Path("card.json"))
     data = load(Path("data/corpus/mine"))
-    write_array(Path("data/splits/mine.npy"), make_splits(np.asarray(data.labels), 10, 0.3, 0.1))
+    write_array(Path("data/splits/mine/splits.npy"), make_splits(np.asarray(data.labels), 10, 0.3, 0.1))
     write_array(Path("data/noise/mine/0.npy"), np.tile(data.labels, (10, 1)))
     words = read_vocabulary(Path("data/corpus/mine"))[0]
     vectors = np.array([[0, 0, 0], *([name_of(word), 1, -1] for word in words)], np.float32)
-    write_array(Path("data/vectors/own_text/mine.npy"), vectors)
+    write_array(Path("data/vectors/own_text/mine/vectors.npy"), vectors)
     content["corpora"]["mine"] = {"path": "mine.jsonl", "text": "text", "label": "label", "language": "en"}
     content["vectors"]["sets"]["own_text"]["mine"] = {"source": "nowhere", "size": 3}
     for model in ("lstm_own", "cnn_own"):
@@ -62,7 +62,7 @@ def name_of(word: str) -> int:
 def test_rows_are_those_of_the_words_that_the_model_reads(workplace, fit, vocabulary_size):
     workplace["models"]["lstm_own"] |= {"vocabulary_fit": fit, "vocabulary_size": vocabulary_size, "truncation": "post", "padding": "post"}
     params, data = checked(workplace), load(Path("data/corpus/mine"))
-    training = np.load("data/splits/mine.npy")[3] == TRAIN
+    training = np.load("data/splits/mine/splits.npy")[3] == TRAIN
     window = cell.text_inputs(data, training, vocabulary_size, 14, "post", "post", fit)
     vectors = pretrained.word_vectors(params, "mine", "lstm_own", data, training)
     table = build(params.models["lstm_own"], 2, vectors=vectors).encoder.embedding.weight.detach().numpy()
@@ -94,7 +94,7 @@ def test_the_content_of_the_vectors_is_part_of_the_key(workplace, monkeypatch):
     params, seen = checked(workplace), []
     monkeypatch.setattr(cell.pool, "run_jobs", lambda work, jobs, *rest: seen.append(jobs[0]["key"]))
     for change in (0, 0, 1):
-        write_array(Path("data/vectors/own_text/mine.npy"), np.load("data/vectors/own_text/mine.npy") + np.float32(change))
+        write_array(Path("data/vectors/own_text/mine/vectors.npy"), np.load("data/vectors/own_text/mine/vectors.npy") + np.float32(change))
         with pytest.raises(TypeError):  # nothing was trained, so there are no records to collect
             cell.train_cell(params, "small", "mine", 0, "lstm_own", "ls", "cpu")
     assert seen[0] == seen[1] != seen[2]
@@ -123,10 +123,10 @@ def test_what_is_missing_or_of_another_vocabulary_is_one_line(workplace):
     assert "model lstm_pre needs vectors.sets.pretrained.mine, which is not there; known are 20ng" in error(model="lstm_pre")
     words = len(read_vocabulary(Path("data/corpus/mine"))[0])
     assert f"has {words} words, the corpus {words}; make it again with" in error(lambda content: content["vectors"].update(words=7))
-    write_array(Path("data/vectors/own_text/mine.npy"), np.load("data/vectors/own_text/mine.npy")[:8])
+    write_array(Path("data/vectors/own_text/mine/vectors.npy"), np.load("data/vectors/own_text/mine/vectors.npy")[:8])
     assert "for the 7 most frequent words, lstm_own reads word 19; raise vectors.words" in error(lambda content: content["vectors"].update(words=7))
-    Path("data/vectors/own_text/mine.npy").unlink()
-    assert error() == "data/vectors/own_text/mine.npy: not found; make it with `dvc repro data/dvc.yaml:vectors_own_text@mine`"
+    Path("data/vectors/own_text/mine/vectors.npy").unlink()
+    assert error() == "data/vectors/own_text/mine/vectors.npy: not found; make it with `dvc repro data/dvc.yaml:vectors_own_text@mine`"
 
 
 def test_names_of_sets_are_checked(workplace):

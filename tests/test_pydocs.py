@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import train_test_split
 from sklearn.svm import LinearSVC
 
-from lcm.corpora.pydocs import AREAS, DISTRIBUTIONS, PACKAGES, WORD, clean_docstring, read_docstrings
+from lcm.corpora.pydocs import AREAS, DISTRIBUTIONS, PACKAGES, WORD, choose_docstrings, clean_docstring, read_docstrings
 from lcm.errors import UserError
 
 STATS = "scipy.stats"
@@ -115,8 +115,11 @@ def write(site: Path, area: str, name: str, source: str) -> None:
 
 
 def texts_of(site: Path, area: str, per_label: int = 100, min_words: int = 3) -> list[str]:
-    texts, labels, _ = read_docstrings(per_label, min_words, site)
-    return [text for text, label in zip(texts, labels, strict=True) if label == area]
+    return [text for label, text in chosen(site, per_label, min_words) if label == area]
+
+
+def chosen(site: Path | None, per_label: int, min_words: int) -> list[tuple[str, str]]:
+    return choose_docstrings(read_docstrings(site)[0], per_label, min_words)
 
 
 def test_numpydoc_is_reduced_to_its_prose():
@@ -172,7 +175,7 @@ def test_equal_documents_count_once_and_never_under_two_labels(site: Path):
         write(site, area, "shared.py", function("f", shared))
     head = "These twelve words begin both of the documents that are so alike"
     write(site, STATS, "b.py", function("f", f"{head} here") + function("g", f"{head} there"))
-    texts, _, _ = read_docstrings(100, 3, site)
+    texts = [text for _, text in chosen(site, 100, 3)]
     assert sum(text.lower().startswith("counts once") for text in texts) == 1
     assert shared not in texts
     assert sum(text.startswith(head) for text in texts) == 1
@@ -190,8 +193,8 @@ def test_cap_and_min_words(site: Path):
 
 
 def test_order_and_versions(site: Path):
-    texts, labels, versions = read_docstrings(100, 3, site)
-    assert labels == sorted(AREAS) and len(texts) == len(AREAS)
+    documents, versions = read_docstrings(site)
+    assert [label for label, _ in choose_docstrings(documents, 100, 3)] == sorted(AREAS) == sorted(label for label, _ in documents)
     assert versions == {DISTRIBUTIONS.get(package, package): "1.2.3" for package in PACKAGES}
 
 
@@ -199,8 +202,8 @@ def test_same_bytes_under_any_hash_seed_and_nothing_is_imported(site: Path):
     write(site, STATS, "a.py", NUMPYDOC + GOOGLE)
     code = (
         "import sys; from pathlib import Path; from lcm.corpora.pydocs import PACKAGES, read_docstrings;"
-        "print(read_docstrings(100, 3, Path(sys.argv[1])));"
-        "read_docstrings(100, 3) if sys.argv[2:] else None;"
+        "print(read_docstrings(Path(sys.argv[1])));"
+        "read_docstrings() if sys.argv[2:] else None;"
         "sys.exit(not sys.modules.keys().isdisjoint(PACKAGES))"
     )
     source = Path(__file__).parents[1] / "src"
@@ -219,20 +222,21 @@ def test_missing_package_area_or_metadata_is_a_user_error(site: Path, monkeypatc
     (site / "scikit_learn-1.2.3.dist-info" / "METADATA").unlink()
     (site / "scikit_learn-1.2.3.dist-info").rmdir()
     with pytest.raises(UserError, match=r"'scikit-learn' has no metadata .*pip install -r requirements.txt"):
-        read_docstrings(1, 1, site)
+        read_docstrings(site)
     (site / "torch" / "fx").rename(site / "torch" / "renamed")
     with pytest.raises(UserError, match=r"no folder .*fx.*pip install -r requirements.txt"):
-        read_docstrings(1, 1, site)
+        read_docstrings(site)
     (site / "sympy" / "__init__.py").unlink()
     with pytest.raises(UserError, match=r"'sympy' is not installed in .*: pip install -r requirements.txt"):
-        read_docstrings(1, 1, site)
+        read_docstrings(site)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"^package 'networkx' is not installed: pip install -r requirements.txt$"):
-        read_docstrings(1, 1)
+        read_docstrings()
 
 
 def test_the_installed_packages_make_a_corpus_worth_learning():
-    texts, labels, versions = read_docstrings(200, 20)
+    documents, versions = read_docstrings()
+    labels, texts = zip(*choose_docstrings(documents, 200, 20), strict=True)
     counts = Counter(labels)
     assert set(counts) == set(AREAS) and len(AREAS) == 20 and list(AREAS) == sorted(AREAS)
     assert len({area.split(".")[0] for area in AREAS}) >= 5

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lcm.corpora import catalogue, readers
-from lcm.corpora.catalogue import CATALOGUE, entry, fetch
+from lcm.corpora import readers
+from lcm.corpora.catalogue import CATALOGUE, entry
 from lcm.corpora.download import WrongContent
 from lcm.corpora.prepare import load, prepare
 from lcm.corpora.tables import Table
@@ -56,16 +56,16 @@ def test_every_corpus_of_params_has_an_entry_and_fitting_knobs():
 
 
 def test_knobs_without_effect_and_names_without_entry_are_refused():
-    with pytest.raises(UserError, match="corpora.ag_news.strip_header has no effect on this corpus; it has .*use_title"):
+    with pytest.raises(UserError, match="corpora.ag_news.strip_header is not an option of this corpus; remove it. Its options: .*use_title"):
         entry("ag_news", Corpus(strip_header=True))
-    with pytest.raises(UserError, match="corpora.mnist.tokens has no effect"):
+    with pytest.raises(UserError, match="corpora.mnist.tokens is not an option"):
         entry("mnist", Corpus(tokens="letters"))
-    with pytest.raises(UserError, match="'reviews' is not in the catalogue, .* your own data needs the keys path, text"):
+    with pytest.raises(UserError, match="'reviews' is not in the catalogue, .* for a table of your own, name its file"):
         entry("reviews", Corpus())
-    with pytest.raises(UserError, match="dbpedia is a corpus of the catalogue; give your data a name of its own"):
+    with pytest.raises(UserError, match="dbpedia is a corpus of the catalogue, in data/raw/dbpedia; give yours another name"):
         entry("dbpedia", Corpus(path="mine.csv", text=0, label=1, language="en"))
-    with pytest.raises(UserError, match="give the subset another name"):
-        entry("ag_news", Corpus(subset_of="20ng"))
+    with pytest.raises(UserError, match="give yours another name"):
+        entry("ag_news", Corpus(path="data/raw/20ng"))
 
 
 def test_ag_news_merges_train_and_test_and_reads_titles_if_asked(tmp_path):
@@ -202,7 +202,7 @@ def test_idx_files_are_merged_and_the_official_test_part_is_kept(tmp_path):
 def test_damaged_idx_files_are_one_line(tmp_path):
     mnist(tmp_path)
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(idx(3, data=b"\1\1\1"))
-    with pytest.raises(UserError, match="t10k: found images .2, 2, 2., labels .3,. up to 1, which do not fit together.*dvc repro data.dvc.yaml:fetch@mnist"):
+    with pytest.raises(UserError, match="t10k: found images .2, 2, 2., labels .3,. up to 1, which do not fit together.*delete it, then correct .path."):
         prepare("mnist", Corpus(), tmp_path, tmp_path / "out", tmp_path / "card.json")
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(idx(3, data=b"\1\1"))
     with pytest.raises(WrongContent, match="expected a whole idx file"):
@@ -210,7 +210,7 @@ def test_damaged_idx_files_are_one_line(tmp_path):
 
 
 def test_a_row_without_its_tab_is_refused_or_counted(tmp_path):
-    files = {"table": readers.THUCNEWS_TITLES_B, "names": ("dev.txt",)}
+    files = {"table": Table(text=(1,), label=0), "names": ("dev.txt",)}
     write(tmp_path / "dev.txt", TITLES_B)
     with pytest.raises(UserError, match="dev.txt, row 2: found 1 columns, expected 2 as in the first row; mend it, or set bad_rows to drop"):
         readers.read_table(tmp_path, Corpus(), **files)
@@ -244,8 +244,7 @@ def test_own_data_enters_by_path(tmp_path, name, packed):
         path = path.rename(f"{path}.gz")
         path.write_bytes(gzip.compress(text.encode()))
     knobs = Corpus(path=str(path), text=columns, label=label, language="en")
-    assert fetch("mine", knobs, tmp_path / "raw/mine") == [f"mine: copied from {path}"]
-    prepare("mine", knobs, tmp_path / "raw/mine", tmp_path / "out", tmp_path / "card.json")
+    prepare("mine", knobs, path, tmp_path / "out", tmp_path / "card.json")
     assert load(tmp_path / "out").names == ["1", "5"]
     assert json.loads((tmp_path / "card.json").read_text())["edition"] == f"Own data, {path.name}, 2 samples"
 
@@ -274,15 +273,15 @@ def test_mistakes_in_own_data_are_one_line(tmp_path, name, content, change, mess
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     knobs = Corpus(**{"path": str(path), "text": "text", "label": "label", "language": "en"} | change)
     with pytest.raises(UserError, match=message) as error:
-        fetch("mine", knobs, tmp_path / "raw/mine")
-        prepare("mine", knobs, tmp_path / "raw/mine", tmp_path / "out", tmp_path / "card.json")
+        prepare("mine", knobs, path, tmp_path / "out", tmp_path / "card.json")
     one_line(error)
     assert not (tmp_path / "out").exists()
 
 
 def test_own_file_that_is_not_there(tmp_path):
-    with pytest.raises(UserError, match="nowhere.csv: not found, or no file; give `path` relative to the root"):
-        fetch("mine", Corpus(path="nowhere.csv", text=0, label=1, language="zh"), tmp_path / "mine")
+    knobs = Corpus(path="nowhere.csv", text=0, label=1, language="zh")
+    with pytest.raises(UserError, match="nowhere.csv: not found; correct `path` in params.yaml, relative to the root"):
+        prepare("mine", knobs, Path("nowhere.csv"), tmp_path / "out", tmp_path / "card.json")
     assert not list(tmp_path.iterdir())
 
 
@@ -292,23 +291,20 @@ NEWSGROUPS = {
 }  # fmt: skip
 
 
-def test_a_subset_is_its_parents_documents_with_these_labels_and_is_not_downloaded_again(tmp_path, monkeypatch):
-    monkeypatch.setitem(CATALOGUE, "20ng", catalogue.replace(CATALOGUE["20ng"], verify=lambda path: None))
-    monkeypatch.delenv("LCM_MIRRORS", raising=False)
+def test_a_subset_is_its_parents_documents_with_these_labels(tmp_path):
     tar_of(tmp_path / "raw/20ng/20news-bydate.tar.gz", NEWSGROUPS, "w:gz")
-    knobs = Corpus(subset_of="20ng", labels=["sci.space", "rec.autos"])
-    assert "raw/20ng" in fetch("2ng", knobs, tmp_path / "raw/2ng")[0]
-    prepare("2ng", knobs, tmp_path / "raw/2ng", tmp_path / "out", tmp_path / "card.json")
+    knobs = Corpus(path="data/raw/20ng", labels=["sci.space", "rec.autos"])
+    prepare("2ng", knobs, tmp_path / "raw/20ng", tmp_path / "out", tmp_path / "card.json")
     assert load(tmp_path / "out").names == ["rec.autos", "sci.space"] and len(load(tmp_path / "out").labels) == 12
     words = (tmp_path / "out/vocabulary.tsv").read_text()
     assert "space" in words and "med" not in words
     with pytest.raises(UserError, match="labels: 'sci.sapce' is not a label of this corpus; these are: rec.autos, sci.med"):
-        prepare("2ng", Corpus(subset_of="20ng", labels=["sci.sapce", "rec.autos"]), tmp_path / "raw/2ng", tmp_path / "out", tmp_path / "card.json")
+        prepare("2ng", Corpus(path="data/raw/20ng", labels=["sci.sapce", "rec.autos"]), tmp_path / "raw/20ng", tmp_path / "out", tmp_path / "card.json")
 
 
 def test_confusion_subsets_are_those_of_the_paper():
     corpora = load_params(Path(__file__).parent.parent / "params.yaml").corpora
-    sizes = {name: len(knobs.labels) for name, knobs in corpora.items() if knobs.subset_of and knobs.labels}
+    sizes = {name: len(knobs.labels) for name, knobs in corpora.items() if knobs.path == "data/raw/20ng" and knobs.labels}
     assert sizes == {"8ng-h": 8, "8ng-e": 8, "4ng-h": 4, "4ng-e": 4}
     assert {label.split(".")[0] for label in corpora["4ng-h"].labels} == {"rec"}
 

@@ -48,7 +48,7 @@ def test_a_cell_depends_on_what_can_change_it_and_on_no_other_arm(stages, study)
         if not any(out.def_path.startswith(f"metrics/cells/{study}/") for out in stage.outs):
             continue
         _, _, told, corpus, noise, model, arm = stage.cmd.split()
-        assert told == study and {f"data/corpus/{corpus}", f"data/splits/{corpus}.npy", f"data/noise/{corpus}/{noise}.npy"} <= paths(stage.deps), name
+        assert told == study and {f"data/corpus/{corpus}", f"data/splits/{corpus}", f"data/noise/{corpus}"} <= paths(stage.deps), name
         needed = params_of(stage)
         if arm == "linear":
             assert needed == {"linear", f"studies.{study}.splits"}
@@ -56,8 +56,8 @@ def test_a_cell_depends_on_what_can_change_it_and_on_no_other_arm(stages, study)
         assert {"train", f"models.{model}", f"studies.{study}.splits", f"studies.{study}.splits_of", f"studies.{study}.train"} <= needed, name
         settings = params.models[model]
         reads_vectors = getattr(settings, "vectors", None)
-        assert (f"data/vectors/{reads_vectors}/{corpus}.npy" in paths(stage.deps)) == bool(reads_vectors), name
-        assert (f"data/wordpieces/{corpus}.npy" in paths(stage.deps)) == (settings.encoder == "bert"), name
+        assert (f"data/vectors/{reads_vectors}/{corpus}" in paths(stage.deps)) == bool(reads_vectors), name
+        assert (f"data/wordpieces/{corpus}" in paths(stage.deps)) == (settings.encoder == "bert"), name
         assert f"src/lcm/models/{settings.encoder}.py" in paths(stage.deps), name
         assert {"src/lcm/targets", "src/lcm/training/run.py"} <= paths(stage.deps), name
         group, _, changes = arm.partition(".")
@@ -92,8 +92,8 @@ def test_a_study_reaches_back_to_the_originals(stages):
         upstream = {stage.addressing for stage in networkx.descendants(graph, stages[study])}  # edges point at dependencies
         for part in PARAMS["studies"][study].values():
             for corpus in part["corpora"] if isinstance(part, dict) and "corpora" in part else []:
-                assert f"data/dvc.yaml:fetch@{corpus}" in upstream, (study, corpus)
-    assert "data/dvc.yaml:fetch_text@glove" in {stage.addressing for stage in networkx.descendants(graph, stages["benchmark"])}
+                assert f"data/dvc.yaml:fetch@{Path(PARAMS['corpora'][corpus]['path']).name}" in upstream, (study, corpus)
+    assert "data/dvc.yaml:fetch@glove" in {stage.addressing for stage in networkx.descendants(graph, stages["benchmark"])}
 
 
 def test_the_report_knows_every_grid_of_the_schema():

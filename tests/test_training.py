@@ -283,12 +283,12 @@ def test_missing_data_and_wrong_pairs_are_said_in_one_line(workplace):
     params = load_params()
     Path("data/noise/toy/0.npy").rename("data/noise/toy/1.npy")
     cell.load_data.cache_clear()
-    with pytest.raises(UserError, match=r"data/noise/toy/0.npy: not found; make it with `dvc repro data/dvc.yaml:corrupt@toy`"):
+    with pytest.raises(UserError, match=r"data/noise/toy/0.npy: not found; make it with `dvc repro data/dvc.yaml:split@toy`"):
         cell.train_cell(params, "small", "toy", 0, "lstm_rand", "ls", "cpu")
     Path("data/noise/toy/1.npy").rename("data/noise/toy/0.npy")
     with pytest.raises(UserError, match="image_cnn cannot read corpus toy, which holds text"):
         cell.train_cell(params, "small", "toy", 0, "image_cnn", "ls", "cpu")
-    write_array(Path("data/splits/toy.npy"), np.zeros((10, 7), np.uint8))
+    write_array(Path("data/splits/toy/splits.npy"), np.zeros((10, 7), np.uint8))
     cell.load_data.cache_clear()
     with pytest.raises(UserError, match="is for 7 samples, the corpus has 240"):
         cell.train_cell(params, "small", "toy", 0, "lstm_rand", "ls", "cpu")

@@ -108,7 +108,7 @@ def test_skipgram_of_a_corpus_own_words(tmp_path):
     rows = "".join(json.dumps({"text": f"the cat number{n % 3} sat", "label": "ab"[n % 2]}) + "\n" for n in range(40))
     (tmp_path / "a.jsonl").write_text(rows)
     knobs = Corpus(path=str(tmp_path / "a.jsonl"), text="text", label="label", language="en")
-    prepare("mine", knobs, tmp_path, tmp_path / "mine", tmp_path / "card.json")
+    prepare("mine", knobs, tmp_path / "a.jsonl", tmp_path / "mine", tmp_path / "card.json")
     output = trained(skipgram(tmp_path / "mine", language="en"), tmp_path / "out").decode()
     assert {line.split()[0] for line in output.splitlines()} == {*read_vocabulary(tmp_path / "mine")[0]} == {"the", "cat", "number", "sat"}
 

@@ -80,12 +80,11 @@ def test_the_installed_encoder():
 
 def test_texts_are_those_that_prepare_kept(tmp_path):
     rows = [{"text": text, "label": label} for text, label in (("one", "a"), ("!", "a"), ("two", "b"), ("three", "b"), ("?", "b"))]
-    raw = tmp_path / "raw"
-    raw.mkdir()
-    (raw / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    raw = tmp_path / "a.jsonl"
+    raw.write_text("".join(json.dumps(row) + "\n" for row in rows))
     knobs = Corpus(path="a.jsonl", text="text", label="label", language="en", empty="drop")
     prepare("mine", knobs, raw, tmp_path / "mine", tmp_path / "card.json")
     assert kept_texts("mine", knobs, raw, tmp_path / "mine") == ["one", "two", "three"]
-    (raw / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:3]))
-    with pytest.raises(UserError, match="mine: has 3 documents, .*raw 2; make it again with `dvc repro data.dvc.yaml:prepare@mine`"):
+    raw.write_text("".join(json.dumps(row) + "\n" for row in rows[:3]))
+    with pytest.raises(UserError, match="mine: has 3 documents, .*a.jsonl 2; make it again with `dvc repro data.dvc.yaml:prepare@mine`"):
         kept_texts("mine", knobs, raw, tmp_path / "mine")

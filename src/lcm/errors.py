@@ -1,11 +1,25 @@
 """The one exception that users see: a single line that says what is wrong and what to do next."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class UserError(Exception):
     """Something the user can mend. Its text names the file or key, what was found, what was expected, what to do."""
+
+
+class Unavailable(UserError):
+    """Data that cannot be reached from here. Its text names every place tried, and what to do."""
+
+
+def lookup(group: Mapping[str, T], name: str, where: str) -> T:
+    """Return group[name]. Raises UserError, with the names that there are, if params.yaml has no such name under `where`."""
+    if name not in group:
+        raise UserError(f"params.yaml: {where} has no {name!r}; known are {', '.join(group) or 'none'}")
+    return group[name]
 
 
 def run_main(main: Callable[[], None]) -> None:

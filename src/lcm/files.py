@@ -1,4 +1,4 @@
-"""Finished or absent: files and folders that appear under their name only when they are complete."""
+"""Atomic writes: a file or folder appears under its final name only once it is complete. And gaps: data that cannot be had."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import numpy as np
 
 from lcm.errors import UserError
 
+GAP = "unavailable.txt"  # stands in a folder of data/ in place of the data, and says why and what to do
 NUMBERS = re.compile(r"\[\n\s*(-?\d[^\s,]*(?:,\n\s*-?\d[^\s,]*)*)\n\s*\]")  # a raw newline: never inside a string
 
 
@@ -66,3 +67,28 @@ def new_folder(path: Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def gap(path: Path) -> str | None:
+    """Return why the data of a folder, or of a file in one, are not available: the text of its unavailable.txt. None: there is none."""
+    try:
+        return ((path if path.is_dir() else path.parent) / GAP).read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def make_gap(folder: Path, why: str) -> None:
+    """Replace a folder by one that holds only unavailable.txt."""
+    with new_folder(folder) as part:
+        write_text(part / GAP, why + "\n")
+
+
+def pass_gap(source: Path, *folders: Path) -> bool:
+    """Say whether `source` is a gap; if it is, make each of `folders` the same gap, and print one line for all of them."""
+    why = gap(source)
+    if why is None:
+        return False
+    for folder in folders:
+        make_gap(folder, why)
+    print(f"{' and '.join(map(str, folders))}: not made, {source} is not available")
+    return True

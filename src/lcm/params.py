@@ -22,8 +22,10 @@ class Corpus(Group):
     tokens: Literal["letters", "words", "jieba", "characters"] | None = None  # None: letters (English), jieba (Chinese)
     empty: Literal["error", "drop"] = "error"
 
+    # data/raw/<name>, a name below `originals`, or your own table. Corpora may share one: a subset is read from its parent's
+    path: str | None = None
+
     # which documents, in this order; applied after merging train and test
-    subset_of: str | None = None
     labels: Annotated[list[str], Field(min_length=2)] | None = None
     per_label: Count | None = None
     subset: Count | None = None
@@ -38,7 +40,6 @@ class Corpus(Group):
     bad_rows: Literal["error", "drop"] = "error"
 
     # your own data
-    path: str | None = None
     text: Column | Annotated[list[Column], Field(min_length=1)] | None = None
     label: Column | None = None
     language: Literal["en", "zh"] | None = None
@@ -277,11 +278,12 @@ class Execution(Group):
     checkpoint_epochs: Count = 2
     executor: Literal["local", "ray"] = "local"
     address: str | None = None
+    missing: Literal["gap", "error"] = "gap"
 
 
 class Params(Group):
     corpora: dict[str, Corpus]
-    texts: list[str]
+    originals: list[str]
     skipgram: dict[str, Skipgram]
     vectors: Vectors
     encoders: dict[str, Encoder]
@@ -306,6 +308,11 @@ class Params(Group):
             unknown = sorted(set(names) - set(known))
             if unknown:
                 raise ValueError(f"{where} names {unknown}, known are {sorted(known)}")
+        for name, corpus in self.corpora.items():
+            if corpus.path is None:
+                raise ValueError(f"corpora.{name}.path is missing; expected data/raw/{name}, or the file of your own table")
+            if Path(corpus.path).parent == Path("data/raw") and Path(corpus.path).name not in self.originals:
+                raise ValueError(f"corpora.{name}.path is {corpus.path}; {Path(corpus.path).name} is not among `originals`: {self.originals}")
         both = sorted(set(self.vectors.sets) & set(self.skipgram))  # both are folders in data/vectors
         if both:
             raise ValueError(f"vectors.sets and skipgram both have {both}; rename one")

@@ -1,44 +1,52 @@
 """Every corpus: what it is, where it comes from, how to tell that it is the right one, and who reads it.
 
-To add a corpus, add an entry here (with a reader in readers.py if its format is new) and its knobs under `corpora` in params.yaml.
+To add a corpus, add an entry here (with a reader in readers.py if its format is new), its name to `originals` and its knobs to `corpora`
+in params.yaml.
 """
 
 import importlib.util
 import json
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from lcm.corpora import readers
 from lcm.corpora.download import RemoteFile, WrongContent, content_digest, obtain
 from lcm.corpora.texts import Images, Texts
-from lcm.errors import UserError
+from lcm.errors import Unavailable, UserError
 from lcm.files import new_folder, write_text
 from lcm.params import Corpus
 
 
 # Knobs that every corpus has; an entry names the others.
-IMAGE_KNOBS = ("subset_of", "labels", "per_label", "subset", "subset_seed")
+IMAGE_KNOBS = ("path", "labels", "per_label", "subset", "subset_seed")
 TEXT_KNOBS = (*IMAGE_KNOBS, "tokens", "empty")
+RAW = Path("data/raw")
 
 
-@dataclass(frozen=True)
-class Entry:
-    """title: for people. read: the reader. files: originals to download, or embed: makes them from what is installed.
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """What is fetched into data/raw/<name>. files: to download, or embed: makes them in a folder from what is installed.
 
     verify: raises WrongContent at a file with wrong content; then a re-packed archive with the right content is good and a
     right-named one with wrong content is refused. Without it the publisher's checksums must match. mirror: the folder in
-    LCM_MIRRORS, by default the corpus' name. language: of the texts, None for images. knobs: those of this corpus alone.
+    LCM_MIRRORS, by default the name.
     """
+
+    files: tuple[RemoteFile, ...] = ()
+    embed: Callable[[Path], None] | None = None
+    verify: Callable[[Path], None] | None = None
+    mirror: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry(Original):
+    """A corpus. title: for people. read: the reader. language: of the texts, None for images. knobs: those of this corpus alone."""
 
     title: str
     read: Callable[[Path, Corpus], Texts | Images]
-    files: tuple[RemoteFile, ...] = ()
-    embed: Callable[[Path, Corpus], None] | None = None
-    verify: Callable[[Path], None] | None = None
-    mirror: str | None = None
     language: str | None = "en"
     knobs: tuple[str, ...] = ()
 
@@ -62,30 +70,22 @@ def fudan_rows(archive: Path) -> Iterable[tuple[str, bytes]]:
     return ((label, content) for label, _, content in readers.fudan_documents(archive))
 
 
-def embed_pydocs(folder: Path, knobs: Corpus) -> None:
+def embed_pydocs(folder: Path) -> None:
     """Write the docstrings of the installed packages as documents.jsonl, and the packages' versions as versions.json."""
     from lcm.corpora.pydocs import read_docstrings
 
-    texts, labels, versions = read_docstrings(knobs.per_label, knobs.min_words)
-    rows = (json.dumps({"label": label, "text": text}, ensure_ascii=False) for text, label in zip(texts, labels, strict=True))
+    documents, versions = read_docstrings()
+    rows = (json.dumps({"label": label, "text": text}, ensure_ascii=False) for label, text in documents)
     write_text(folder / "documents.jsonl", "".join(row + "\n" for row in rows))
     write_text(folder / "versions.json", json.dumps(versions, sort_keys=True) + "\n")
 
 
-def embed_digits(folder: Path, knobs: Corpus) -> None:
+def embed_digits(folder: Path) -> None:
     """Copy scikit-learn's bundled digits."""
     package = importlib.util.find_spec("sklearn")
     if package is None:
         raise UserError("digits: scikit-learn is not installed; pip install -r requirements.txt")
     shutil.copyfile(Path(package.origin).parent / "datasets/data/digits.csv.gz", folder / "digits.csv.gz")
-
-
-def embed_own(folder: Path, knobs: Corpus) -> None:
-    """Copy a user's own table, so that it is kept with the results that were made from it."""
-    source = Path(knobs.path).expanduser()
-    if not source.is_file():
-        raise UserError(f"{source}: not found, or no file; give `path` relative to the root of the repository, or absolute")
-    shutil.copyfile(source, folder / source.name)
 
 
 def _idx_files(urls: tuple[str, ...], checksums: dict[str, str]) -> tuple[RemoteFile, ...]:
@@ -265,45 +265,19 @@ CATALOGUE = {
         language="zh",
         knobs=("bad_rows",),
     ),
-    "thucnews_titles_b": Entry(
-        title="THUCNews, PARTIAL: headlines of 10 classes, another draw",
-        read=partial(readers.read_table, table=readers.THUCNEWS_TITLES_B, names=("dev.txt", "test.txt")),
-        files=_titles_files(
-            dict.fromkeys(
-                ("dev.txt", "test.txt"),
-                GITHUB + "zhenhanbai/THUCNews-text-classification/2b3b6ba8f06adfc2a69c7db8117de72ba97b50c3/data/",
-            ),
-            {
-                "dev.txt": "321142b41c2c881dc7e185ca610e0691ab4ca6bf36cb25095349e7ca9d4370c6",
-                "test.txt": "129fa700cf273d32e964a2837bf93534b16bb910a4c6d7b8b6f698a36ae8915e",
-            },
-        ),
-        mirror="thucnews_titles/draw_b",
-        language="zh",
-        knobs=("bad_rows",),
-    ),
     # What every installation carries.
-    "pydocs": Entry(title="Docstrings of our own dependencies", read=readers.read_jsonl, embed=embed_pydocs, knobs=("min_words",)),
+    "pydocs": Entry(title="Docstrings of our own dependencies", read=readers.read_pydocs, embed=embed_pydocs, knobs=("min_words",)),
     "digits": Entry(title="scikit-learn's 8x8 digits", read=readers.read_digits, embed=embed_digits, language=None),
 }
 
 
-@dataclass(frozen=True)
-class Original:
-    """What word vectors are made from: files and how to verify them, as in `Entry`."""
-
-    files: tuple[RemoteFile, ...]
-    verify: Callable[[Path], None] | None = None
-    mirror: str | None = None
-
-
 TEXTS = {
     "glove": Original(
-        (RemoteFile("glove.6B.zip", ("http://nlp.stanford.edu/data/glove.6B.zip",)),),
+        files=(RemoteFile("glove.6B.zip", ("http://nlp.stanford.edu/data/glove.6B.zip",)),),
         verify=readers.verify_glove,
     ),
     "zhwiki": Original(
-        (
+        files=(
             RemoteFile(
                 "zhwiki-latest-pages-articles.xml.bz2",
                 ("https://dumps.wikimedia.org/zhwiki/latest/zhwiki-latest-pages-articles.xml.bz2",),
@@ -311,83 +285,73 @@ TEXTS = {
         ),
         verify=readers.verify_wikipedia,
     ),
-    # Small or other texts, for trying things out.
-    "glove_head": Original(
-        (RemoteFile("glove.6B.100d.head.txt", (), "sha256:cd952ffe642cf07ec16683847c3bada9ffa4851939be4d55839851a666cdf115"),),
-        mirror="glove",
-    ),
-    "fudan_train": Original(  # the half of the Fudan corpus that FDCNews leaves out
-        (RemoteFile("fudan-train-9804-utf8.tar.xz", (), "sha256:4c746f8d6b36e2f126ed851f6513758fa59ba1b0ceaf2b97452c70857f5a7bcb"),),
-        mirror="fdcnews",
-    ),
 }
 
 
 def entry(corpus: str, knobs: Corpus) -> Entry:
-    """The catalogue's entry; of `subset_of`'s corpus for a subset, or one made for a user's own table (`path`).
+    """Return the catalogue's entry for a corpus that is read from data/raw/<name>, or one made for a user's own table.
 
     Raises UserError for a name that has none, for own data under a name of the catalogue, and for knobs without effect.
     """
-    origin = knobs.subset_of or corpus
-    if knobs.path is not None:
-        item = _own(corpus, knobs)
-    elif origin in CATALOGUE:
-        item = CATALOGUE[origin]
+    path = Path(knobs.path or RAW / corpus)
+    if path.parent != RAW:
+        item = _own(corpus, knobs, path)
+    elif path.name in CATALOGUE:
+        item = CATALOGUE[path.name]
     else:
         raise UserError(
-            f"params.yaml: corpora.{corpus}: {origin!r} is not in the catalogue, which has {', '.join(CATALOGUE)}; "
-            "your own data needs the keys path, text, label and language"
+            f"params.yaml: corpora.{corpus}.path: {path.name!r} is not in the catalogue, which has {', '.join(CATALOGUE)}; "
+            "for a table of your own, name its file"
         )
     allowed = (*(TEXT_KNOBS if item.language else IMAGE_KNOBS), *item.knobs)
     useless = sorted(knobs.model_fields_set - {*allowed})
     if useless:
-        raise UserError(f"params.yaml: corpora.{corpus}.{useless[0]} has no effect on this corpus; it has {', '.join(allowed)}")
-    if knobs.subset_of:
-        if corpus in CATALOGUE:
-            raise UserError(f"params.yaml: corpora.{corpus}.subset_of: {corpus} is a corpus of its own; give the subset another name")
-        item = replace(item, mirror=item.mirror or origin)
+        raise UserError(
+            f"params.yaml: corpora.{corpus}.{useless[0]} is not an option of this corpus; remove it. Its options: {', '.join(allowed)}"
+        )
+    if corpus in CATALOGUE and item is not CATALOGUE[corpus]:
+        raise UserError(f"params.yaml: corpora.{corpus}.path: {corpus} is a corpus of the catalogue, in {RAW / corpus}; give yours another name")
     return item
 
 
-def _own(corpus: str, knobs: Corpus) -> Entry:
-    if corpus in CATALOGUE or knobs.subset_of:
-        raise UserError(f"params.yaml: corpora.{corpus}.path: {knobs.subset_of or corpus} is a corpus of the catalogue; give your data a name of its own")
+def _own(corpus: str, knobs: Corpus, path: Path) -> Entry:
     for key in ("text", "label", "language"):
         if getattr(knobs, key) is None:
-            raise UserError(f"params.yaml: corpora.{corpus}.{key} is missing; your own data needs path, text (columns), label (column) and language (en, zh)")
+            raise UserError(
+                f"params.yaml: corpora.{corpus}.{key} is missing; your own data needs path, text (columns), label (column) and language (en, zh)"
+            )
     columns = [*(knobs.text if isinstance(knobs.text, list) else [knobs.text]), knobs.label]
     if len({type(column) for column in columns}) > 1:
         raise UserError(f"params.yaml: corpora.{corpus}: text and label are {columns}, expected only names, or only numbers (no header)")
     return Entry(
-        title=f"Own data, {Path(knobs.path).name}",
+        title=f"Own data, {path.name}",
         read=readers.read_own,
-        embed=embed_own,
         language=knobs.language,
-        knobs=("path", "text", "label", "language", "bad_rows"),
+        knobs=("text", "label", "language", "bad_rows"),
     )
 
 
-def fetch(corpus: str, knobs: Corpus, folder: Path) -> list[str]:
-    """Put the originals of a corpus into a folder, verified. Returns a line per file for people. Raises UserError."""
-    item = entry(corpus, knobs)
+def fetch(name: str, folder: Path) -> list[str]:
+    """Put the originals `name` into a folder, verified. Returns a line per file for people.
+
+    Raises Unavailable where a file cannot be reached, with every place tried and what to do; UserError for everything else.
+    """
+    item = CATALOGUE.get(name) or TEXTS.get(name)
+    if item is None:
+        raise UserError(f"params.yaml: originals: {name!r} is not in the catalogue, which has {', '.join([*CATALOGUE, *TEXTS])}")
     if item.embed:
         with new_folder(folder) as part:
-            item.embed(part, knobs)
-        return [f"{corpus}: copied from {knobs.path}" if knobs.path else f"{corpus}: made from the installed packages"]
-    files = item.files
-    if knobs.subset_of:  # what the parent has is not downloaded again
-        there = folder.parent / knobs.subset_of
-        files = tuple(replace(file, urls=(str(there / file.name), *file.urls)) if (there / file.name).is_file() else file for file in files)
-    return _obtain_all(corpus, files, folder, item)
-
-
-def fetch_text(name: str, folder: Path) -> list[str]:
-    """`fetch` of what word vectors are made from. Raises UserError."""
-    if name not in TEXTS:
-        raise UserError(f"params.yaml: texts: {name!r} is not in the catalogue, which has {', '.join(TEXTS)}; a file of your own needs no fetching")
-    return _obtain_all(name, TEXTS[name].files, folder, TEXTS[name])
-
-
-def _obtain_all(name: str, files: tuple[RemoteFile, ...], folder: Path, item: Entry | Original) -> list[str]:
+            item.embed(part)
+        return [f"{name}: made from the installed packages"]
     folder.mkdir(parents=True, exist_ok=True)
-    return [f"{name}: {file.name} from {obtain(item.mirror or name, file, folder, item.verify)}" for file in files]
+    lines = []
+    for file in item.files:
+        try:
+            lines.append(f"{name}: {file.name} from {obtain(item.mirror or name, file, folder, item.verify)}")
+        except Unavailable as error:
+            missing = [file.name for file in item.files if not (folder / file.name).exists()]
+            raise Unavailable(
+                f"{error}. Put {', '.join(missing)} into {folder} by hand; or go online, or set LCM_MIRRORS to a folder that holds "
+                f"{item.mirror or name}/{missing[0]}, and run `python pipeline/fetch.py {name}`. Then `dvc repro` goes on"
+            ) from None
+    return lines

@@ -25,7 +25,7 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from lcm.errors import UserError
+from lcm.errors import Unavailable, UserError
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 60.0  # seconds without a single byte
@@ -39,6 +39,7 @@ PARSE_ERRORS = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, csv.Error, struct.error,
     EOFError, OSError, ValueError, LookupError, RuntimeError,
 )  # fmt: skip
+NO_CONNECTION = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
@@ -63,7 +64,8 @@ def obtain(corpus: str, file: RemoteFile, folder: Path, verify: Callable[[Path],
     A file is verified when the publisher's checksum matches or `verify(path)` raises nothing: a re-packed archive with
     the right content is good. With `verify` None the checksum must match; with neither, any file that is not empty and
     not a web page is taken. `verify` sees the file under a temporary name, so it must not judge by the suffix.
-    Raises UserError (one line) if no place has a good file, if a wrong file lies there already, or if the disk refuses.
+    Raises Unavailable (one line) if no place has the file; UserError (one line) if what a place has is wrong and no other
+    place has a good one, if a wrong file lies there already, or if the disk refuses.
     """
     finished = folder / file.name
     part = folder / f".{file.name}.part"
@@ -74,14 +76,20 @@ def obtain(corpus: str, file: RemoteFile, folder: Path, verify: Callable[[Path],
         return "already there"
 
     def check() -> str:
-        if reason := _wrong(part, file, verify):
+        if reason := _nothing(part, file) or _wrong(part, file, verify):
+            is_wrong = not _nothing(part, file)
             _discard(part)
+            if is_wrong:
+                raise WrongContent(reason)
         return reason
 
     failures: list[str] = []
+    wrong = False
     for place in (*_mirror_places(corpus, file.name), *file.urls):
         try:
             reason = (_download if _is_url(place) else _copy)(place, part, check)
+        except WrongContent as error:
+            reason, wrong = str(error), True
         except OSError as error:  # an unreadable mirror, a bad URL, endless redirects
             reason = error.strerror or str(error)
         if not reason:
@@ -89,10 +97,10 @@ def obtain(corpus: str, file: RemoteFile, folder: Path, verify: Callable[[Path],
             _discard(part)  # its side file
             return _one_line(place + (f" (passed over {'; '.join(failures)})" if failures else ""))
         failures.append(f"{place}: {reason}")
-    raise UserError(_one_line(
-        f"{corpus}: cannot get {file.name}: {'; '.join(failures) or 'no public address is known'}; put the file by "
-        f"hand at {finished}, or set LCM_MIRRORS to a folder holding {corpus}/{file.name}"
-    ))  # fmt: skip
+    message = f"cannot get {file.name}: {'; '.join(failures) or 'no public address is known'}"
+    if wrong:
+        raise UserError(_one_line(f"{corpus}: {message}; put the file by hand at {finished}, or set LCM_MIRRORS to a folder holding {corpus}/{file.name}"))
+    raise Unavailable(_one_line(message))
 
 
 def content_digest(rows: Iterable[tuple[str, bytes]]) -> str:
@@ -122,6 +130,8 @@ def _wrong(path: Path, file: RemoteFile, verify: Callable[[Path], None] | None) 
     """What is wrong with the file at `path`; empty if it is verified."""
     found = ""
     try:
+        if reason := _nothing(path, file):
+            return reason
         if file.checksum:
             algorithm, _, expected = file.checksum.partition(":")
             with open(path, "rb") as stream:
@@ -129,12 +139,6 @@ def _wrong(path: Path, file: RemoteFile, verify: Callable[[Path], None] | None) 
             if digest == expected.lower():
                 return ""
             found = f"found {algorithm}:{digest} ({path.stat().st_size} bytes), expected {file.checksum}"
-        with open(path, "rb") as stream:
-            head = stream.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-        if not path.stat().st_size:
-            return "the file is empty"
-        if head.startswith((b"<!doctype html", b"<html")) and not _is_page(file.name):
-            return "it is a web page instead of the file"
         if verify is None:
             return found
         verify(path)
@@ -142,6 +146,17 @@ def _wrong(path: Path, file: RemoteFile, verify: Callable[[Path], None] | None) 
         return str(error) or "wrong content"
     except PARSE_ERRORS as error:
         return f"cannot be read ({type(error).__name__}: {error})" + (f", {found}" if found else "")
+    return ""
+
+
+def _nothing(path: Path, file: RemoteFile) -> str:
+    """Why the file at `path` is no file at all, but what servers send in place of one; empty if it is one."""
+    with open(path, "rb") as stream:
+        head = stream.read(512)
+    if not head:
+        return "the file is empty"
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")) and not _is_page(file.name):
+        return "it is a web page instead of the file"
     return ""
 
 
@@ -171,13 +186,20 @@ def _download(url: str, part: Path, check: Callable[[], str]) -> str:
         wait = BACKOFF * 2**attempt * random.uniform(0.5, 1.5)
         try:
             refusal, resumed = _request(url, part)
-            reason = refusal or check()
+            try:
+                reason = refusal or check()
+            except WrongContent as error:
+                if not resumed or attempt == TRIES - 1:
+                    raise
+                reason = str(error)
             if not (reason and resumed):
                 return reason
             wait = 0.0  # what was resumed may be wrong only because of its old part: again, from the beginning
         except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
             reason = _root_cause(error)
             wait = _retry_after(getattr(error, "response", None), wait)
+            if attempt and isinstance(getattr((error.args or [None])[0], "reason", None), NO_CONNECTION):
+                break  # no server there, or no network here: waiting longer would not help
         if attempt < TRIES - 1:
             time.sleep(wait)
     return reason

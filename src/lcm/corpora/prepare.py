@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from lcm.corpora.catalogue import Entry, entry
+from lcm.corpora.catalogue import RAW, Entry, entry
 from lcm.corpora.download import PARSE_ERRORS, WrongContent
 from lcm.corpora.texts import Images, Texts
 from lcm.errors import UserError
@@ -92,14 +92,21 @@ def kept_texts(corpus: str, knobs: Corpus, raw: Path, folder: Path) -> list[str]
 
 def _read(corpus: str, item: Entry, knobs: Corpus, raw: Path) -> Texts | Images:
     """The samples that take part. Raises UserError for originals that are missing or cannot be read."""
-    if not raw.is_dir():
-        raise UserError(f"{raw}: not found; fetch the corpus first with `dvc repro data/dvc.yaml:fetch@{corpus}`")
+    if not (raw.is_dir() if item.files or item.embed else raw.is_file()):
+        raise UserError(f"{raw}: not found; {_get_it(raw)}")
     try:
         content = item.read(raw, knobs)
     except (WrongContent, *PARSE_ERRORS) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"{raw}: cannot be read ({reason}); delete this folder and fetch it again with `dvc repro data/dvc.yaml:fetch@{corpus}`") from None
+        raise UserError(f"{raw}: cannot be read ({reason}); delete it, then {_get_it(raw)}") from None
     return _only(content, choose(content.labels, knobs))
+
+
+def _get_it(raw: Path) -> str:
+    """What to do for originals that are missing."""
+    if raw.parent == RAW:
+        return f"get it with `python pipeline/fetch.py {raw.name}`"
+    return "correct `path` in params.yaml, relative to the root of the repository, or absolute"
 
 
 def _only(content: Texts | Images, chosen: np.ndarray) -> Texts | Images:

@@ -9,7 +9,7 @@ import hashlib
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata, util
 from pathlib import Path
 
@@ -64,28 +64,33 @@ DROPPED_TEXT = tuple(
 )
 
 
-Corpus = tuple[list[str], list[str], dict[str, str]]
+Document = tuple[str, str]  # label, text
 
 
-def read_docstrings(per_label: int, min_words: int, site: Path | None = None) -> Corpus:
-    """Texts, their labels (parallel lists, ordered by label and digest) and the versions of the packages read.
+def read_docstrings(site: Path | None = None) -> tuple[list[Document], dict[str, str]]:
+    """Return all documents, (label, text) sorted, and the versions of the packages that they come from.
 
-    At most `per_label` documents of each label in `AREAS`, each of at least `min_words` words (runs of letters).
-    `site` is the folder that holds the packages; None: wherever Python finds them.
-    Raises UserError where a package or one of the areas is not installed.
+    site: the folder that holds the packages; None: wherever Python finds them.
+    Raises UserError if a package or one of the areas is not installed.
     """
     packages = {name: _package_folder(name, site) for name in PACKAGES}
     found = set()
     for area in AREAS:
         package, *folders = area.split(".")
-        texts = {clean_docstring(doc) for doc in set(_docstrings_under(packages[package].joinpath(*folders)))}
-        found |= {(area, text) for text in texts if len(WORD.findall(text)) >= min_words}
-    by_label = defaultdict(list)
-    for label, text in _without_variants(found):
-        by_label[label].append(text)
-    kept = [(label, text) for label in AREAS for text in sorted(by_label[label], key=_digest)[:per_label]]
+        found |= {(area, clean_docstring(doc)) for doc in set(_docstrings_under(packages[package].joinpath(*folders)))}
     versions = {DISTRIBUTIONS.get(name, name): _version(name, folder) for name, folder in packages.items()}
-    return [text for _, text in kept], [label for label, _ in kept], versions
+    return sorted((label, text) for label, text in found if text), versions
+
+
+def choose_docstrings(documents: Iterable[Document], per_label: int | None, min_words: int) -> list[Document]:
+    """Return the documents that take part, ordered by label (as in AREAS) and digest.
+
+    per_label: so many of each label at the most, None: all. min_words: of a document, in runs of letters.
+    """
+    by_label = defaultdict(list)
+    for label, text in _without_variants({(label, text) for label, text in documents if len(WORD.findall(text)) >= min_words}):
+        by_label[label].append(text)
+    return [(label, text) for label in AREAS for text in sorted(by_label[label], key=_digest)[:per_label]]
 
 
 def clean_docstring(doc: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lcm.corpora.download import WrongContent, safe_members
+from lcm.corpora.pydocs import choose_docstrings
 from lcm.corpora.tables import Table, collect, read_tables, text_stream
 from lcm.corpora.texts import Images, Texts
 from lcm.errors import UserError
@@ -64,11 +65,12 @@ def stripped_body(post: str) -> str:
     return "\n".join(without_signature) if "".join(without_signature).strip() else "\n".join(lines)
 
 
-def read_jsonl(folder: Path, knobs: Corpus) -> Texts:
-    """documents.jsonl: one object with `label` and `text` a line."""
+def read_pydocs(folder: Path, knobs: Corpus) -> Texts:
+    """documents.jsonl, one object with `label` and `text` a line: at most `per_label` of each label, of at least `min_words` words."""
     with open(folder / "documents.jsonl", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
-    return Texts([row["text"] for row in rows], [row["label"] for row in rows])
+    chosen = choose_docstrings([(row["label"], row["text"]) for row in rows], knobs.per_label, knobs.min_words or 1)
+    return Texts([text for _, text in chosen], [label for label, _ in chosen])
 
 
 def read_digits(folder: Path, knobs: Corpus) -> Images:
@@ -159,7 +161,6 @@ DBPEDIA_FRAGMENT = Table(text=(2,), label=0, title=1, source=3, names=DBPEDIA.na
 THUCNEWS_TITLES = Table(
     text=(0,), label=1, names=_codes(0, "finance realty stocks education science society politics sports game entertainment")
 )
-THUCNEWS_TITLES_B = Table(text=(1,), label=0)
 
 
 def read_table(folder: Path, knobs: Corpus, table: Table, names: tuple[str, ...]) -> Texts:
@@ -167,10 +168,10 @@ def read_table(folder: Path, knobs: Corpus, table: Table, names: tuple[str, ...]
     return read_tables([folder / name for name in names], table, knobs)
 
 
-def read_own(folder: Path, knobs: Corpus) -> Texts:
+def read_own(path: Path, knobs: Corpus) -> Texts:
     """A user's own table, laid out as `text` and `label` say."""
     columns = knobs.text if isinstance(knobs.text, list) else [knobs.text]
-    return read_tables([folder / Path(knobs.path).name], Table(tuple(columns), knobs.label), knobs)
+    return read_tables([path], Table(tuple(columns), knobs.label), knobs)
 
 
 def fudan_documents(archive: Path) -> Iterator[tuple[str, str, bytes]]:

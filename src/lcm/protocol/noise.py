@@ -3,6 +3,8 @@
 import numpy as np
 
 from lcm.errors import UserError
+from lcm.params import Noise
+from lcm.protocol.splits import TEST, TRAIN
 
 
 def label_groups(names: list[str], chosen: list[str] | None = None) -> list[np.ndarray]:
@@ -19,6 +21,16 @@ def label_groups(names: list[str], chosen: list[str] | None = None) -> list[np.n
     if unknown:
         raise UserError(f"noise.groups: {unknown[0]!r} is no group of at least two labels here; these are: {', '.join(usable) or 'none'}")
     return [np.array(usable[group]) for group in (chosen or usable)]
+
+
+def labels_to_learn(labels: np.ndarray, splits: np.ndarray, groups: list[np.ndarray], rate: float, settings: Noise) -> np.ndarray:
+    """Return the labels to learn from in every split, (n_splits, n): wrong ones in the training part, in validation too if `val` is noisy.
+
+    labels: (n,) true labels. splits: (n_splits, n) of TRAIN, VAL, TEST. groups, rate: as in `add_noise`. Test labels are never touched.
+    """
+    hit = splits == TRAIN if settings.val == "clean" else splits != TEST
+    rows = [add_noise(np.asarray(labels), where, groups, rate, settings.seed + k, settings.kind) for k, where in enumerate(hit)]
+    return np.stack(rows)
 
 
 def add_noise(labels: np.ndarray, where: np.ndarray, groups: list[np.ndarray], rate: float, seed: int, kind: str = "asym") -> np.ndarray:

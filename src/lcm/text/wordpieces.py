@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from lcm.errors import UserError
+from lcm.errors import Unavailable, UserError
 from lcm.params import Encoder
 
 BATCH = 1000
@@ -54,7 +54,7 @@ def _from_hub(where: str, repository: str) -> Path:
         return Path(snapshot_download(name, revision=revision or None, allow_patterns=list(HUB_FILES)))
     except Exception as error:  # the hub's client raises what its HTTP library and its own code please
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise UserError(f"{where}.hub: cannot get {repository} ({reason}); go online, or put it into a folder and name that: {where}.folder") from None
+        raise Unavailable(f"{where}.hub: cannot get {repository} ({reason}); go online, or put it into a folder and name that: {where}.folder") from None
 
 
 def _vocabulary(folder: Path) -> Path | None:

@@ -52,8 +52,8 @@ def cell_config(params: Params, study: str, model: str, arm: str) -> dict:
 @lru_cache(maxsize=1)
 def load_data(corpus: str, noise: int) -> tuple[prepare.Prepared, np.ndarray, np.ndarray]:
     """The prepared corpus, its splits (n_splits, n) and the labels to learn from (n_splits, n). Raises UserError if one is missing."""
-    splits, fit_labels = DATA / "splits" / f"{corpus}.npy", DATA / "noise" / corpus / f"{noise}.npy"
-    made_by = f"dvc repro data/dvc.yaml:corrupt@{corpus}"  # the last stage of the data: makes all three
+    splits, fit_labels = DATA / "splits" / corpus / "splits.npy", DATA / "noise" / corpus / f"{noise}.npy"
+    made_by = f"dvc repro data/dvc.yaml:split@{corpus}"  # the last stage of the data: makes all three
     for path in (fit_labels, splits):
         if not path.exists():
             raise UserError(f"{path}: not found; make it with `{made_by}`")

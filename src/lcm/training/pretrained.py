@@ -62,12 +62,12 @@ def wordpieces(params: Params, corpus: str, model: str, data: Prepared) -> tuple
     from lcm.models.bert import WEIGHTS, read_config, weights_file
 
     settings = params.models[model]
-    path, made_by = DATA / "wordpieces" / f"{corpus}.npy", f"dvc repro data/dvc.yaml:wordpieces@{corpus}"
+    path, made_by = DATA / "wordpieces" / corpus / "wordpieces.npy", f"dvc repro data/dvc.yaml:wordpieces@{corpus}"
     try:
         ids = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"{path}: not found; make it with `{made_by}`") from None
-    card = read_json(DATA / "cards" / f"wordpieces-{corpus}.json", made_by)
+    card = read_json(path.with_suffix(".json"), made_by)
     if len(ids) != len(data.labels):
         raise UserError(f"{path}: is for {len(ids)} documents, the corpus has {len(data.labels)}; make it again with `{made_by}`")
     folder = encoder_folder(settings.source, params.encoders[settings.source])
@@ -89,7 +89,7 @@ def _load_vectors(params: Params, corpus: str, model: str) -> tuple[Path, np.nda
     name = params.models[model].vectors
     if corpus not in params.vectors.sets[name]:
         raise UserError(f"params.yaml: model {model} needs vectors.sets.{name}.{corpus}, which is not there; known are {', '.join(params.vectors.sets[name])}")
-    path = DATA / "vectors" / name / f"{corpus}.npy"
+    path = DATA / "vectors" / name / corpus / "vectors.npy"
     try:
         return path, np.load(path, allow_pickle=False)
     except FileNotFoundError:
