@@ -1,40 +1,39 @@
-"""Stages `quickstart`, `benchmark`, ...: one cell -> metrics/cells/<study>/ and metrics/curves/<study>/; without a cell, all of the study
+"""Stages `train-<study>`: train what is missing of a study's cells -> metrics/cells/<study>/<corpus>/
 
-Runs without DVC too (on a GPU machine, say): PYTHONPATH=src python pipeline/train.py benchmark 20ng 0 lstm_rand lcm
+The whole study, one corpus of it, or one cell. It runs without DVC too (on a GPU machine, say):
+
+    PYTHONPATH=src python pipeline/train.py noise
+    PYTHONPATH=src python pipeline/train.py noise 20ng
+    PYTHONPATH=src python pipeline/train.py noise 20ng 30 lstm_rand lcm
 """
 
 import argparse
 
-from lcm.errors import UserError, run_main
+from lcm.errors import run_main
 from lcm.params import load_params
-from lcm.training.cell import train_cell, train_study
+from lcm.study import cells, find
 from lcm.training.pool import choose_device
+from lcm.training.train import train_cells
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("study")
-    parser.add_argument("corpus", nargs="?")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", help="a file of studies/, without .yaml")
+    parser.add_argument("corpus", nargs="?", help="a corpus of the study")
     parser.add_argument("noise", nargs="?", type=int, help="percent of wrong training labels")
-    parser.add_argument("model", nargs="?", help="a name below `models` in params.yaml, or `linear`")
-    parser.add_argument("arm", nargs="?", help="ls, lcm or linear; or settings changed: lcm.alpha=0.5,stop_epoch=10")
-    arguments = parser.parse_args()
-    if arguments.corpus and not arguments.arm:
-        parser.error("expected a study, or a study, corpus, noise, model and arm")
-    params = load_params()
-    for name, known in ((arguments.study, params.studies), (arguments.corpus, params.corpora), (arguments.model, [*params.models, "linear"])):
-        if name is not None and name not in known:
-            raise UserError(f"{name!r} is not in params.yaml; known are {', '.join(known)}")
-    if arguments.arm not in (None, "linear"):
-        try:
-            params.arm(arguments.arm)
-        except ValueError as error:
-            raise UserError(str(error)) from None
-    device = "cpu" if arguments.arm == "linear" else choose_device(params.execution)
-    if arguments.corpus:
-        train_cell(params, **vars(arguments), device=device)
+    parser.add_argument("model", nargs="?", help="a name below `models` in params.yaml, or linear")
+    parser.add_argument("method", nargs="?", help="a target (ce, ls, ls_matched, lcm, ...), or one with settings: lcm.alpha=0.5,stop_epoch=10")
+    parser.add_argument("--retrain", action="store_true", help="train all of it again, whatever is recorded")
+    given = parser.parse_args()
+    if given.noise is not None and given.method is None:
+        parser.error("expected a study, a study and a corpus, or study, corpus, noise, model and method")
+    params = load_params(training=True)
+    if given.method is None:
+        found = cells(params, given.study, given.corpus)
     else:
-        train_study(params, arguments.study, device)
+        found = [find(params, given.study, given.corpus, given.noise, given.model, given.method)]
+    title = " ".join(filter(None, (given.study, given.corpus)))
+    train_cells(params, found, choose_device(params.execution), title, given.retrain)
 
 
 if __name__ == "__main__":

@@ -92,3 +92,15 @@ def pass_gap(source: Path, *folders: Path) -> bool:
         make_gap(folder, why)
     print(f"{' and '.join(map(str, folders))}: not made, {source} is not available")
     return True
+
+
+def read_yaml(path: Path) -> object:
+    """The content of a YAML file. Raises UserError if it is missing or no YAML."""
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; run from the root of the repository") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None

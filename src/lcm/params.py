@@ -1,17 +1,18 @@
-"""params.yaml, validated once and strictly: an unknown key, a wrong type or an impossible value stops a stage before any work."""
+"""params.yaml and studies/*.yaml, read once and strictly: a bad key, type or value stops a stage before any work.
 
-import re
+The file has one group for each method (`lcm: {alpha: 4}`) and one for each model. Their keys are declared where the method or the
+model is (src/lcm/targets/, src/lcm/models/), and `Params.settings` and `Params.model` read them.
+"""
+
 from pathlib import Path
+from reprlib import Repr
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lcm.errors import UserError
-from lcm.schema import Count, Group, NotNegative, Percent, Positive, Share, Side
-
-ARM = re.compile(r"(ls|lcm)(\.\w+=[\w.+-]+(,\w+=[\w.+-]+)*)?")  # these characters are at home in file names, shells and DVC's targets
-
+from lcm.files import read_yaml
+from lcm.schema import Count, Group, Name, NotNegative, Percent, Positive, Seed, Share, Side
 
 Column = str | Annotated[int, Field(ge=0)]
 
@@ -29,7 +30,7 @@ class Corpus(Group):
     labels: Annotated[list[str], Field(min_length=2)] | None = None
     per_label: Count | None = None
     subset: Count | None = None
-    subset_seed: Annotated[int, Field(ge=0)] = 0
+    subset_seed: Seed = 0
 
     # of single formats
     text_form: Literal["allterms", "raw", "stripped"] | None = None
@@ -46,7 +47,7 @@ class Corpus(Group):
 
 
 class Split(Group):
-    n: Count
+    n: Annotated[int, Field(ge=1, le=1000)]
     test: Share
     val: Share
     stratified: bool
@@ -66,7 +67,7 @@ class Skipgram(Group):
     window: Count
     min_count: Count
     epochs: Count
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
 
 
 class VectorSource(Group):
@@ -77,12 +78,12 @@ class VectorSource(Group):
 class Vectors(Group):
     words: Count
     unknown: Literal["scaled", "uniform01"]
-    seed: Annotated[int, Field(ge=0)]
-    sets: dict[str, dict[str, VectorSource]]
+    seed: Seed
+    sets: dict[Name, dict[Name, VectorSource]]
 
 
 class Encoder(Group):
-    """A pre-trained encoder: in a local folder, in an installed package, or on the Hugging Face hub (owner/name, or owner/name@revision)."""
+    """A pre-trained encoder: a local folder, an installed package, or the Hugging Face hub (owner/name or owner/name@revision)."""
 
     folder: str | None = None
     package: str | None = None
@@ -97,29 +98,29 @@ class Encoder(Group):
 
 class Wordpieces(Group):
     maxlen: Annotated[int, Field(ge=3, le=512)]
-    corpora: dict[str, str]
+    corpora: dict[Name, Name]
 
 
 class Noise(Group):
     kind: Literal["asym", "shuffle"]
     val: Literal["clean", "noisy"]
-    seed: int
-    rates: dict[str, list[Percent]]
-    groups: dict[str, list[str]]
+    seed: Seed
+    rates: dict[Name, list[Percent]]
+    groups: dict[Name, list[str]]
 
 
 class Train(Group):
     """Fields with a default stay out of a run's key while they are at it: a new knob retrains nothing."""
 
-    epochs: Count
-    batch_size: Count
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    batch_size: Annotated[int, Field(ge=1, le=10**6)]
     lr: Positive
     adam_eps: Positive
     adam_form: Literal["torch", "keras"] = "torch"
     optimizer: Literal["adam", "adamw"] = "adam"
     weight_decay: NotNegative = 0.0
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
-    decay_end_step: Annotated[int, Field(ge=0)] = 0
+    warmup_steps: Annotated[int, Field(ge=0, le=10**9)] = 0
+    decay_end_step: Annotated[int, Field(ge=0, le=10**9)] = 0
     final_lr_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     restart_epoch: Count | None = None
     select: Literal["best_val", "last"]
@@ -127,108 +128,16 @@ class Train(Group):
     @model_validator(mode="after")
     def decay_follows_warmup(self):
         if self.decay_end_step and self.decay_end_step <= self.warmup_steps:
-            raise ValueError(f"decay_end_step must be 0 or above warmup_steps {self.warmup_steps}, found {self.decay_end_step}")
+            found = f"found {self.decay_end_step}"
+            raise ValueError(f"decay_end_step must be 0 or above warmup_steps {self.warmup_steps}, {found}")
         return self
-
-
-class TrainOverrides(Group):
-    epochs: Count | None = None
-    batch_size: Count | None = None
-    lr: Positive | None = None
-    adam_eps: Positive | None = None
-    adam_form: Literal["torch", "keras"] | None = None
-    optimizer: Literal["adam", "adamw"] | None = None
-    weight_decay: NotNegative | None = None
-    warmup_steps: Annotated[int, Field(ge=0)] | None = None
-    decay_end_step: Annotated[int, Field(ge=0)] | None = None
-    final_lr_share: Annotated[float, Field(ge=0, le=1)] | None = None
-    restart_epoch: Count | None = None
-    select: Literal["best_val", "last"] | None = None
-
-
-class TextModel(Group):
-    """A model that reads words. The embedding has random rows of size `embedding`, or starts from a set of word vectors, of their size."""
-
-    embedding: Count | None = None
-    vectors: str | None = None
-    vocabulary_size: Annotated[int, Field(ge=2)]
-    vocabulary_fit: Literal["all", "train"]
-    maxlen: Count
-    truncation: Side
-    padding: Side
-    init: Literal["keras", "torch"]
-    train: TrainOverrides
-
-    @model_validator(mode="after")
-    def one_embedding(self):
-        if (self.embedding is None) == (self.vectors is None):
-            raise ValueError("expected either embedding, a size, or vectors, a name below vectors.sets")
-        return self
-
-
-class Lstm(TextModel):
-    encoder: Literal["lstm"]
-    hidden: Count
-    mask: bool
-
-
-class Cnn(TextModel):
-    encoder: Literal["cnn"]
-    filter_sizes: Annotated[list[Count], Field(min_length=1)]
-    filters: Count
-
-    @model_validator(mode="after")
-    def filters_fit(self):
-        if max(self.filter_sizes) > self.maxlen:
-            raise ValueError(f"filter_sizes must not exceed maxlen {self.maxlen}, found {max(self.filter_sizes)}")
-        return self
-
-
-class RandomBert(Group):
-    layers: Count
-    hidden: Annotated[int, Field(ge=64, multiple_of=64)]
-
-
-class Bert(Group):
-    """source: a name below `encoders`. random: this shape with random weights in place of the source's."""
-
-    encoder: Literal["bert"]
-    source: str
-    random: RandomBert | None = None
-    hidden: Count
-    init: Literal["keras", "torch"]
-    train: TrainOverrides
-
-
-class ImageCnn(Group):
-    encoder: Literal["image_cnn"]
-    channels: Annotated[list[Count], Field(min_length=2, max_length=2)]
-    hidden: Count
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    init: Literal["keras", "torch"]
-    train: TrainOverrides
-
-
-Model = Annotated[Lstm | Cnn | Bert | ImageCnn, Field(discriminator="encoder")]
-
-
-class Ls(Group):
-    """As in `Train`: a field with a default stays out of a run's key while it is at it."""
-
-    epsilon: Annotated[float, Field(ge=0, lt=1)]
-    stop_epoch: Annotated[int, Field(ge=0)] | None = None
-
-
-class Lcm(Group):
-    alpha: Annotated[float, Field(ge=0)]
-    label_dim: Count
-    stop_epoch: Annotated[int, Field(ge=0)] | None
-    stop_resets_optimizer: bool
-    detach: bool
 
 
 class Linear(Group):
+    """The yardsticks: TF-IDF with a linear support vector machine or naive Bayes."""
+
     C: Positive
+    grid: Annotated[list[Positive], Field(min_length=1)] = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
     sublinear_tf: bool
     vocabulary_size: Annotated[int, Field(ge=2)]
     maxlen: Count
@@ -236,43 +145,39 @@ class Linear(Group):
 
 
 class Grid(Group):
-    """Cells: corpora x noise x models x arms."""
+    """Cells of a study: corpora x noise x models x methods, each on the first `splits` splits with `seeds` seeds a split."""
 
-    corpora: list[str]
-    noise: list[Percent]
-    models: list[str]
-    arms: list[Literal["ls", "lcm"]]
-
-
-class Variations(Grid):
-    """A grid whose arms are expressions: `lcm.alpha=0.5,stop_epoch=10` is the group `lcm` with these settings changed."""
-
-    arms: list[str]
+    corpora: Annotated[list[Name], Field(min_length=1)]
+    noise: list[Percent] = [0]
+    models: Annotated[list[Name], Field(min_length=1)]
+    methods: Annotated[list[str], Field(min_length=1)]
+    splits: Count | None = None  # None: the study's
+    seeds: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
 class Study(Group):
-    """A table or figure of the paper. Each grid is a DVC stage, for what its cells depend on differs (dvc.yaml)."""
+    """A question: a table or figure. studies/<name>.yaml."""
 
+    title: str
+    question: str
+    corpora: Annotated[list[Name], Field(min_length=1)]  # every corpus of its grids: a DVC stage each
     splits: Count
-    splits_of: dict[str, Count] = {}  # fewer (or more) for a model
-    train: TrainOverrides
-    text: Grid | None = None  # models that read tokens
-    text_forms: Grid | None = None  # the same on other corpora, where not every model of `text` is wanted
-    vectors: Grid | None = None  # models that start from word vectors
-    bert: Grid | None = None  # models that read wordpieces
-    bert_noise: Grid | None = None  # with wrong labels, where fewer methods are trained
-    bert_zh: Grid | None = None  # the same for Chinese, where the encoder is another one
-    images: Grid | None = None
-    variations: Variations | None = None
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 1
+    train: dict = {}
+    yardsticks: list[str] = []  # linear models beside the networks, on the same texts, noise and splits
+    grids: Annotated[list[Grid], Field(min_length=1)]
 
-    def grids(self) -> dict[str, Grid]:
-        grids = {name: getattr(self, name) for name in ("text", "text_forms", "vectors", "bert", "bert_noise", "bert_zh", "images", "variations")}
-        return {name: grid for name, grid in grids.items() if grid}
+    @model_validator(mode="after")
+    def corpora_are_those_of_the_grids(self):
+        used = list(dict.fromkeys(corpus for grid in self.grids for corpus in grid.corpora))
+        if sorted(used) != sorted(self.corpora):
+            raise ValueError(f"corpora must be those of its grids, {used}, found {self.corpora}")
+        return self
 
 
 class Execution(Group):
     device: Literal["auto", "cpu", "cuda"]
-    processes: Annotated[int, Field(ge=0)]
+    processes: Annotated[int, Field(ge=0, le=4096)]
     fleet: Annotated[int, Field(ge=0)] = 0
     precision: Literal["float32", "tf32", "bf16"] = "tf32"
     checkpoint_epochs: Count = 2
@@ -282,21 +187,35 @@ class Execution(Group):
 
 
 class Params(Group):
-    corpora: dict[str, Corpus]
-    originals: list[str]
-    skipgram: dict[str, Skipgram]
+    """The groups of params.yaml; those of methods are in `model_extra`, raw. studies: from studies/*.yaml, by name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    corpora: dict[Name, Corpus]
+    originals: list[Name]
+    skipgram: dict[Name, Skipgram]
     vectors: Vectors
-    encoders: dict[str, Encoder]
+    encoders: dict[Name, Encoder]
     wordpieces: Wordpieces
     split: Split
     noise: Noise
-    models: dict[str, Model]
+    models: dict[Name, dict]
     train: Train
-    ls: Ls
-    lcm: Lcm
     linear: Linear
-    studies: dict[str, Study]
     execution: Execution
+    studies: dict[Name, Study] = {}
+
+    @field_validator("models")
+    @classmethod
+    def models_say_what_they_are_like(cls, models: dict[str, dict]) -> dict[str, dict]:
+        """`like: lstm_rand` takes the keys of another model that a model does not set itself."""
+        done = {}
+        for name, keys in models.items():
+            base = keys.get("like")
+            if base is not None and "like" in (models.get(base) or {"like": None}):
+                raise ValueError(f"{name}.like: expected a model that is not like another itself, found {base!r}")
+            done[name] = {**models.get(base, {}), **{key: value for key, value in keys.items() if key != "like"}}
+        return done
 
     @model_validator(mode="after")
     def names_are_known(self):
@@ -316,98 +235,105 @@ class Params(Group):
         both = sorted(set(self.vectors.sets) & set(self.skipgram))  # both are folders in data/vectors
         if both:
             raise ValueError(f"vectors.sets and skipgram both have {both}; rename one")
-        for name, model in self.models.items():
-            vectors = getattr(model, "vectors", None)
-            if vectors is not None and vectors not in self.vectors.sets:
-                raise ValueError(f"models.{name}.vectors is {vectors}, known are {sorted(self.vectors.sets)}")
-            if model.encoder == "bert" and model.source not in self.encoders:
-                raise ValueError(f"models.{name}.source is {model.source}, known are {sorted(self.encoders)}")
-        for name, study in self.studies.items():
-            for part, grid in study.grids().items():
-                for kind, known in (("corpora", self.corpora), ("models", self.models)):
-                    unknown = [item for item in getattr(grid, kind) if item not in known]
-                    if unknown:
-                        raise ValueError(f"studies.{name} names {kind} {unknown}, known are {sorted(known)}")
-                for arm in grid.arms if part == "variations" else []:
-                    if arm in ("ls", "lcm"):
-                        raise ValueError(f"studies.{name}.variations.arms names {arm!r}, which varies nothing; it belongs to another grid's arms")
-                    try:
-                        self.arm(arm)
-                    except ValueError as error:
-                        raise ValueError(f"studies.{name}.variations.arms: {error}") from None
-            unknown = [model for model in study.splits_of if model not in self.models]
-            if unknown:
-                raise ValueError(f"studies.{name}.splits_of names models {unknown}, known are {sorted(self.models)}")
-            most = max([study.splits, *study.splits_of.values()])
-            if most > self.split.n:
-                raise ValueError(f"studies.{name}.splits is {most}, but split.n makes only {self.split.n}")
         return self
 
-    def arm(self, arm: str) -> Ls | Lcm:
-        """The parameter group of an arm: `ls` or `lcm`, with settings changed by an expression such as `lcm.alpha=0.5,stop_epoch=10`.
+    @property
+    def methods(self) -> dict[str, dict]:
+        """The methods' groups as the file has them."""
+        return self.model_extra or {}
 
-        Raises ValueError, one line that names the arm, for an expression that is none, an unknown key or an impossible value.
-        """
-        if not ARM.fullmatch(arm):
-            raise ValueError(f"arm {arm!r}: expected ls or lcm, or one of them with settings, as in lcm.alpha=0.5,stop_epoch=10")
-        name, _, changes = arm.partition(".")
-        group: Ls | Lcm = getattr(self, name)
-        settings, changed = group.model_dump(), {}
-        for change in changes.split(",") if changes else []:
-            key, _, value = change.partition("=")
-            if key not in settings or key in changed:
-                reason = "is there twice" if key in changed else f"is no key of {name}, which has {', '.join(settings)}"
-                raise ValueError(f"arm {arm!r}: {key} {reason}")
-            changed[key] = yaml.safe_load(value)
+    def model(self, name: str) -> Group:
+        """The checked keys of a model, without its `train`. Raises UserError that names the model and the key."""
+        from lcm.models import config_class
+
+        keys = {key: value for key, value in self.models[name].items() if key != "train"}
         try:
-            return type(group).model_validate({**settings, **changed})
+            config = config_class(str(keys.get("encoder"))).model_validate(keys)
         except ValidationError as error:
-            raise ValueError(f"arm {arm!r}: {_explain(error.errors()[0])}") from None
-
-    def n_splits(self, study: str, model: str) -> int:
-        """How many of the splits a cell of this model is trained on: the first ones."""
-        return self.studies[study].splits_of.get(model, self.studies[study].splits)
+            raise UserError("params.yaml: " + explain(error, f"models.{name}")) from None
+        except ValueError as error:
+            raise UserError(f"params.yaml: models.{name}: {error}") from None
+        vectors, source = getattr(config, "vectors", None), getattr(config, "source", None)
+        if vectors is not None and vectors not in self.vectors.sets:
+            raise UserError(f"params.yaml: models.{name}.vectors is {vectors}, known are {sorted(self.vectors.sets)}")
+        if source is not None and source not in self.encoders:
+            raise UserError(f"params.yaml: models.{name}.source is {source}, known are {sorted(self.encoders)}")
+        return config
 
     def training(self, study: str, model: str) -> Train:
-        """`train` as overridden by the model and then by the study."""
+        """`train` as overridden by the model and then by the study; a key set to null is overridden by null."""
         settings = self.train.model_dump()
-        for overrides in (self.models[model].train, self.studies[study].train):
-            settings.update(overrides.model_dump(exclude_none=True))
+        overrides = {f"models.{model}": self.models[model].get("train") or {}, f"studies.{study}": self.studies[study].train}
+        for keys in overrides.values():
+            settings.update(keys)
         try:
-            return Train(**settings)
+            return Train.model_validate(settings)
         except ValidationError as error:
-            raise UserError(f"params.yaml: train of model {model} in study {study}: {_explain(error.errors()[0])}") from None
+            where = " and ".join(f"{name}.train" for name, keys in overrides.items() if keys) or "train"
+            raise UserError(f"params.yaml: {explain(error, where)}") from None
 
 
-def load_params(path: str | Path = "params.yaml") -> Params:
-    """Read and check params.yaml.
+def load_params(path: str | Path = "params.yaml", training: bool = False) -> Params:
+    """Read and check params.yaml and the files of studies/ beside it.
 
+    training: also check every model, method and cell, which data stages do without (it imports PyTorch).
     Raises UserError with one line that names every bad key, what was found there and what is allowed.
     """
     path = Path(path)
+    content = read_yaml(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: not found; run from the root of the repository") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    try:
-        return Params.model_validate(content)
+        params = Params.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{path}: " + "; ".join(_explain(problem) for problem in error.errors())) from None
+        raise UserError(f"{path}: {explain(error)}") from None
+    if "studies" in params.model_fields_set:
+        raise UserError(f"{path}: studies: is no group of this file; a study is a file of its own, studies/<name>.yaml")
+    studies = {}
+    for file in sorted((path.parent / "studies").glob("*.yaml")):
+        studies[file.stem] = _read_study(file, params)
+    params = params.model_copy(update={"studies": studies})
+    if training:
+        from lcm.study import check
+
+        check(params)
+    return params
 
 
-def _explain(problem: dict) -> str:
-    # The discriminator (lstm, cnn, ...) is part of pydantic's path but not of the file's.
-    path = [str(part) for part in problem["loc"]]
-    if path[:1] == ["models"] and len(path) > 2:
-        del path[2]
-    where = ".".join(path) or "the whole file"
+def _read_study(file: Path, params: Params) -> Study:
+    # The name stands in the file too: DVC reads it from there (`foreach: ${studies.noise.corpora}` in dvc.yaml).
+    content = read_yaml(file)
+    if not isinstance(content, dict) or list(content) != ["studies"] or list(content["studies"] or {}) != [file.stem]:
+        raise UserError(f"{file}: expected one key, studies, and in it one, {file.stem}")
+    try:
+        study = Study.model_validate(content["studies"][file.stem])
+    except ValidationError as error:
+        raise UserError(f"{file}: {explain(error)}") from None
+    for grid in study.grids:
+        for key, known in (("corpora", params.corpora), ("models", params.models)):
+            unknown = [name for name in getattr(grid, key) if name not in known]
+            if unknown:
+                raise UserError(f"{file}: {key} names {unknown}, known are {', '.join(known)}")
+        if (grid.splits or study.splits) > params.split.n:
+            raise UserError(f"{file}: splits is {grid.splits or study.splits}, but split.n in params.yaml makes only {params.split.n}")
+    return study
+
+
+_short = Repr()
+_short.maxstring = _short.maxother = 100
+
+
+def explain(error: ValidationError, where: str = "") -> str:
+    """Every problem of a validation in one line: key, what is wrong, what was found. where: the path of the checked group."""
+    lines = [_explain(problem, where) for problem in error.errors()]
+    return "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
+
+
+def _explain(problem: dict, where: str) -> str:
+    where = ".".join([*([where] if where else []), *map(str, problem["loc"])])
     if problem["type"] == "extra_forbidden":
         return f"unknown key {where}"
     if problem["type"] == "missing":
         return f"{where} is missing"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
-        return message if where == "the whole file" else f"{where}: {message}"
-    return f"{where}: {message[0].lower()}{message[1:]}, found {problem['input']!r}"
+        return f"{where}: {message}" if where else message
+    return f"{where or 'the whole file'}: {message[0].lower()}{message[1:]}, found {_short.repr(problem['input'])}"

@@ -1,13 +1,78 @@
-"""Predictors: an encoder that makes the text vector v, and a softmax layer on it. They know nothing of targets or of files."""
+"""Predictors: an encoder that makes the text vector v, and a softmax layer on it. They know nothing of targets or of files.
 
+An encoder is one file of this folder, found by its name: `models.X.encoder: lstm` is models/lstm.py. It holds `Config`, its keys in
+params.yaml, and `Encoder(config, start)`, an nn.Module with `vector_size`. What differs when the weights of many runs are stacked
+is its method `forward_stacked` (models/stacked.py).
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from lcm.models.initialise import keras_linear
-from lcm.params import Model
+from lcm.schema import Count, Group, Side
+
+_PARTS = ("attention", "dropout", "initialise", "stacked")  # files that encoders share
+
+
+@dataclass(frozen=True)
+class Start:
+    """What an encoder starts from. image_size: pixels of a square image's side. vectors: (rows, size) float32 of the words with
+    ids 0 to rows - 1, where the model names a set of word vectors. folder: of a BERT's configuration and weights.
+    """
+
+    image_size: int | None = None
+    vectors: np.ndarray | None = None
+    folder: Path | None = None
+
+
+class ModelConfig(Group):
+    """Keys that every model has. family: the name under which tables and claims count it."""
+
+    family: str = ""
+    reads: Literal["tokens", "wordpieces", "images"] = "tokens"
+    init: Literal["keras", "torch"]
+
+
+class TextConfig(ModelConfig):
+    """A model that reads words. The embedding has random rows of size `embedding`, or starts from a set of word vectors, of their size."""
+
+    embedding: Count | None = None
+    vectors: str | None = None
+    vocabulary_size: Annotated[int, Field(ge=2, le=10**7)]
+    vocabulary_fit: Literal["all", "train"]
+    maxlen: Annotated[int, Field(ge=1, le=10**5)]
+    truncation: Side
+    padding: Side
+
+    @model_validator(mode="after")
+    def one_embedding(self):
+        if (self.embedding is None) == (self.vectors is None):
+            raise ValueError("expected either embedding, a size, or vectors, a name below vectors.sets")
+        return self
+
+    def embedding_layer(self, start: Start) -> nn.Embedding:
+        """An embedding of the configured size, not yet initialised."""
+        return nn.Embedding(self.vocabulary_size, self.embedding if start.vectors is None else start.vectors.shape[1])
+
+
+def encoder_names() -> list[str]:
+    """The encoders of this folder, by file name."""
+    return sorted(module.name for module in iter_modules(__path__) if module.name not in _PARTS)
+
+
+def config_class(encoder: str) -> type[ModelConfig]:
+    """The keys of an encoder. Raises ValueError, one line, for a name without a file."""
+    if encoder not in encoder_names():
+        raise ValueError(f"encoder {encoder!r}: no such file in src/lcm/models; known are {', '.join(encoder_names())}")
+    return import_module(f"lcm.models.{encoder}").Config
 
 
 class Predictor(nn.Module):
@@ -26,33 +91,10 @@ class Predictor(nn.Module):
         return vector, self.output(vector)
 
 
-def build(
-    settings: Model, n_labels: int, image_size: int | None = None, vectors: np.ndarray | None = None, folder: Path | None = None
-) -> Predictor:
-    """A freshly initialised predictor; draws from PyTorch's global generator.
-
-    image_size: pixels of a (square) image's side. vectors: (rows, size) float32 of the words with ids 0 to rows - 1, where
-    the settings name a set of vectors: the embedding starts from them and is trained like everything else. folder: of a BERT's
-    configuration and weights.
-    """
-    embedding = getattr(settings, "embedding", None) if vectors is None else vectors.shape[1]
-    if settings.encoder == "lstm":
-        from lcm.models.lstm import LstmEncoder
-
-        encoder = LstmEncoder(settings.vocabulary_size, embedding, settings.hidden, settings.mask, settings.init)
-    elif settings.encoder == "cnn":
-        from lcm.models.cnn import CnnEncoder
-
-        encoder = CnnEncoder(settings.vocabulary_size, embedding, settings.filter_sizes, settings.filters, settings.init)
-    elif settings.encoder == "bert":
-        from lcm.models.bert import BertEncoder
-
-        encoder = BertEncoder(folder, settings.random, settings.hidden, settings.init)
-    else:
-        from lcm.models.image_cnn import ImageCnnEncoder
-
-        encoder = ImageCnnEncoder(image_size, settings.channels, settings.hidden, settings.dropout, settings.init)
-    if vectors is not None:
+def build(config: ModelConfig, n_labels: int, start: Start = Start()) -> Predictor:
+    """A freshly initialised predictor; draws from PyTorch's global generator."""
+    encoder = import_module(f"lcm.models.{config.encoder}").Encoder(config, start)
+    if start.vectors is not None:
         with torch.no_grad():
-            encoder.embedding.weight[: len(vectors)] = torch.from_numpy(vectors)
-    return Predictor(encoder, n_labels, settings.init)
+            encoder.embedding.weight[: len(start.vectors)] = torch.from_numpy(start.vectors)
+    return Predictor(encoder, n_labels, config.init)

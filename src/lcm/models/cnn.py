@@ -1,23 +1,42 @@
 """CNN of Kim (2014) with the paper's filters: sizes 3, 10, 25, 100 of each. Shapes: B batch, T tokens, E embedding, F filters."""
 
+from typing import Annotated, Literal
+
 import torch
 import torch.nn.functional as F
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.amp import custom_bwd, custom_fwd
 from torch.autograd.function import once_differentiable
 
+from lcm.models import Start, TextConfig
 from lcm.models.initialise import keras_embedding, keras_linear
+from lcm.schema import Count
 
 
-class CnnEncoder(nn.Module):
+class Config(TextConfig):
+    family: str = "CNN"
+    encoder: Literal["cnn"]
+    filter_sizes: Annotated[list[Count], Field(min_length=1)]
+    filters: Count
+
+    @model_validator(mode="after")
+    def filters_fit(self):
+        if max(self.filter_sizes) > self.maxlen:
+            raise ValueError(f"filter_sizes must not exceed maxlen {self.maxlen}, found {max(self.filter_sizes)}")
+        return self
+
+
+class Encoder(nn.Module):
     """Embedding -> convolutions over time -> ReLU -> maximum over time -> concatenation."""
 
-    def __init__(self, vocabulary_size: int, embedding: int, filter_sizes: list[int], filters: int, init: str):
+    def __init__(self, config: Config, start: Start):
         super().__init__()
-        self.vector_size = filters * len(filter_sizes)
-        self.embedding = nn.Embedding(vocabulary_size, embedding)
-        self.convolutions = nn.ModuleList(nn.Conv1d(embedding, filters, size) for size in filter_sizes)
-        if init == "keras":
+        self.vector_size = config.filters * len(config.filter_sizes)
+        self.embedding = config.embedding_layer(start)
+        size = self.embedding.embedding_dim
+        self.convolutions = nn.ModuleList(nn.Conv1d(size, config.filters, width) for width in config.filter_sizes)
+        if config.init == "keras":
             keras_embedding(self.embedding)
             for convolution in self.convolutions:
                 keras_linear(convolution)
@@ -27,6 +46,11 @@ class CnnEncoder(nn.Module):
         embedded = self.embedding(tokens)
         maxima = [ConvolutionMaximum.apply(embedded, convolution.weight, convolution.bias) for convolution in self.convolutions]
         return torch.cat(maxima, 1).relu()  # ReLU commutes with the maximum
+
+    def forward_stacked(self, tokens: Tensor) -> Tensor:
+        """`forward` with dense gradients: the sparse ones of ConvolutionMaximum pay on a CPU only."""
+        embedded = self.embedding(tokens).transpose(1, 2)
+        return torch.cat([F.conv1d(embedded, layer.weight, layer.bias).max(-1).values for layer in self.convolutions], 1).relu()
 
 
 class ConvolutionMaximum(torch.autograd.Function):

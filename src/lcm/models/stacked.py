@@ -1,37 +1,20 @@
 """How an encoder runs when the weights of many runs are stacked and `torch.vmap` maps its forward pass over them.
 
-A model file is written for one run, and for a CPU where that differs. Here, and only here, stand the forms that `vmap` (and
-a GPU) needs instead: same weights, same names, same numbers up to rounding. An encoder not named here runs as it is.
+A model file is written for one run, and for a CPU where that differs. Its method `forward_stacked`, if it has one, is the form that
+`vmap` and a GPU need instead: same weights, same names, same numbers up to rounding.
 """
 
-from functools import partial
-
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from lcm.models import Predictor
 
-
-def vmappable(predictor: Predictor) -> Predictor:
-    """The predictor itself, its encoder's forward pass replaced where `vmap` needs it."""
-    forward = {"LstmEncoder": lstm, "CnnEncoder": cnn, "BertEncoder": bert}.get(type(predictor.encoder).__name__)
-    if forward:
-        predictor.encoder.forward = partial(forward, predictor.encoder)
+def vmappable(predictor: nn.Module) -> nn.Module:
+    """The predictor itself, its encoder's forward pass replaced by `forward_stacked` where the encoder has one."""
+    stacked = getattr(predictor.encoder, "forward_stacked", None)
+    if stacked is not None:
+        predictor.encoder.forward = stacked
     return predictor
-
-
-def lstm(encoder, tokens: Tensor) -> Tensor:
-    """LstmEncoder.forward. With `mask` the pads come first and hold the state at zero, which is the same as to skip them."""
-    layer, skip = encoder.lstm, None
-    if encoder.mask:
-        tokens = tokens.gather(1, (tokens != 0).long().argsort(dim=1, stable=True))
-        skip = tokens.T == 0
-    # float32 in bf16 training too: the state is a sum over time, and the recurrence waits for launches, not for arithmetic.
-    with torch.autocast(tokens.device.type, enabled=False):
-        bias = layer.bias_ih_l0 + layer.bias_hh_l0
-        return Recurrence.apply(encoder.embedding(tokens.T), layer.weight_ih_l0, layer.weight_hh_l0, bias, skip)[0]
 
 
 class Recurrence(torch.autograd.Function):
@@ -99,14 +82,3 @@ class Recurrence(torch.autograd.Function):
         grad_hh = flat.transpose(1, 2) @ h[:, :-1].flatten(1, 2)
         grad_ih = flat.transpose(1, 2) @ embedded.flatten(1, 2)
         return (flat @ w_ih).view(embedded.shape), grad_ih, grad_hh, flat.sum(1), None
-
-
-def cnn(encoder, tokens: Tensor) -> Tensor:
-    """CnnEncoder.forward with dense gradients: the sparse ones of ConvolutionMaximum pay on a CPU only."""
-    embedded = encoder.embedding(tokens).transpose(1, 2)
-    return torch.cat([F.conv1d(embedded, layer.weight, layer.bias).max(-1).values for layer in encoder.convolutions], 1).relu()
-
-
-def bert(encoder, tokens: Tensor) -> Tensor:
-    """BertEncoder.forward without a look at the tokens: runs have different columns of pads to leave out, and vmap cannot wait for them."""
-    return encoder.read(tokens)

@@ -3,5 +3,5 @@
 import sklearn.metrics  # noqa: F401
 import torch  # noqa: F401
 
-import lcm.training.cell  # noqa: F401
+import lcm.training.jobs  # noqa: F401
 import lcm.training.run  # noqa: F401

@@ -1,25 +1,25 @@
-"""The loop: runs of one architecture, trained epoch by epoch and tested once. Everything else only feeds it."""
+"""The loop: runs of one architecture and one target, trained epoch by epoch and tested once. Everything else only feeds it."""
 
 import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from lcm.errors import UserError
-from lcm.models import build
+from lcm.models import ModelConfig, Start, build
 from lcm.models.dropout import seed_dropout
-from lcm.params import Model, Train
+from lcm.params import Train
 from lcm.protocol.splits import TEST, TRAIN, VAL
-from lcm.targets import LabelConfusionModel
+from lcm.targets import Task, target_class
 from lcm.training.checkpoint import Checkpoint
 from lcm.training.evaluation import confusions, evaluate, lcd_diagnostics
-from lcm.training.fleet import Fleet, Run
-from lcm.training.methods import Method
+from lcm.training.fleet import Fleet, Member
+
+IMPLICIT = 512  # training samples whose implicit targets are looked at after each epoch
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class RunData:
     """What a run sees. inputs: (n, T) token ids or (n, side, side) uint8. assignment: (n,) of TRAIN, VAL, TEST.
 
     fit_labels: (n,) labels to learn from, noisy where noise was asked for. labels: (n,) true labels, for the test.
-    groups: (C,) group of each label, or None. vectors: (rows, size) of the words with ids 0 to rows - 1, where the model starts from them.
-    folder: of a BERT's configuration and weights.
+    groups: (C,) group of each label, or None. start: what the encoder starts from.
+    transition: (C, C) true P(given label | label). held_out: (n, C) out-of-fold probabilities of another model. Both only where the
+    target needs them.
     """
 
     inputs: np.ndarray
@@ -37,20 +38,22 @@ class RunData:
     labels: np.ndarray
     n_labels: int
     groups: np.ndarray | None
-    vectors: np.ndarray | None = None
-    folder: Path | None = None
+    start: Start = field(default_factory=Start)
+    transition: np.ndarray | None = None
+    held_out: np.ndarray | None = None
 
 
-def train_run(data: RunData, model: Model, train: Train, method: Method, seed: int, device: str, **rest) -> dict:
+def train_run(data: RunData, model: ModelConfig, train: Train, target: str, settings: dict, seed: int, device: str, **rest) -> dict:
     """`train_runs` of a single run."""
-    return train_runs([data], model, train, [method], [seed], device, **rest)[0]
+    return train_runs([data], model, train, target, settings, [seed], device, **rest)[0]
 
 
 def train_runs(
     data: list[RunData],
-    model: Model,
+    model: ModelConfig,
     train: Train,
-    methods: list[Method],
+    target: str,
+    settings: dict,
     seeds: list[int],
     device: str,
     precision: str = "float32",
@@ -59,22 +62,21 @@ def train_runs(
 ) -> list[dict]:
     """Train and test one predictor a run, all in lock-step; the test part is looked at once, after the last epoch.
 
-    data, methods, seeds: of each run; parts of equal size, and either every run has a label confusion model with the same
-    settings or none has. The same seed gives every method the same initial predictor and the same order of samples.
-    precision: of the predictor's products (execution.precision). With a `checkpoint` a killed training goes on where that stands.
-    `on_epoch` is called after each epoch.
+    data, seeds: of each run; parts of equal size. target, settings: what all of them fit (lcm.targets). The same seed gives
+    every target the same initial predictor and the same order of samples. precision: of the predictor's products
+    (execution.precision). With a `checkpoint` a killed training goes on where that stands. `on_epoch` is called after each epoch.
 
-    Returns the runs' records: `test` (at the selected epoch), `test_last`, `curve`, `confusion_matrix`, `seconds` (the
-    fleet's divided by its runs)...; or `failed`, a sentence, if the run's loss stopped being a number.
+    Returns the runs' records: `test` (at the selected epoch), `test_last`, `curve`, `confusion_matrix`, `predictions` (test and
+    val, float16), `seconds` (the fleet's divided by its runs)...; or `failed`, a sentence, if the run's loss stopped being a number.
     """
     started = time.perf_counter()
-    lcm = methods[0].lcm
-    if any(method.lcm != lcm for method in methods):
-        raise ValueError("the runs of a fleet need the same label confusion model, or none")
     train_index, val_index, test_index = (
         np.stack([np.flatnonzero(each.assignment == part) for each in data]) for part in (TRAIN, VAL, TEST)
     )
-    fleet = _fleet(data, model, train, methods, seeds, device, precision)
+    fleet = _fleet(data, model, train, target, settings, seeds, device, precision)
+    rounds = target_class(target).rounds
+    epochs = rounds * train.epochs
+    stop = settings.get("stop_epoch")
     runs = range(len(data))
     # What the loop knows, in plain numbers: a checkpoint is this and the fleet's tensors.
     state = {
@@ -85,23 +87,29 @@ def train_runs(
     if saved:
         state = saved["loop"]
         for epoch in range(1, state["epoch"] + 1):
-            _change_at(epoch, fleet, methods, train)
+            _change_at(epoch, fleet, settings, train)
             on_epoch()
         fleet.load_state(saved["fleet"])
 
-    for epoch in range(state["epoch"] + 1, train.epochs + 1):
-        _change_at(epoch, fleet, methods, train)
-        order = np.stack([np.random.RandomState([seed, epoch]).permutation(index) for seed, index in zip(seeds, train_index, strict=True)])
-        losses = (fleet.train_epoch(order).double() / train_index.shape[1]).tolist()
+    for epoch in range(state["epoch"] + 1, epochs + 1):
+        _change_at(epoch, fleet, settings, train)
+        if (epoch - 1) % train.epochs == 0:  # a round begins; only the last one's best epoch counts
+            state["best_accuracy"] = [-1.0 for _ in runs]
+        order = np.stack(
+            [np.random.RandomState([seed, epoch]).permutation(index) for seed, index in zip(seeds, train_index, strict=True)]
+        )
+        losses, correct = ((total.double() / train_index.shape[1]).tolist() for total in fleet.train_epoch(order))
         for r in runs:
             if not math.isfinite(losses[r]) and not state["failed"][r]:
-                what = f"{model.encoder}, {methods[r].name} {methods[r].settings()}, seed {seeds[r]}, lr {train.lr}"
+                what = f"{model.encoder}, {target} {settings}, seed {seeds[r]}, lr {train.lr}"
                 state["failed"][r] = f"the loss became {losses[r]} in epoch {epoch} ({what})"
         if all(state["failed"]):
             break
         probabilities, vectors = fleet.predict(val_index)
-        if fleet.has_confusion_model:
+        confused = fleet.has_confusion_model and (stop is None or epoch <= stop)
+        if confused:
             lcd, sld_true = fleet.confusions(vectors, val_index)
+        mass, nats = fleet.implicit(train_index[:, :IMPLICIT])
         improved = [False for _ in runs]
         for r in runs:
             if state["failed"][r]:
@@ -109,14 +117,15 @@ def train_runs(
             labels = data[r].fit_labels[val_index[r]]
             val = evaluate(probabilities[r], labels)
             row = {"epoch": epoch, "train_loss": losses[r], "val_accuracy": val["accuracy"], "val_nll": val["nll"]}
-            if fleet.has_confusion_model:
+            row |= {"train_accuracy": correct[r], "strength": _number(mass[r]), "structure": _number(nats[r])}
+            if confused:
                 row |= lcd_diagnostics(lcd[r], sld_true[r], labels.astype(np.int64), data[r].groups)
             state["curve"][r].append(row)
             if val["accuracy"] > state["best_accuracy"][r]:  # strictly: of equals the first, as in the authors' code
                 improved[r] = True
                 state["best_accuracy"][r], state["best_epoch"][r] = val["accuracy"], epoch
         fleet.keep_best(improved)
-        if checkpoint and epoch % checkpoint.every == 0 and epoch < train.epochs:
+        if checkpoint and epoch % checkpoint.every == 0 and epoch < epochs:
             seconds = state["seconds"] + time.perf_counter() - started
             checkpoint.save({"loop": state | {"epoch": epoch, "seconds": seconds}, "fleet": fleet.state()})
         on_epoch()
@@ -124,10 +133,13 @@ def train_runs(
     if all(state["failed"]):
         seconds = (state["seconds"] + time.perf_counter() - started) / len(runs)
         return [{"failed": failed, "seconds": seconds} for failed in state["failed"]]
-    last_probabilities, _ = fleet.predict(test_index)
+    last, _ = fleet.predict(test_index)
     embeddings = fleet.label_embeddings() if fleet.has_confusion_model else None
+    lcd = fleet.confusions(vectors, val_index)[0] if fleet.has_confusion_model else None
     fleet.load_best()
-    best_probabilities, _ = fleet.predict(test_index)
+    test, val = fleet.predict(test_index)[0], fleet.predict(val_index)[0]
+    if train.select == "last":
+        test, val = last, probabilities
     seconds = (state["seconds"] + time.perf_counter() - started) / len(runs)
     records = []
     for r in runs:
@@ -135,67 +147,93 @@ def train_runs(
             records.append({"failed": state["failed"][r], "seconds": seconds})
             continue
         true = data[r].labels[test_index[r]]
-        selected = best_probabilities[r] if train.select == "best_val" else last_probabilities[r]
-        records.append(
-            {
-                "test": evaluate(selected, true),
-                "test_last": evaluate(last_probabilities[r], true),
-                "val_accuracy": state["best_accuracy"][r] if train.select == "best_val" else state["curve"][r][-1]["val_accuracy"],
-                "best_epoch": state["best_epoch"][r],
-                "epochs": train.epochs,
-                "confusion_matrix": confusions(selected.argmax(1), true, data[r].n_labels),
-                "curve": state["curve"][r],
-                "seconds": seconds,
-                **({"label_embedding": embeddings[r]} if embeddings else {}),
-            }
-        )
+        record = {
+            "test": evaluate(test[r], true),
+            "test_last": evaluate(last[r], true),
+            "val_accuracy": state["best_accuracy"][r] if train.select == "best_val" else state["curve"][r][-1]["val_accuracy"],
+            "best_epoch": state["best_epoch"][r],
+            "epochs": epochs,
+            "confusion_matrix": confusions(test[r].argmax(1), true, data[r].n_labels),
+            "curve": state["curve"][r],
+            "predictions": {"test": test[r].astype(np.float16), "val": val[r].astype(np.float16)},
+            "seconds": seconds,
+        }
+        if embeddings:
+            record["label_embedding"] = embeddings[r]
+            record["lcd_by_class"] = _by_class(lcd[r], data[r].fit_labels[val_index[r]], data[r].n_labels)
+        records.append(record)
     return records
 
 
-def _fleet(data: list[RunData], model: Model, train: Train, methods: list[Method], seeds: list[int], device: str, precision: str) -> Fleet:
+def _by_class(lcd: np.ndarray, labels: np.ndarray, n_labels: int) -> list:
+    """(C, C): the mean label confusion distribution of each label's documents; None for a label without any."""
+    return [lcd[labels == label].mean(0).tolist() if (labels == label).any() else None for label in range(n_labels)]
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _fleet(
+    data: list[RunData], model: ModelConfig, train: Train, target: str, settings: dict, seeds: list[int], device: str, precision: str
+) -> Fleet:
     """The runs as their seeds initialise them."""
-    runs = []
-    for each, method, seed in zip(data, methods, seeds, strict=True):
+    kind = target_class(target)
+    members = []
+    for each, seed in zip(data, seeds, strict=True):
         torch.manual_seed(seed)
-        predictor = build(model, each.n_labels, each.inputs.shape[-1], each.vectors, each.folder)
+        predictor = build(model, each.n_labels, each.start)
         seed_dropout(predictor, seed)
-        lcm, confusion_model = method.lcm, None
-        if lcm:
-            confusion_model = LabelConfusionModel(each.n_labels, predictor.output.in_features, lcm.alpha, lcm.label_dim, lcm.detach)
-        runs.append(Run(predictor, confusion_model))
+        task = Task(
+            n_labels=each.n_labels,
+            vector_size=predictor.output.in_features,
+            n_samples=len(each.labels),
+            epochs=train.epochs,
+            groups=_tensor(each.groups, torch.int64),
+            transition=_tensor(each.transition, torch.float32),
+            held_out=_tensor(each.held_out, torch.float32),
+            labels=_tensor(np.where(each.assignment == TRAIN, each.fit_labels, -1), torch.int64),
+            true_labels=_tensor(each.labels, torch.int64) if "true_labels" in kind.needs else None,
+        )
+        members.append(Member(predictor, kind(task, **settings)))
     inputs = data[0].inputs
     if any(each.inputs is not inputs for each in data):  # vocabularies of their own
         inputs = np.stack([each.inputs for each in data])
     fit_labels = np.stack([each.fit_labels for each in data]).astype(np.int64)
-    return Fleet(runs, inputs, fit_labels, [float(method.epsilon or 0) for method in methods], train, device, precision)
+    return Fleet(members, inputs, fit_labels, train, device, precision)
 
 
-def _change_at(epoch: int, fleet: Fleet, methods: list[Method], train: Train) -> None:
-    """What changes before an epoch: LCM or label smoothing may stop, the optimiser may start anew."""
-    stops = [epoch - 1 == method.stop_epoch for method in methods]
-    lcm = methods[0].lcm
-    if lcm and stops[0]:
-        fleet.drop_confusion_model()
-        if lcm.stop_resets_optimizer:
-            fleet.new_optimizer()
-    elif any(stops):
-        fleet.drop_smoothing(stops)
-    if epoch - 1 == train.restart_epoch:
+def _tensor(array: np.ndarray | None, dtype: torch.dtype) -> torch.Tensor | None:
+    return None if array is None else torch.tensor(np.asarray(array), dtype=dtype)
+
+
+def _change_at(epoch: int, fleet: Fleet, settings: dict, train: Train) -> None:
+    """What changes before an epoch: the optimiser may start anew, and so may the predictors, where the target has rounds."""
+    done = epoch - 1
+    if done and done % train.epochs == 0:
+        fleet.restart()
+    if done == train.restart_epoch or (settings.get("stop_resets_optimizer") and done == settings.get("stop_epoch")):
         fleet.new_optimizer()
 
 
 def halving(train: Callable[[list], list[dict]], runs: list) -> list[dict]:
-    """train(runs); where they do not fit into the GPU's memory together, one half after the other.
+    """train(runs); where they do not fit into memory together, one half after the other.
 
     Raises UserError if not even one run fits.
     """
     try:
         return train(runs)
-    except torch.OutOfMemoryError as error:
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
         if len(runs) == 1:
-            raise UserError(f"one run alone does not fit into the GPU's memory ({error}); set a smaller train.batch_size") from None
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"one run alone does not fit into memory ({reason}); set a smaller train.batch_size or a smaller model"
+            ) from None
     # Only here, where the error and with it the tensors of the failed attempt are gone.
-    torch.cuda.empty_cache()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
     half = len(runs) // 2
-    print(f"out of GPU memory with {len(runs)} runs at once; going on with {half} and {len(runs) - half}", file=sys.stderr)
+    print(f"out of memory with {len(runs)} runs at once; going on with {half} and {len(runs) - half}", file=sys.stderr)
     return halving(train, runs[:half]) + halving(train, runs[half:])

@@ -1,7 +1,7 @@
-"""The run store: every finished run under the hash of everything that determines it, outside DVC's outs.
+"""The run store: every finished run under the hash of everything that determines it, outside DVC's outputs.
 
-A cell is written as a whole; the store is what lets a killed one go on where it stopped, what brings an alpha tried
-before back at once, and how results trained elsewhere come home (copy the folder).
+A cell is written as a whole. The store lets a killed one go on where it stopped, brings an alpha tried before back at once, and
+carries results trained elsewhere home (copy the folder). Beside a run's record <key>.json lie its predictions, <key>.npz.
 """
 
 import hashlib
@@ -9,16 +9,18 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
+
 from lcm.files import write_json
 
-# Raise an encoder's version by hand when a change to the code changes its numbers. Source text is not part of a key: a comment
-# must not retrain the world. What is not named here has version 1.
+# Raise an encoder's version by hand when a change to the code changes its numbers (tests/test_golden.py notices). Source text is not
+# part of a key: a comment must not retrain the world. What is not named here has version 1.
 ALGORITHM = {"image_cnn": 3}  # 2: dropout that is the same alone and in a fleet; 3: sums in another order
 
 
 def store_folder() -> Path:
     """LCM_RUN_STORE, else .runs in the repository. DVC_ROOT is the repository itself even in a stage of `exp run --temp`."""
-    return Path(os.environ.get("LCM_RUN_STORE") or Path(os.environ.get("DVC_ROOT", ".")) / ".runs")
+    return Path(os.environ.get("LCM_RUN_STORE") or Path(os.environ.get("DVC_ROOT", ".")) / ".runs").absolute()
 
 
 def run_key(determinants: dict) -> str:
@@ -29,18 +31,49 @@ def run_key(determinants: dict) -> str:
 
 
 def load_run(key: str) -> dict | None:
-    """The record of a finished run, or None. A record that cannot be read counts as not there."""
+    """The record of a finished run, or None. A record that cannot be read, or is of another run, counts as not there."""
     try:
-        return json.loads((store_folder() / key[:2] / f"{key}.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        record = json.loads((store_folder() / key[:2] / f"{key}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
+    return record if is_record(record, key) else None
 
 
-def save_run(key: str, record: dict) -> None:
-    """Keep the record of a finished run; the checkpoint that it grew from is not needed any more."""
-    write_json(store_folder() / key[:2] / f"{key}.json", record)
-    for path in (store_folder() / key[:2]).glob(f"{key}-*.pt"):
-        path.unlink(missing_ok=True)
+def is_record(record: object, key: str) -> bool:
+    """Whether this is what a run of that key can have left: its own key, and a test accuracy in [0, 1] or a reason why it failed."""
+    if not isinstance(record, dict) or record.get("key") != key:
+        return False
+    if isinstance(record.get("failed"), str):
+        return True
+    accuracy = record["test"].get("accuracy") if isinstance(record.get("test"), dict) else None
+    return isinstance(accuracy, int | float) and 0 <= accuracy <= 1
+
+
+def save_run(record: dict, predictions: dict[str, np.ndarray] | None = None) -> None:
+    """Keep the record of a finished run and its probabilities; the checkpoint that it grew from is not needed any more.
+
+    predictions: {"test": (n_test, C), "val": (n_val, C)} float16.
+    """
+    key = record["key"]
+    folder = store_folder() / key[:2]
+    if predictions is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f".{key}.{os.getpid()}.part.npz"
+        np.savez_compressed(part, **predictions)
+        os.replace(part, folder / f"{key}.npz")
+    write_json(folder / f"{key}.json", record)
+    for pattern in (f"{key}-*.pt", f".{key}-*.part"):  # the second: of a checkpoint whose process was killed while it wrote
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def load_predictions(key: str) -> dict[str, np.ndarray] | None:
+    """The probabilities of a run, {"test": (n_test, C), "val": (n_val, C)} float16, or None where the store has none."""
+    try:
+        with np.load(store_folder() / key[:2] / f"{key}.npz", allow_pickle=False) as content:
+            return {name: content[name] for name in content.files}
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def checkpoint_path(folder: Path, keys: list[str]) -> Path:

@@ -1,0 +1,219 @@
+"""Study, cell, run: their names, their paths, and which of them there are.
+
+A study (a question: a table or figure) is made of cells, a cell of runs. Training and evidence both read the grid from here and from
+nowhere else. Result files are listed from the parameters, never globbed: DVC keeps the files of cells that left a grid.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from lcm.errors import UserError
+from lcm.params import Params, explain
+from lcm.schema import Group
+
+METRICS = Path("metrics")
+LINEAR = "linear"  # the model of the yardsticks
+YARDSTICKS = {  # method -> for people
+    "linear": "LinearSVC, C = 1",
+    "linear_window": "LinearSVC, C = 1, the network's window",
+    "svc": "LinearSVC",
+    "svc_window": "LinearSVC, the network's window",
+    "nb": "ComplementNB",
+    "nb_window": "ComplementNB, the network's window",
+}
+METHOD = re.compile(r"([a-z]\w*)(?:\.(\w+=[\w.+-]+(?:,\w+=[\w.+-]+)*))?")  # these characters are safe in file names, shells and DVC
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (study, corpus, noise, model, method), trained on the first `splits` splits with `seeds` seeds each.
+
+    noise: percent of wrong training labels. method: a target, as in `lcm`, or a target with settings, as in `lcm.alpha=2`.
+    """
+
+    study: str
+    corpus: str
+    noise: int
+    model: str
+    method: str
+    splits: int
+    seeds: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"noise{self.noise}-{self.model}-{self.method}"
+
+    @property
+    def target(self) -> str:
+        """The method without its settings."""
+        return self.method.partition(".")[0]
+
+    def path(self, kind: str = "cells") -> Path:
+        """The file of the cell's results, or of its `curves`. Relative to the repository's root."""
+        suffix = {"cells": ".json", "curves": ".curves.json"}[kind]
+        return METRICS / "cells" / self.study / self.corpus / f"{self.name}{suffix}"
+
+    def runs(self) -> list["Run"]:
+        """Seed by seed, so that every prefix has as many splits as it can."""
+        return [Run(self, split, seed) for seed, split in product(range(self.seeds), range(self.splits))]
+
+    def __str__(self) -> str:
+        return f"{self.study} {self.corpus} {self.noise} {self.model} {self.method}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One split and one seed of a cell."""
+
+    cell: Cell
+    split: int
+    seed: int
+
+    @property
+    def random_seed(self) -> int:
+        """Of initial weights, order of samples and dropout. Seed 0 of split k has k."""
+        return self.split + 1000 * self.seed
+
+
+def cells(params: Params, study: str, corpus: str | None = None) -> list[Cell]:
+    """The cells of a study, or of one of its corpora, in the order of its file; the yardsticks of a text come after its networks.
+
+    A cell that two grids name has the larger number of splits and of seeds. Raises UserError for an unknown study or corpus.
+    """
+    spec = params.studies.get(study)
+    if spec is None:
+        raise UserError(f"studies/{study}.yaml: not found; known studies are {', '.join(params.studies)}")
+    if corpus is not None and corpus not in spec.corpora:
+        raise UserError(f"studies/{study}.yaml: has no corpus {corpus}; it has {', '.join(spec.corpora)}")
+    found: dict[tuple, Cell] = {}
+
+    def add(cell: Cell) -> None:
+        place = (cell.corpus, cell.noise, cell.model, cell.method)
+        old = found.get(place, cell)
+        found[place] = replace(cell, splits=max(cell.splits, old.splits), seeds=max(cell.seeds, old.seeds))
+
+    for grid in spec.grids:
+        splits, seeds = grid.splits or spec.splits, grid.seeds or spec.seeds
+        for place in product(grid.corpora, grid.noise, grid.models, grid.methods):
+            add(Cell(study, *place, splits, seeds))
+    for grid in spec.grids:
+        for name, noise, method in product(grid.corpora, grid.noise, spec.yardsticks):
+            add(Cell(study, name, noise, LINEAR, method, grid.splits or spec.splits))
+    return [cell for cell in found.values() if corpus in (None, cell.corpus)]
+
+
+def find(params: Params, study: str, corpus: str, noise: int, model: str, method: str) -> Cell:
+    """The cell of these names. Raises UserError, one line that lists what there is."""
+    for cell in cells(params, study, corpus):
+        if (cell.noise, cell.model, cell.method) == (noise, model, method):
+            return cell
+    known = [f"{cell.noise} {cell.model} {cell.method}" for cell in cells(params, study, corpus)]
+    shown = "; ".join(known[:12]) + ("; ..." if len(known) > 12 else "")
+    raise UserError(f"{noise} {model} {method}: no cell of study {study} and corpus {corpus}; its cells (noise model method) are {shown}")
+
+
+def method_groups(params: Params, method: str) -> dict[str, Group]:
+    """The parameter groups that a method depends on, checked, with the changes that its name makes: {"lcm": Settings(alpha=2, ...)}.
+
+    Raises UserError, one line that names the method and the key.
+    """
+    from lcm.targets import target_class, target_names
+
+    match = METHOD.fullmatch(method)
+    if not match or match[1] not in target_names():
+        known = ", ".join(target_names())
+        raise UserError(f"method {method!r}: expected one of {known}, or one with settings, as in lcm.alpha=2,stop_epoch=10")
+    name, changes = match.groups()
+    target, groups = target_class(name), {}
+    for group in target.groups or (name,):
+        keys, of_group = dict(params.methods.get(group) or {}), target_class(group).Settings
+        for change in (changes or "").split(",") if changes else []:
+            key, _, value = change.partition("=")
+            if key not in of_group.model_fields or changes.count(f"{key}=") > 1:
+                known = ", ".join(of_group.model_fields)
+                reason = f"is no key of {group}, which has {known}" if key not in of_group.model_fields else "is there twice"
+                raise UserError(f"method {method!r}: {key} {reason}")
+            keys[key] = _number(yaml.safe_load(value))
+        try:
+            groups[group] = of_group.model_validate(keys)
+        except ValidationError as error:
+            raise UserError(explain(error, f"method {method!r}" if changes else f"params.yaml: {group}")) from None
+    return groups
+
+
+def _number(value):
+    """`1e-1` is text for YAML 1.1; for people it is a number."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    return value
+
+
+def method_settings(params: Params, method: str, n_labels: int) -> dict:
+    """The settings of a method's target on a corpus of n_labels classes."""
+    from lcm.targets import target_class
+
+    groups = {name: group.model_dump() for name, group in method_groups(params, method).items()}
+    target = target_class(method.partition(".")[0])
+    return target.resolve(groups.get(target.name, {}), groups, n_labels)
+
+
+def cell_config(params: Params, cell: Cell) -> dict:
+    """All parameters that a cell's numbers depend on, as its file records them and as the report checks them.
+
+    Keys that have a default are left out while they are at it: a key that is added later changes no older cell.
+    """
+    corpus = params.corpora[cell.corpus].model_dump(exclude_defaults=True)
+    config = {"split": params.split.model_dump(), "corpus": corpus}
+    if cell.noise:
+        noise = params.noise
+        config["noise"] = {"kind": noise.kind, "val": noise.val, "seed": noise.seed, "groups": noise.groups.get(cell.corpus)}
+    if cell.model == LINEAR:
+        return config | {"linear": params.linear.model_dump(exclude_defaults=True)}
+    model = params.model(cell.model)
+    config["model"] = model.model_dump(exclude_defaults=True)
+    config["train"] = params.training(cell.study, cell.model).model_dump(exclude_defaults=True)
+    vectors = getattr(model, "vectors", None)
+    if vectors is not None:
+        source = params.vectors.sets[vectors].get(cell.corpus)
+        config["vectors"] = {**params.vectors.model_dump(exclude={"sets"}), "source": source and source.model_dump()}
+        trained = params.skipgram.get(Path(source.source).name) if source else None
+        if trained:
+            config["skipgram"] = trained.model_dump()
+    if model.reads == "wordpieces":
+        config["wordpieces"] = {"maxlen": params.wordpieces.maxlen, "vocabulary": params.wordpieces.corpora.get(cell.corpus)}
+        config["source"] = params.encoders[model.source].model_dump(exclude_defaults=True)
+    return config | {name: group.model_dump(exclude_defaults=True) for name, group in method_groups(params, cell.method).items()}
+
+
+def check(params: Params) -> None:
+    """Check every model, method group and cell of every study. Raises UserError."""
+    from lcm.targets import target_class, target_names
+
+    for group, keys in params.methods.items():
+        if group not in target_names():
+            raise UserError(f"params.yaml: unknown key {group}; its other groups are methods: {', '.join(target_names())}")
+        if not isinstance(keys, dict):
+            raise UserError(f"params.yaml: {group}: expected the keys of a method, found {keys!r}")
+        try:
+            target_class(group).Settings.model_validate(keys)
+        except ValidationError as error:
+            raise UserError(f"params.yaml: {explain(error, group)}") from None
+    for model in params.models:
+        params.model(model)
+    for study, spec in params.studies.items():
+        unknown = [method for method in spec.yardsticks if method not in YARDSTICKS]
+        if unknown:
+            raise UserError(f"studies/{study}.yaml: yardsticks names {unknown}, known are {', '.join(YARDSTICKS)}")
+        for cell in cells(params, study):
+            try:
+                cell_config(params, cell)
+            except UserError as error:
+                raise UserError(f"studies/{study}.yaml: {error}") from None

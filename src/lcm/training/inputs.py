@@ -1,0 +1,200 @@
+"""What a run reads: a prepared corpus, its splits and labels, and what its model starts from. Checked, and named by content."""
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from lcm.corpora import prepare
+from lcm.errors import UserError
+from lcm.files import gap, read_json
+from lcm.models import ModelConfig, Start
+from lcm.params import Params
+from lcm.protocol.noise import label_groups, transition
+from lcm.protocol.splits import TRAIN
+from lcm.study import Cell
+from lcm.text import encode
+from lcm.text.wordpieces import encoder_folder, vocabulary_digest
+
+DATA = Path("data")
+
+
+class Gap(UserError):
+    """Data that cannot be had now: their original was not reached."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """A prepared corpus with its splits, (n_splits, n) uint8, and the labels to learn from, (n_splits, n)."""
+
+    corpus: prepare.Prepared
+    splits: np.ndarray
+    fit_labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files that a model starts from, and digests of their content for the keys of its runs."""
+
+    vectors: Path | None = None
+    wordpieces: Path | None = None
+    folder: Path | None = None
+    digests: dict[str, str] = field(default_factory=dict)
+
+
+def load(corpus: str, noise: int) -> Data:
+    """Raises Gap where the corpus could not be fetched, UserError where a file is missing or does not belong to the corpus."""
+    places = (DATA / "corpus" / corpus, DATA / "splits" / corpus, DATA / "noise" / corpus)
+    for place in places:
+        reason = gap(place)
+        if reason:
+            raise Gap(f"{corpus}: {reason}")
+    made_by = f"dvc repro data/dvc.yaml:split@{corpus}"  # the last stage of the data: makes all three
+    files = (places[0] / "corpus.json", places[1] / "splits.npy", places[2] / f"{noise}.npy")
+    for path in files:
+        if not path.exists():
+            raise UserError(f"{path}: not found; make it with `{made_by}`")
+    return _load(corpus, noise, made_by, tuple(path.stat().st_mtime_ns for path in files))
+
+
+@lru_cache(maxsize=2)
+def _load(corpus: str, noise: int, made_by: str, stamp: tuple) -> Data:
+    data = prepare.load(DATA / "corpus" / corpus)
+    splits, fit_labels = DATA / "splits" / corpus / "splits.npy", DATA / "noise" / corpus / f"{noise}.npy"
+    return Data(data, *(_rows(path, made_by, len(data.labels)) for path in (splits, fit_labels)))
+
+
+def _rows(path: Path, made_by: str, samples: int) -> np.ndarray:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: cannot be read ({type(error).__name__}); make it again with `{made_by}`") from None
+    if array.ndim != 2 or array.shape[1] != samples or not np.issubdtype(array.dtype, np.integer):
+        found = f"{array.dtype} {array.shape}"
+        raise UserError(f"{path}: expected integers (splits, {samples}), found {found}; make it again with `{made_by}`")
+    return array
+
+
+def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
+    """What the cell's model starts from on this corpus; an empty Source for a model that starts from nothing.
+
+    Raises Gap where it could not be fetched, UserError where it is missing or of another corpus.
+    """
+    config = params.model(cell.model)
+    if (config.reads == "images") != (data.pixels is not None):
+        raise UserError(f"studies/{cell.study}.yaml: model {cell.model} cannot read corpus {cell.corpus}, which holds {data.meta['kind']}")
+    if config.reads == "wordpieces":
+        return _wordpieces(params, cell, config, data)
+    name = getattr(config, "vectors", None)
+    if name is None:
+        return Source()
+    if cell.corpus not in params.vectors.sets[name]:
+        known = ", ".join(params.vectors.sets[name])
+        raise UserError(f"params.yaml: model {cell.model} needs vectors.sets.{name}.{cell.corpus}; the set has {known}")
+    path, made_by = DATA / "vectors" / name / cell.corpus / "vectors.npy", f"dvc repro data/dvc.yaml:vectors@{name}-{cell.corpus}"
+    reason = gap(path.parent)
+    if reason:
+        raise Gap(f"vectors {name} of {cell.corpus}: {reason}")
+    vectors = _read(path, made_by)
+    words = int(data.ids.max(initial=0))
+    if len(vectors) - 1 != min(words, params.vectors.words):
+        raise UserError(f"{path}: has {len(vectors) - 1} words, the corpus {words}; make it again with `{made_by}`")
+    return Source(vectors=path, digests={"vectors": sha(vectors)})
+
+
+def _wordpieces(params: Params, cell: Cell, config: ModelConfig, data: prepare.Prepared) -> Source:
+    from lcm.models.bert import WEIGHTS, read_config, weights_file
+
+    path = DATA / "wordpieces" / cell.corpus / "wordpieces.npy"
+    made_by = f"dvc repro data/dvc.yaml:wordpieces@{cell.corpus}"
+    reason = gap(path.parent)
+    if reason:
+        raise Gap(f"wordpieces of {cell.corpus}: {reason}")
+    ids = _read(path, made_by)
+    card = read_json(DATA / "cards" / f"wordpieces-{cell.corpus}.json", made_by)
+    if len(ids) != len(data.labels):
+        raise UserError(f"{path}: is for {len(ids)} documents, the corpus has {len(data.labels)}; make it again with `{made_by}`")
+    where = f"encoders.{config.source}"
+    try:
+        folder = encoder_folder(config.source, params.encoders[config.source])
+    except UserError as error:
+        raise Gap(str(error)) from None
+    if vocabulary_digest(folder) != card["vocabulary_digest"]:
+        raise UserError(
+            f"{path}: holds wordpieces of {card['encoder']}, whose vocabulary is not that of {config.source}, which {cell.model} reads; "
+            f"set wordpieces.corpora.{cell.corpus} to {config.source} in params.yaml"
+        )
+    shape = read_config(folder)
+    if ids.shape[1] > shape.max_position_embeddings or ids.max(initial=0) >= shape.vocab_size:
+        raise UserError(
+            f"{path}: has {ids.shape[1]} positions and ids up to {ids.max(initial=0)}, {where} takes {shape.max_position_embeddings} "
+            f"positions and {shape.vocab_size} ids; correct wordpieces in params.yaml"
+        )
+    digests = {"wordpieces": sha(ids), "config": sha(np.memmap(folder / "config.json", np.uint8, "r"))}
+    if not config.random:
+        if weights_file(folder) is None:
+            raise Gap(
+                f"{where}: {folder} holds neither {' nor '.join(WEIGHTS)}; put the weights there, or a folder that has them into {where}.folder"
+            )
+        digests["weights"] = sha(np.memmap(weights_file(folder), np.uint8, "r"))
+    return Source(wordpieces=path, folder=folder, digests=digests)
+
+
+def _read(path: Path, made_by: str) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; make it with `{made_by}`") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: cannot be read ({type(error).__name__}); make it again with `{made_by}`") from None
+
+
+def model_inputs(config: ModelConfig, source: Source, data: prepare.Prepared, training: np.ndarray) -> tuple[np.ndarray, Start]:
+    """What a model reads, (n, T) ids or (n, side, side) uint8, and what it starts from.
+
+    training: (n,) bool, the training part: with `vocabulary_fit: train` the vocabulary is that of its documents only.
+    """
+    if config.reads == "images":
+        return np.asarray(data.pixels), Start(image_size=data.pixels.shape[-1])
+    if config.reads == "wordpieces":
+        return np.load(source.wordpieces, mmap_mode="r", allow_pickle=False), Start(folder=source.folder)
+    fitted = config.vocabulary_fit == "train"
+    ids = np.asarray(encode.refit(data.ids, data.offsets, training) if fitted else data.ids)
+    inputs = encode.window(ids, data.offsets, config.vocabulary_size, config.maxlen, config.truncation, config.padding)
+    if source.vectors is None:
+        return inputs, Start()
+    vectors = np.load(source.vectors, allow_pickle=False)
+    old_ids = np.arange(int(data.ids.max(initial=0)) + 1)  # of the model's ids, in order
+    if fitted:
+        old_ids = np.argsort(encode.renumbering(np.asarray(data.ids), data.offsets, training))
+    read = old_ids[: config.vocabulary_size]
+    if read.max() >= len(vectors):
+        raise UserError(
+            f"{source.vectors}: has vectors for the {len(vectors) - 1} most frequent words, the model reads word {read.max()}; "
+            "raise vectors.words in params.yaml"
+        )
+    return inputs, Start(vectors=vectors[read])
+
+
+def group_index(names: list[str]) -> np.ndarray | None:
+    """(C,) group of each label, a label of no group in one of its own; None where the names have no groups."""
+    groups = label_groups(names)
+    if not groups:
+        return None
+    index = -1 - np.arange(len(names))
+    for number, members in enumerate(groups):
+        index[members] = number
+    return index
+
+
+def true_transition(data: Data, split: int) -> np.ndarray:
+    """(C, C) P(given label | true label) among the training samples of a split: what only an oracle knows."""
+    training = data.splits[split] == TRAIN
+    return transition(np.asarray(data.corpus.labels), data.fit_labels[split], training, len(data.corpus.names))
+
+
+def sha(array: np.ndarray) -> str:
+    """A digest of an array's bytes, for run keys."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]

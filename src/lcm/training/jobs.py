@@ -1,0 +1,207 @@
+"""Jobs: runs with everything resolved, as they go to a worker, and what a worker does with them. Workers never read params.yaml."""
+
+import platform
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from lcm.models import ModelConfig
+from lcm.params import Linear, Params, Train
+from lcm.protocol.splits import TRAIN
+from lcm.study import LINEAR, Cell, Run, method_settings
+from lcm.training import code, inputs, pool, store
+
+
+@dataclass(frozen=True)
+class Job:
+    """Runs of one cell that train together; most often one. keys: of the runs, in order. settings: of the cell's target.
+
+    model, train: None for a yardstick, which has `linear`. store: where checkpoints go, or None for none.
+    """
+
+    cell: Cell
+    runs: tuple[Run, ...]
+    keys: tuple[str, ...]
+    settings: dict
+    model: ModelConfig | None = None
+    train: Train | None = None
+    linear: Linear | None = None
+    source: inputs.Source = inputs.Source()
+    device: str = "cpu"
+    precision: str = "float32"
+    store: Path | None = None
+    checkpoint_epochs: int = 2
+
+    @property
+    def size(self) -> int:
+        """Epochs of all its runs: the unit of progress."""
+        if self.train is None:
+            return len(self.runs)
+        from lcm.targets import target_class
+
+        return len(self.runs) * self.train.epochs * target_class(self.cell.target).rounds
+
+
+def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
+    """A job for each run of a cell, with its key. Raises Gap or UserError for data that are not there."""
+    data = inputs.load(cell.corpus, cell.noise)
+    n_labels = len(data.corpus.names)
+    shared = {"corpus": data.corpus.meta["digest"]}
+    if cell.model == LINEAR:
+        from lcm.training.linear import method_settings as linear_settings
+
+        common = Job(cell, (), (), linear_settings(params.linear, cell.method), linear=params.linear)
+        name, model, train = cell.method, None, None
+    else:
+        from lcm.targets import target_class
+
+        settings = method_settings(params, cell.method, n_labels)
+        execution = params.execution
+        common = Job(
+            cell, (), (), settings, params.model(cell.model), params.training(cell.study, cell.model),
+            source=inputs.find_source(params, cell, data.corpus), device=device, precision=execution.precision,
+            store=store.store_folder() if execution.executor == "local" else None, checkpoint_epochs=execution.checkpoint_epochs,
+        )  # fmt: skip
+        target = target_class(cell.target)
+        name, settings = target.key_name or target.name, target.key_settings(target.Settings(**settings))
+        model, train = common.model.model_dump(exclude_defaults=True), common.train.model_dump(exclude_defaults=True)
+    if cell.model == LINEAR:
+        settings = common.settings
+    jobs = []
+    for run in cell.runs():
+        determinants = {
+            **shared,
+            "assignment": inputs.sha(data.splits[run.split]),
+            "fit_labels": inputs.sha(data.fit_labels[run.split]),
+            "model": model,
+            "train": train,
+            "method": {"name": name, **settings},
+            "seed": run.random_seed,
+            **common.source.digests,
+        }
+        jobs.append(replace(common, runs=(run,), keys=(store.run_key(determinants),)))
+    return jobs
+
+
+def gather(jobs: list[Job], size: int, device: str) -> list[Job]:
+    """The jobs gathered to fleets of at most `size` runs of a cell (0: all of them on a GPU, one on a CPU)."""
+    size = size or (1 if device == "cpu" else len(jobs))
+    if size == 1:
+        return jobs
+    by_cell: dict[Cell, list[Job]] = {}
+    for job in jobs:
+        by_cell.setdefault(job.cell, []).append(job)
+    fleets = []
+    for cell, alike in by_cell.items():
+        step = 1 if cell.model == LINEAR else size
+        for part in (alike[start : start + step] for start in range(0, len(alike), step)):
+            runs, keys = (tuple(getattr(job, name)[0] for job in part) for name in ("runs", "keys"))
+            fleets.append(replace(part[0], runs=runs, keys=keys))
+    return fleets
+
+
+def job_data(job: Job) -> list:
+    """What a job's runs read: RunData for each, or for a yardstick the corpus, its split and the labels to learn from."""
+    data = inputs.load(job.cell.corpus, job.cell.noise)
+    corpus = data.corpus
+    if job.model is None:
+        (run,) = job.runs
+        whole = replace(corpus, **{name: np.asarray(getattr(corpus, name)) for name in ("labels", "ids", "offsets")})
+        return [whole, data.splits[run.split], data.fit_labels[run.split]]
+    from lcm.targets import target_class
+    from lcm.training.held_out import held_out
+    from lcm.training.run import RunData
+
+    needs = target_class(job.cell.target).needs
+    fitted = getattr(job.model, "vocabulary_fit", "all") == "train"
+    read = {}  # runs that read the same share one array
+    for run in job.runs:
+        which = run.split if fitted else None
+        if which not in read:
+            read[which] = inputs.model_inputs(job.model, job.source, corpus, data.splits[run.split] == TRAIN)
+    found = []
+    for run in job.runs:
+        tokens, start = read[run.split if fitted else None]
+        found.append(
+            RunData(
+                inputs=tokens,
+                assignment=data.splits[run.split],
+                fit_labels=data.fit_labels[run.split],
+                labels=np.asarray(corpus.labels),
+                n_labels=len(corpus.names),
+                groups=inputs.group_index(corpus.names),
+                start=start,
+                transition=inputs.true_transition(data, run.split) if "transition" in needs else None,
+                held_out=held_out(data, run.split) if "held_out" in needs else None,
+            )
+        )
+    return found
+
+
+def do(job: Job, data: list | None = None) -> list[tuple[dict, dict | None]]:
+    """Train a job's runs, in the process that calls it. data: `job_data(job)`, where already loaded.
+
+    Returns a record, rounded and with what it was made with, and the predictions, for each run.
+    """
+    data = data or job_data(job)
+    results = []
+    for key, record in zip(job.keys, (_fit_linear if job.model is None else _train_networks)(job, data), strict=True):
+        predictions = record.pop("predictions", None)
+        results.append((_rounded(record | {"key": key, **_made_with(job)}), predictions))
+    return results
+
+
+def _fit_linear(job: Job, data: list) -> list[dict]:
+    from lcm.training import linear
+
+    record = linear.fit_run(*data, job.linear, job.cell.method)
+    pool.tick()
+    return [record]
+
+
+def _train_networks(job: Job, data: list) -> list[dict]:
+    from lcm.training import checkpoint, run
+
+    def train(members: list[tuple[int, run.RunData]]) -> list[dict]:
+        which = [index for index, _ in members]
+        keep = None
+        if job.store:
+            keep = checkpoint.Checkpoint(job.store, [job.keys[index] for index in which], job.checkpoint_epochs)
+        seeds = [job.runs[index].random_seed for index in which]
+        return run.train_runs(
+            [each for _, each in members], job.model, job.train, job.cell.target, job.settings, seeds, job.device, job.precision, keep,
+            on_epoch=lambda: pool.tick(len(which)),
+        )  # fmt: skip
+
+    return run.halving(train, list(enumerate(data)))
+
+
+def _made_with(job: Job) -> dict:
+    """The provenance of a run's numbers: versions, device and precision, and the code.
+
+    Of a CPU also the instructions that PyTorch uses there: AVX2 and AVX512 add in another order, and after thousands of steps
+    an LSTM ends a point or two elsewhere, as from another seed.
+    """
+    encoder = job.model.encoder if job.model else None
+    made_by = {"commit": code.commit(), "digest": code.digest(encoder, job.cell.target)}
+    if job.model is None:
+        return {"scikit-learn": version("scikit-learn"), "device": "cpu", "code": made_by}
+    import torch
+
+    if job.device == "cuda":
+        device = f"{torch.cuda.get_device_name()} ({job.precision})"
+    else:
+        precision = ", bf16" if job.precision == "bf16" else ""
+        device = f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()}{precision})"
+    return {"torch": version("torch"), "device": device, "code": made_by}
+
+
+def _rounded(value):
+    """Six decimals: enough for every table, small in git, and the same text after a round trip."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value

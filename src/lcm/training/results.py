@@ -1,0 +1,176 @@
+"""Cells on disk: small JSON files in git. They also give the run store back what a clone without one lacks."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from lcm.errors import UserError
+from lcm.files import write_json
+from lcm.params import Params
+from lcm.protocol.splits import TEST, TRAIN, VAL
+from lcm.study import METRICS, Cell, Run, cell_config
+from lcm.training import inputs, store
+from lcm.training.jobs import Job
+
+NOT_IN_CELLS = ("curve", "seconds")  # of a record; seconds differ each time, and a cell's bytes must not
+
+
+def read_cell(cell: Cell, root: Path = Path()) -> dict | None:
+    """The content of a cell's file, or None if there is none or it cannot be read."""
+    try:
+        content = json.loads((root / cell.path()).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def recorded_runs(cell: Cell) -> dict[tuple[int, int], dict]:
+    """(split, seed) -> run, as the cell's file has them; {} if there is none or it cannot be used."""
+    try:
+        return {(run["split"], run["seed"]): run for run in (read_cell(cell) or {})["runs"]}
+    except (LookupError, TypeError):
+        return {}
+
+
+def is_complete(params: Params, cell: Cell, jobs: list[Job]) -> bool:
+    """Whether the cell's files hold these very runs and settings: the results in git, in a clone whose run store is empty."""
+    recorded = recorded_runs(cell)
+    keys = {(run.split, run.seed): key for job in jobs for run, key in zip(job.runs, job.keys, strict=True)}
+    if {place: run.get("key") for place, run in recorded.items()} != keys:
+        return False
+    if not all(store.is_record(run, run["key"]) for run in recorded.values()):
+        return False
+    return same_config(params, cell) and (jobs[0].model is None or _read_curves(cell) is not None)
+
+
+def same_config(params: Params, cell: Cell) -> bool:
+    """Whether the cell's file was made with the parameters as they are now, and with as many splits and seeds."""
+    content = read_cell(cell)
+    if content is None or content.get("config") != json.loads(json.dumps(cell_config(params, cell))):
+        return False
+    return set(recorded_runs(cell)) == {(run.split, run.seed) for run in cell.runs()}
+
+
+def _read_curves(cell: Cell) -> list | None:
+    try:
+        curves = json.loads(cell.path("curves").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return curves if isinstance(curves, list) else None
+
+
+def seed_store(cell: Cell) -> None:
+    """Put what the cell's files hold into the run store, run by run and as a whole, before other results take their place."""
+    recorded = recorded_runs(cell)
+    if not recorded:
+        return
+    folder = _archive([run.get("key", "") for run in recorded.values()])
+    if not folder.exists():
+        part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+        part.mkdir(parents=True, exist_ok=True)
+        for kind in ("cells", "curves"):
+            if cell.path(kind).exists():
+                shutil.copy2(cell.path(kind), part / kind)
+        os.replace(part, folder)
+    curves = _read_curves(cell) or []
+    for (split, seed), run in recorded.items():
+        if isinstance(run.get("key"), str) and store.is_record(run, run["key"]) and store.load_run(run["key"]) is None:
+            rows = [row for row in curves if (row.get("split"), row.get("seed")) == (split, seed)]
+            curve = [{name: value for name, value in row.items() if name not in ("split", "seed")} for row in rows]
+            record = {name: value for name, value in run.items() if name not in ("split", "seed")}
+            store.save_run(record | ({"curve": curve} if curve else {}))
+
+
+def _archive(keys: list[str]) -> Path:
+    """Where the run store keeps the files of a cell with these runs."""
+    return store.store_folder() / "cells" / hashlib.sha256(" ".join(sorted(keys)).encode()).hexdigest()[:32]
+
+
+def write_cell(params: Params, cell: Cell, jobs: list[Job]) -> None:
+    """Write the cell's files from the run store, which holds every run. What they held goes into the store first.
+
+    Raises UserError when every run of the cell failed, and leaves the files as they are.
+    """
+    runs: list[Run] = [run for job in jobs for run in job.runs]
+    keys = [key for job in jobs for key in job.keys]
+    records = [store.load_run(key) for key in keys]
+    missing = [key for key, record in zip(keys, records, strict=True) if record is None]
+    if missing:
+        raise UserError(f"{store.store_folder()}: has no record of run {missing[0]} any more; run the same command again")
+    if all("failed" in record for record in records):
+        raise UserError(f"{cell}: every run failed, the first with: {records[0]['failed']}; see train.lr in params.yaml")
+    seed_store(cell)
+    kept = _archive(keys)
+    if kept.exists() and json.loads((kept / "cells").read_text(encoding="utf-8")).get("config") == json.loads(
+        json.dumps(cell_config(params, cell))
+    ):
+        cell.path().parent.mkdir(parents=True, exist_ok=True)
+        for kind in ("curves", "cells"):
+            if (kept / kind).exists():
+                shutil.copy2(kept / kind, cell.path(kind))
+        return
+    data = inputs.load(cell.corpus, cell.noise)
+    corpus, n_splits = data.corpus, cell.splits
+    rows, entries = [], []
+    for run, record in zip(runs, records, strict=True):
+        place = {"split": run.split, "seed": run.seed}
+        entries.append(place | {name: value for name, value in record.items() if name not in NOT_IN_CELLS})
+        if entries[0] is not entries[-1]:
+            entries[-1].pop("label_embedding", None)  # a figure shows one
+        rows += [place | row for row in record.get("curve", [])]
+    if rows:
+        write_json(cell.path("curves"), rows)
+    write_seconds(cell, jobs)
+    splits = data.splits[0]
+    write_json(
+        cell.path(),
+        {
+            "study": cell.study,
+            "corpus": cell.corpus,
+            "noise": cell.noise,
+            "model": cell.model,
+            "method": cell.method,
+            "edition": corpus.meta["edition"],
+            "corpus_digest": corpus.meta["digest"],
+            "n_labels": len(corpus.names),
+            "labels": corpus.names,
+            "sizes": {name: int((splits == part).sum()) for name, part in (("train", TRAIN), ("val", VAL), ("test", TEST))},
+            "realised_noise": [round(float(rate), 6) for rate in realised_noise(data, n_splits)],
+            "config": cell_config(params, cell),
+            "settings": jobs[0].settings,
+            "runs": entries,
+        },
+    )
+
+
+def realised_noise(data: inputs.Data, n_splits: int) -> np.ndarray:
+    """Share of wrong labels among the training samples of each split: (n_splits,)."""
+    training = data.splits[:n_splits] == TRAIN
+    return ((data.fit_labels[:n_splits] != data.corpus.labels) & training).sum(1) / training.sum(1)
+
+
+def seconds_path(study: str, corpus: str) -> Path:
+    """How long runs took: beside the results and no output of a stage, since it differs each time."""
+    return METRICS / "seconds" / study / f"{corpus}.json"
+
+
+def read_seconds(study: str, corpus: str, root: Path = Path()) -> dict[str, dict]:
+    """Cell name -> {"runs": n, "seconds": mean of one run on one core}; {} if nothing is recorded."""
+    try:
+        content = json.loads((root / seconds_path(study, corpus)).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def write_seconds(cell: Cell, jobs: list[Job]) -> None:
+    """Note how long the cell's runs took, as far as the store knows."""
+    records = [store.load_run(key) for job in jobs for key in job.keys]
+    seconds = [record["seconds"] for record in records if record and "seconds" in record]
+    if seconds:
+        entry = {"runs": len(seconds), "seconds": round(float(np.mean(seconds)), 1)}
+        write_json(seconds_path(cell.study, cell.corpus), read_seconds(cell.study, cell.corpus) | {cell.name: entry})

@@ -1,0 +1,176 @@
+"""From cells to results: what the files and the run store lack is trained, and each cell is written as soon as it is complete."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+from lcm.errors import UserError
+from lcm.params import Params
+from lcm.study import METRICS, Cell
+from lcm.training import code, inputs, pool, results, store
+from lcm.training.jobs import Job, do, gather, job_data, jobs_of
+
+
+@dataclass
+class Plan:
+    """What is known of some cells before anything is trained.
+
+    complete: their files hold all runs. waiting: the jobs of the others. gaps: cell -> why its data are not there; kept: those of
+    them whose files were made with today's parameters. broken: cells that cannot be trained, with the reason.
+    """
+
+    complete: dict[Cell, list[Job]] = field(default_factory=dict)
+    waiting: dict[Cell, list[Job]] = field(default_factory=dict)
+    gaps: dict[Cell, str] = field(default_factory=dict)
+    kept: list[Cell] = field(default_factory=list)
+    broken: dict[Cell, str] = field(default_factory=dict)
+
+    def missing(self) -> list[Job]:
+        """The jobs of runs that neither a file nor the store holds, each key once."""
+        unique = {job.keys: job for jobs in self.waiting.values() for job in jobs}
+        return [job for job in unique.values() if store.load_run(job.keys[0]) is None]
+
+
+def make_plan(params: Params, cells: list[Cell], device: str, retrain: bool = False) -> Plan:
+    """Find out what there is to train. retrain: treat all results as if they were not there."""
+    plan = Plan()
+    for cell in cells:
+        try:
+            jobs = jobs_of(params, cell, device)
+        except inputs.Gap as error:
+            if params.execution.missing == "error":
+                raise
+            plan.gaps[cell] = str(error)
+            if results.same_config(params, cell):
+                plan.kept.append(cell)
+        except UserError as error:
+            plan.broken[cell] = str(error)
+        else:
+            done = not retrain and results.is_complete(params, cell, jobs)
+            (plan.complete if done else plan.waiting)[cell] = jobs
+    return plan
+
+
+def describe(plan: Plan, title: str, processes: int) -> list[str]:
+    """The plan in lines for people: runs to train and known, hours from recorded seconds, gaps once each, other code."""
+    cells = [*plan.complete, *plan.waiting]
+    runs = sum(cell.splits * cell.seeds for cell in cells)
+    missing = plan.missing()
+    lines = []
+    if cells:
+        known = f"{title}: {runs} runs in {len(cells)} cells: {runs - len(missing)} known, {len(missing)} to train"
+        lines.append(known + (f", {_hours(missing, processes)}" if missing else ""))
+    if missing:
+        cell = missing[0].cell
+        lines.append(f"  only one cell of it: python pipeline/train.py {cell}")
+    for reason in dict.fromkeys(plan.gaps.values()):
+        here = [cell for cell, why in plan.gaps.items() if why == reason]
+        kept = len([cell for cell in here if cell in plan.kept])
+        what = [f"{kept} cells are kept from git, not checked"] if kept else []
+        what += [f"{len(here) - kept} cells are not run"] if kept < len(here) else []
+        lines.append(f"{title}: {' and '.join(what)}: {reason}")
+    other = _made_by_other_code(plan)
+    if other:
+        lines.append(f"{title}: {other} recorded runs were made by other code; --retrain trains them again")
+    return lines
+
+
+def _hours(missing: list[Job], processes: int) -> str:
+    seconds = [_seconds(job.cell) for job in missing]
+    if None in seconds:
+        return "how long is not known (no such run is recorded)"
+    hours = sum(seconds) / processes / 3600
+    return f"about {hours:.1f} hours on {processes} cores" if hours >= 0.1 else f"about {max(1, round(60 * hours))} minutes on {processes} cores"
+
+
+def _seconds(cell: Cell) -> float | None:
+    """Of a run of this cell, or of another cell of its model and corpus."""
+    own = results.read_seconds(cell.study, cell.corpus)
+    if cell.name in own:
+        return own[cell.name]["seconds"]
+    for path in sorted((METRICS / "seconds").glob(f"*/{cell.corpus}.json")):
+        like = [entry["seconds"] for name, entry in results.read_seconds(path.parent.name, cell.corpus).items() if f"-{cell.model}-" in name]
+        if like:
+            return sum(like) / len(like)
+    return None
+
+
+def _made_by_other_code(plan: Plan) -> int:
+    count = 0
+    for cell, jobs in plan.complete.items():
+        now = code.digest(jobs[0].model.encoder if jobs[0].model else None, cell.target)
+        found = [run.get("code", {}).get("digest") for run in results.recorded_runs(cell).values()]
+        count += len([digest for digest in found if digest not in (None, now)])
+    return count
+
+
+def train_cells(params: Params, cells: list[Cell], device: str, title: str, retrain: bool = False) -> Plan:
+    """Train what is missing of the cells, in one pool, and write their files. A cell whose files hold all of it is left alone.
+
+    Prints the plan. A gap (data that could not be fetched) changes no file. Raises UserError at the end if a cell could not be
+    trained for another reason; the others are complete then.
+    """
+    plan = make_plan(params, cells, device, retrain)
+    for cell in cells:
+        cell.path().parent.mkdir(parents=True, exist_ok=True)
+    for line in describe(plan, title, params.execution.processes or pool.available_cores()):
+        print(line, flush=True)
+
+    waiting = {cell: {key for job in jobs for key in job.keys} for cell, jobs in plan.waiting.items()}
+
+    def write_complete() -> None:
+        for cell in [cell for cell, keys in waiting.items() if not keys]:
+            del waiting[cell]
+            try:
+                results.write_cell(params, cell, plan.waiting[cell])
+            except UserError as error:
+                plan.broken[cell] = str(error)
+                continue
+            if not sys.stderr.isatty():
+                tqdm.write(f"{cell}: {_summary(cell)}")
+
+    def save(result: tuple[dict, dict | None]) -> None:
+        record, predictions = result
+        store.save_run(record, predictions)
+        for keys in waiting.values():
+            keys.discard(record["key"])
+        write_complete()
+
+    missing = [job for jobs in plan.waiting.values() for job in jobs] if retrain else plan.missing()
+    to_train = {key for job in missing for key in job.keys}
+    for keys in waiting.values():
+        keys &= to_train
+    write_complete()
+    _run(params, gather(missing, params.execution.fleet, device), device, title, save)
+    for cell, reason in plan.broken.items():
+        print(f"{cell}: cannot be trained: {reason}", file=sys.stderr)
+    if plan.broken:
+        raise UserError(f"{title}: {len(plan.broken)} of {len(cells)} cells could not be trained, see above; the others are complete")
+    return plan
+
+
+def _run(params: Params, jobs: list[Job], device: str, title: str, save) -> None:
+    if not jobs:
+        return
+    if params.execution.executor == "ray":
+        from lcm.training import cluster
+
+        cluster.run_jobs(do, job_data, jobs, params.execution, device, title, save)
+        return
+    networks = any(job.model is not None for job in jobs)
+    # PyTorch is imported once in the fork server, not once in each worker.
+    pool.run_jobs(do, jobs, params.execution.processes, device, title, save, ["lcm.training.preload"] if networks else [])
+
+
+def _summary(cell: Cell) -> str:
+    scores = [run["test"]["accuracy"] for run in results.recorded_runs(cell).values() if "failed" not in run]
+    return f"test accuracy {100 * sum(scores) / len(scores):.2f} %, mean of {len(scores)} runs" if scores else "no run finished"
+
+
+def gaps_of(path: Path = Path("data/raw")) -> dict[str, str]:
+    """Corpus or text -> why its original is not there."""
+    from lcm.files import gap
+
+    return {folder.name: reason for folder in sorted(path.glob("*")) if (reason := gap(folder))}
