@@ -103,7 +103,7 @@ def cells(params: Params, study: str, corpus: str | None = None) -> list[Cell]:
             add(Cell(study, *place, splits, seeds))
     for grid in spec.grids:
         for name, noise, method in product(grid.corpora, grid.noise, spec.yardsticks):
-            add(Cell(study, name, noise, LINEAR, method, grid.splits or spec.splits))
+            add(Cell(study, name, noise, LINEAR, method, spec.splits))
     return [cell for cell in found.values() if corpus in (None, cell.corpus)]
 
 
@@ -168,7 +168,8 @@ def method_settings(params: Params, method: str, n_labels: int) -> dict:
 def cell_config(params: Params, cell: Cell) -> dict:
     """All parameters that a cell's numbers depend on, as its file records them and as the report checks them.
 
-    Keys that have a default are left out while they are at it: a key that is added later changes no older cell.
+    Keys of models and training that have a default are left out while they are at it, and so are a method's keys that are null: a key
+    that is added later changes no older cell.
     """
     corpus = params.corpora[cell.corpus].model_dump(exclude_defaults=True)
     config = {"split": params.split.model_dump(), "corpus": corpus}
@@ -190,7 +191,7 @@ def cell_config(params: Params, cell: Cell) -> dict:
     if model.reads == "wordpieces":
         config["wordpieces"] = {"maxlen": params.wordpieces.maxlen, "vocabulary": params.wordpieces.corpora.get(cell.corpus)}
         config["source"] = params.encoders[model.source].model_dump(exclude_defaults=True)
-    return config | {name: group.model_dump(exclude_defaults=True) for name, group in method_groups(params, cell.method).items()}
+    return config | {name: group.model_dump(exclude_none=True) for name, group in method_groups(params, cell.method).items()}
 
 
 def check(params: Params) -> None:

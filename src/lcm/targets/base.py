@@ -96,6 +96,7 @@ class Target(Numbers):
     knob: ClassVar[str | None] = None  # the setting that sets its strength
     grid: ClassVar[tuple[dict[str, Any], ...]] = ()  # the settings that tuning tries: six, or none
     needs: ClassVar[tuple[str, ...]] = ()  # fields of Task
+    groups: ClassVar[tuple[str, ...]] = ()  # groups of params.yaml that its settings come from, where not its own
     structural: ClassVar[
         tuple[str, ...]
     ] = ()  # settings that change the code or the shapes: equal in all runs of a fleet

@@ -15,6 +15,7 @@ class MatchedLabelSmoothing(LabelSmoothing):
     name, label, short = "ls_matched", "matched label smoothing", "matched LS"
     reference = "this study"
     knob, grid = None, ()  # its strength is LCM's
+    groups = ("lcm",)
 
     def __init__(self, task: Task | int, alpha: float = 4.0, **settings):
         """alpha: LCM's, used where no epsilon is given."""
