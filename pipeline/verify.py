@@ -1,59 +1,79 @@
-"""Train a cell again and print every run beside its recorded number. Changes no file; not a stage.
+"""Train a recorded cell again and print every run beside its recorded number. Changes no result; notes what it found.
 
-The same CPU type gives the same bits. Another one, or a GPU, rounds otherwise, and an LSTM's run then ends a point or two
-elsewhere, as from another seed: there compare means over splits.
+On the same CPU type the numbers are bit-identical. Another CPU, or a GPU, rounds otherwise, and a run of an LSTM then ends a point or
+two elsewhere, as from another seed: compare means over splits there. The outcome is kept in metrics/verified.json.
 
     python pipeline/verify.py benchmark 20ng 0 lstm_rand lcm --splits 1
 """
 
 import argparse
+import json
 import os
+from dataclasses import replace
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lcm.errors import UserError, run_main
+from lcm.files import write_json
 from lcm.params import load_params
-from lcm.training import cell, store
+from lcm.study import find
+from lcm.training import code, results, store
+from lcm.training.jobs import jobs_of
 from lcm.training.pool import choose_device
+from lcm.training.train import run_missing
+
+VERIFIED = Path("metrics/verified.json")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study")
+    parser.add_argument("study", help="a file of studies/, without .yaml")
     parser.add_argument("corpus")
     parser.add_argument("noise", type=int, help="percent of wrong training labels")
-    parser.add_argument("model", help="a name below `models` in params.yaml, or `linear`")
-    parser.add_argument("arm", help="ls, lcm, linear, or lcm.alpha=2")
+    parser.add_argument("model", help="a name below `models` in params.yaml, or linear")
+    parser.add_argument("method", help="a target (ce, ls, ls_matched, lcm, ...), or one with settings: lcm.alpha=2")
     parser.add_argument("--splits", type=int, help="only so many, from the first on")
-    arguments = parser.parse_args()
-    if arguments.splits is not None and arguments.splits < 1:
+    given = parser.parse_args()
+    if given.splits is not None and given.splits < 1:
         parser.error("--splits: expected 1 or more")
-    place = (arguments.study, arguments.corpus, arguments.noise, arguments.model, arguments.arm)
-    params = load_params()
-    if arguments.study not in params.studies or place[1:] not in cell.study_cells(params, arguments.study):
-        raise UserError(f"{' '.join(map(str, place))}: is no cell of params.yaml; `dvc stage list --name-only` shows them")
+    params = load_params(training=True)
+    cell = find(params, given.study, given.corpus, given.noise, given.model, given.method)
+    cell = replace(cell, splits=min(cell.splits, given.splits or cell.splits), seeds=1)
+    recorded = results.recorded_runs(cell)
     with TemporaryDirectory() as folder:  # an empty run store: nothing trained before counts
         os.environ["LCM_RUN_STORE"] = folder
-        jobs = cell.cell_jobs(params, *place, choose_device(params.execution))
-        recorded = cell.recorded_runs(*place)
-        jobs = [job for job in jobs if arguments.splits is None or job["split"] < arguments.splits]
+        jobs = jobs_of(params, cell, choose_device(params.execution))
         for job in jobs:
-            if recorded.get((job["method"], job["split"]), {}).get("key") != job["key"]:
+            (run,), (key,) = job.runs, job.keys
+            if recorded.get((run.split, run.seed), {}).get("key") != key:
                 raise UserError(
-                    f"{cell.cell_path(*place)}: {job['method']} of split {job['split']} is not there, or is of other data or parameters; "
-                    "make the cell with pipeline/train.py"
+                    f"{cell.path()}: split {run.split} is not there, or is of other data or parameters; "
+                    f"make the cell with `python pipeline/train.py {cell}`"
                 )
-        cell.run_missing(params, jobs, jobs[0]["device"], cell.cell_name(*place[1:]))
-        again = {job["key"]: store.load_run(job["key"]) for job in jobs}
-    print(f"{'method':<14}{'split':>6}{'recorded':>10}{'again':>8}{'difference':>12}   test accuracy in %; recorded on, again on")
+        run_missing(params, jobs, jobs[0].device, str(cell))
+        again = {job.keys[0]: store.load_run(job.keys[0]) for job in jobs}
+    print(f"{'split':>6}{'recorded':>10}{'again':>8}{'difference':>12}   test accuracy in %; recorded on, again on")
+    differences = []
     for job in jobs:
-        old, new = recorded[job["method"], job["split"]], again[job["key"]]
+        old, new = recorded[job.runs[0].split, 0], again[job.keys[0]]
         if "failed" in old or "failed" in new:
-            print(f"{job['method']:<14}{job['split']:>6}   recorded: {old.get('failed', 'a number')}; again: {new.get('failed', 'a number')}")
+            print(f"{job.runs[0].split:>6}   recorded: {old.get('failed', 'a number')}; again: {new.get('failed', 'a number')}")
             continue
         before, after = (100 * record["test"]["accuracy"] for record in (old, new))
+        differences.append(after - before)
         devices = old["device"] if old["device"] == new["device"] else f"{old['device']}, {new['device']}"
-        print(f"{job['method']:<14}{job['split']:>6}{before:>10.2f}{after:>8.2f}{after - before:>+12.2f}   {devices}")
-    print("The same CPU type gives the same bits. Where another was used (other vector instructions), single runs differ as from another seed.")
+        print(f"{job.runs[0].split:>6}{before:>10.2f}{after:>8.2f}{after - before:>+12.2f}   {devices}")
+    if differences:
+        entry = {
+            "splits": len(differences),
+            "mean_difference": round(sum(differences) / len(differences), 3),
+            "largest_difference": round(max(map(abs, differences)), 3),
+            "device": new["device"],
+            "commit": code.commit(),
+        }
+        known = json.loads(VERIFIED.read_text(encoding="utf-8")) if VERIFIED.exists() else {}
+        write_json(VERIFIED, known | {str(cell): entry})
+    print("The same CPU type gives the same bits. With other vector instructions single runs differ as from another seed.")
 
 
 if __name__ == "__main__":

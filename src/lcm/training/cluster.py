@@ -20,12 +20,12 @@ RETRIES = 5  # of a run whose worker or node was lost
 
 
 def run_jobs(
-    work: Callable[[dict, list], list[dict]], data_of: Callable[[dict], list], jobs: list[dict], execution: Execution, device: str, title: str,
-    save: Callable[[dict], None],
+    work: Callable[[object, list], list], data_of: Callable[[object], list], jobs: list, execution: Execution, device: str, title: str,
+    save: Callable[[object], None],
 ) -> None:  # fmt: skip
-    """Do every job on the cluster; `save` gets each run's record, in this process, as soon as the job is done.
+    """Do every job on the cluster; `save` gets each of its results, in this process, as soon as the job is done.
 
-    work: module-level function of a job (or fleet) and its data. data_of: loads a job's data here; an array is shipped to a node once and
+    work: module-level function of a job and its data. data_of: loads a job's data here; an array is shipped to a node once and
     mapped read-only by its tasks. A run whose worker or node is lost is trained again elsewhere.
     Raises UserError without Ray or its cluster, and what the first failing job raised, at once.
     """
@@ -51,11 +51,11 @@ def run_jobs(
 
         def collect(seconds: float | None) -> None:
             for reference in ray.wait(list(running), timeout=seconds)[0]:
-                for record in ray.get(reference):
-                    save(record)
-                bar.update(pool.epochs_of(running.pop(reference)))
+                for result in ray.get(reference):
+                    save(result)
+                bar.update(running.pop(reference).size)
 
-        with tqdm(total=sum(map(pool.epochs_of, jobs)), desc=title, unit="epoch", disable=None) as bar:
+        with tqdm(total=sum(job.size for job in jobs), desc=title, unit="epoch", disable=None) as bar:
             for job in jobs:
                 buffers = []
                 header = pickle.dumps(data_of(job), protocol=5, buffer_callback=buffers.append)
@@ -95,12 +95,9 @@ def _connect(execution: Execution):
     return ray
 
 
-def _task(work: Callable[[dict, list], list[dict]], job: dict, header: bytes, *buffers: np.ndarray) -> list[dict]:
-    """On a worker. The records also say which node made them."""
-    import ray
-
-    records = pool.do_job(work, job, pickle.loads(header, buffers=buffers))
-    return [record | {"node": ray.get_runtime_context().get_node_id()[:12]} for record in records]
+def _task(work: Callable[[object, list], list], job: object, header: bytes, *buffers: np.ndarray) -> list:
+    """On a worker."""
+    return work(job, pickle.loads(header, buffers=buffers))
 
 
 def _first_line(error: Exception) -> str:

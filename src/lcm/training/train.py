@@ -1,8 +1,8 @@
 """From cells to results: what the files and the run store lack is trained, and each cell is written as soon as it is complete."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -143,7 +143,7 @@ def train_cells(params: Params, cells: list[Cell], device: str, title: str, retr
     for keys in waiting.values():
         keys &= to_train
     write_complete()
-    _run(params, gather(missing, params.execution.fleet, device), device, title, save)
+    run_jobs(params, gather(missing, params.execution.fleet, device), device, title, save)
     for cell, reason in plan.broken.items():
         print(f"{cell}: cannot be trained: {reason}", file=sys.stderr)
     if plan.broken:
@@ -151,7 +151,14 @@ def train_cells(params: Params, cells: list[Cell], device: str, title: str, retr
     return plan
 
 
-def _run(params: Params, jobs: list[Job], device: str, title: str, save) -> None:
+def run_missing(params: Params, jobs: list[Job], device: str, title: str) -> None:
+    """Train the jobs whose runs the store lacks, and put them there."""
+    missing = [job for job in jobs if store.load_run(job.keys[0]) is None]
+    run_jobs(params, gather(missing, params.execution.fleet, device), device, title, lambda result: store.save_run(*result))
+
+
+def run_jobs(params: Params, jobs: list[Job], device: str, title: str, save: Callable[[tuple], None]) -> None:
+    """Do the jobs here or on a Ray cluster, as execution.executor says; `save` gets each run's (record, predictions)."""
     if not jobs:
         return
     if params.execution.executor == "ray":
@@ -167,10 +174,3 @@ def _run(params: Params, jobs: list[Job], device: str, title: str, save) -> None
 def _summary(cell: Cell) -> str:
     scores = [run["test"]["accuracy"] for run in results.recorded_runs(cell).values() if "failed" not in run]
     return f"test accuracy {100 * sum(scores) / len(scores):.2f} %, mean of {len(scores)} runs" if scores else "no run finished"
-
-
-def gaps_of(path: Path = Path("data/raw")) -> dict[str, str]:
-    """Corpus or text -> why its original is not there."""
-    from lcm.files import gap
-
-    return {folder.name: reason for folder in sorted(path.glob("*")) if (reason := gap(folder))}
