@@ -137,7 +137,6 @@ class Linear(Group):
     """The yardsticks: TF-IDF with a linear support vector machine or naive Bayes."""
 
     C: Positive
-    grid: Annotated[list[Positive], Field(min_length=1)] = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
     sublinear_tf: bool
     vocabulary_size: Annotated[int, Field(ge=2)]
     maxlen: Count

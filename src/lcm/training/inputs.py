@@ -12,7 +12,7 @@ from lcm.errors import UserError
 from lcm.files import gap, read_json
 from lcm.models import ModelConfig, Start
 from lcm.params import Params
-from lcm.protocol.noise import label_groups, transition
+from lcm.protocol.noise import transition
 from lcm.protocol.splits import TRAIN
 from lcm.study import Cell
 from lcm.text import encode
@@ -176,17 +176,6 @@ def model_inputs(config: ModelConfig, source: Source, data: prepare.Prepared, tr
             "raise vectors.words in params.yaml"
         )
     return inputs, Start(vectors=vectors[read])
-
-
-def group_index(names: list[str]) -> np.ndarray | None:
-    """(C,) group of each label, a label of no group in one of its own; None where the names have no groups."""
-    groups = label_groups(names)
-    if not groups:
-        return None
-    index = -1 - np.arange(len(names))
-    for number, members in enumerate(groups):
-        index[members] = number
-    return index
 
 
 def true_transition(data: Data, split: int) -> np.ndarray:

@@ -52,7 +52,7 @@ def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
     if cell.model == LINEAR:
         from lcm.training.linear import method_settings as linear_settings
 
-        common = Job(cell, (), (), linear_settings(params.linear, cell.method), linear=params.linear)
+        common = Job(cell, (), (), linear_settings(cell.method, params.linear), linear=params.linear)
         name, model, train = cell.method, None, None
     else:
         from lcm.targets import target_class
@@ -111,6 +111,7 @@ def job_data(job: Job) -> list:
         whole = replace(corpus, **{name: np.asarray(getattr(corpus, name)) for name in ("labels", "ids", "offsets")})
         return [whole, data.splits[run.split], data.fit_labels[run.split]]
     from lcm.targets import target_class
+    from lcm.training.evaluation import group_index
     from lcm.training.held_out import held_out
     from lcm.training.run import RunData
 
@@ -131,7 +132,7 @@ def job_data(job: Job) -> list:
                 fit_labels=data.fit_labels[run.split],
                 labels=np.asarray(corpus.labels),
                 n_labels=len(corpus.names),
-                groups=inputs.group_index(corpus.names),
+                groups=group_index(corpus.names),
                 start=start,
                 transition=inputs.true_transition(data, run.split) if "transition" in needs else None,
                 held_out=held_out(data, run.split) if "held_out" in needs else None,

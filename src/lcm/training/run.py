@@ -16,7 +16,7 @@ from lcm.params import Train
 from lcm.protocol.splits import TEST, TRAIN, VAL
 from lcm.targets import Task, target_class
 from lcm.training.checkpoint import Checkpoint
-from lcm.training.evaluation import confusions, evaluate, lcd_diagnostics
+from lcm.training.evaluation import class_means, confusions, evaluate, lcd_diagnostics
 from lcm.training.fleet import Fleet, Member
 
 IMPLICIT = 512  # training samples whose implicit targets are looked at after each epoch
@@ -148,8 +148,8 @@ def train_runs(
             continue
         true = data[r].labels[test_index[r]]
         record = {
-            "test": evaluate(test[r], true),
-            "test_last": evaluate(last[r], true),
+            "test": evaluate(test[r], true, data[r].groups),
+            "test_last": evaluate(last[r], true, data[r].groups),
             "val_accuracy": state["best_accuracy"][r] if train.select == "best_val" else state["curve"][r][-1]["val_accuracy"],
             "best_epoch": state["best_epoch"][r],
             "epochs": epochs,
@@ -160,14 +160,15 @@ def train_runs(
         }
         if embeddings:
             record["label_embedding"] = embeddings[r]
-            record["lcd_by_class"] = _by_class(lcd[r], data[r].fit_labels[val_index[r]], data[r].n_labels)
+            record["lcd_by_class"] = _by_class(lcd[r], data[r].fit_labels[val_index[r]])
         records.append(record)
     return records
 
 
-def _by_class(lcd: np.ndarray, labels: np.ndarray, n_labels: int) -> list:
+def _by_class(lcd: np.ndarray, labels: np.ndarray) -> list:
     """(C, C): the mean label confusion distribution of each label's documents; None for a label without any."""
-    return [lcd[labels == label].mean(0).tolist() if (labels == label).any() else None for label in range(n_labels)]
+    means = class_means(lcd, labels.astype(np.int64))
+    return [row.tolist() if (labels == label).any() else None for label, row in enumerate(means)]
 
 
 def _number(value: float) -> float | None:
