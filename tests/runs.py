@@ -2,29 +2,32 @@
 
 When the code's shape changes, this file changes and no test does.
 
-A method is `ce`, `ls`, `ls_matched` or `lcm`, with settings after a point: `lcm.alpha=2,stop_epoch=1`.
+A method is `ce`, `ls`, `ls_matched`, `lcm` or another target, with settings after a point: `lcm.alpha=2,stop_epoch=1`.
 """
 
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from pydantic import TypeAdapter
 
+from lcm.corpora.prepare import Prepared
 from lcm.corpora.prepare import load as load_corpus
 from lcm.errors import UserError
-from lcm.models import Predictor, build
-from lcm.params import Lcm, Linear, Model, Params, Train, load_params
-from lcm.protocol.matched import matched_epsilon
-from lcm.protocol.splits import TEST, TRAIN, VAL
-from lcm.training import cell, fleet, linear, store
-from lcm.training.methods import Method
+from lcm.files import write_array, write_json
+from lcm.models import ModelConfig, Predictor, Start, build, config_class
+from lcm.params import Linear, Params, Train, load_params
+from lcm.protocol.splits import TEST, TRAIN, VAL, make_splits
+from lcm.study import Cell, find, method_settings
+from lcm.training import fleet, inputs, jobs, linear, store
 from lcm.training.run import RunData, train_runs
+from lcm.training.train import train_cells
 
 ROOT = Path(__file__).parent.parent
 N_LABELS = 4
@@ -38,6 +41,7 @@ MODELS = {
     "image_cnn": {"encoder": "image_cnn", "channels": [3, 4], "hidden": 8, "dropout": 0.25},
     "bert": {"encoder": "bert", "source": "none", "random": {"layers": 1, "hidden": 64}, "hidden": 8},
 }
+MORE_MODELS = {"bag": {"encoder": "bag", "embedding": 6}}  # without golden traces
 READS = {"vocabulary_size": 40, "vocabulary_fit": "all", "maxlen": 12, "truncation": "pre", "padding": "pre"}
 TRAINING = {"epochs": 3, "batch_size": 8, "lr": 0.01, "adam_eps": 1e-7, "select": "best_val"}
 
@@ -68,18 +72,24 @@ def documents(model: str, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
 
 
 def noisy_runs(model: str, n_runs: int, n: int = 60, folder: Path | None = None) -> list[RunData]:
-    """Runs with a split of their own (60 / 15 / 25 %) and wrong labels of their own: 30 % of every part, test too."""
-    inputs, labels = documents(model, n)
+    """Runs with a split of their own (60 / 15 / 25 %) and wrong labels of their own: 30 % of every part, test too.
+
+    They also hold what a target may ask for: the true transition matrix, and somebody's out-of-fold probabilities.
+    """
+    read, labels = documents(model, n)
+    start = Start(image_size=8) if model == "image_cnn" else Start(folder=folder if model == "bert" else None)
     runs = []
     for r in range(n_runs):
         rng = np.random.RandomState(100 + r)
-        assignment = rng.permutation(np.repeat([TRAIN, VAL, TEST], [6 * n // 10, 15 * n // 100, n // 4])).astype(
-            np.uint8
-        )
+        assignment = rng.permutation(np.repeat([TRAIN, VAL, TEST], [6 * n // 10, 15 * n // 100, n // 4]))
         wrong = rng.rand(n) < 0.3
         given = np.where(wrong, (labels + rng.randint(1, N_LABELS, size=n)) % N_LABELS, labels).astype(np.int16)
+        transition = np.full((N_LABELS, N_LABELS), 0.1) + 0.6 * np.eye(N_LABELS)
+        believed = rng.dirichlet(np.ones(N_LABELS), n).astype(np.float32)
         runs.append(
-            RunData(inputs, assignment, given, labels, N_LABELS, GROUPS, folder=folder if model == "bert" else None)
+            RunData(
+                read, assignment.astype(np.uint8), given, labels, N_LABELS, GROUPS, start, transition=transition, held_out=believed
+            )
         )
     return runs
 
@@ -100,46 +110,42 @@ def changed(data: RunData, **arrays) -> RunData:
 # ------------------------------------------------------------------------------------------------------------- training
 
 
-def model_settings(model: str, **changes):
+def model_settings(model: str, **changes) -> ModelConfig:
     """The checked settings of one of MODELS."""
     reads = {} if model in ("image_cnn", "bert") else READS
-    content = {**MODELS[model], **reads, "init": "keras", "train": {}} | changes
-    return TypeAdapter(Model).validate_python(content)
+    content = {**(MODELS | MORE_MODELS)[model], **reads, "init": "keras"} | changes
+    return config_class(content["encoder"]).model_validate(content)
 
 
 def training(**changes) -> Train:
     return Train.model_validate(TRAINING | changes)
 
 
-def method_of(name: str) -> Method:
-    """ce, ls (epsilon 0.1), ls_matched (of alpha 4), lcm (alpha 4, label_dim 5), with settings after a point."""
-    group, _, text = name.partition(".")
-    settings = {key: yaml.safe_load(value) for key, value in (part.split("=") for part in text.split(",") if part)}
-    if group == "lcm":
-        plain = {"alpha": 4.0, "label_dim": 5, "stop_epoch": None, "stop_resets_optimizer": False, "detach": False}
-        return Method("lcm", lcm=Lcm.model_validate(plain | settings))
-    epsilon = {"ce": 0.0, "ls": 0.1, "ls_matched": matched_epsilon(4.0, N_LABELS)}[group]
-    return Method(
-        "base" if group == "ce" else group, settings.get("epsilon", epsilon), smooth_until=settings.get("stop_epoch")
-    )
+@lru_cache
+def _params() -> Params:
+    """The committed settings of all methods, LCM's with label embeddings of 5 numbers."""
+    content = committed()
+    content["lcm"] |= {"alpha": 4.0, "label_dim": 5}
+    content["ls"]["epsilon"] = 0.1
+    return Params.model_validate(content)
 
 
-def train(
-    model: str, data: list[RunData], methods: str | list[str], seeds: list[int] | None = None, **changes
-) -> list[dict]:
+def target_of(method: str) -> tuple[str, dict]:
+    """The name and the settings of a method's target: epsilon of ls is 0.1, alpha 4, label_dim 5, unless it says otherwise."""
+    return method.partition(".")[0], method_settings(_params(), method, N_LABELS)
+
+
+def train(model: str, data: list[RunData], method: str, seeds: list[int] | None = None, **changes) -> list[dict]:
     """The records of runs trained together, without their seconds.
 
-    methods: one for all runs, or one each. seeds: 0, 1, ... unless given. changes: of TRAINING, or of the model.
+    seeds: 0, 1, ... unless given. changes: of TRAINING, of the model, or further arguments of `train_runs`.
     """
-    names = [methods] * len(data) if isinstance(methods, str) else methods
     ours = {name: value for name, value in changes.items() if name in Train.model_fields}
-    theirs = {name: value for name, value in changes.items() if name not in ours}
-    settings = model_settings(model, **theirs)
+    rest = {name: value for name, value in changes.items() if name in ("checkpoint", "on_epoch", "precision")}
+    theirs = {name: value for name, value in changes.items() if name not in ours and name not in rest}
     seeds = list(range(len(data))) if seeds is None else seeds
-    return [
-        without_time(record)
-        for record in train_runs(data, settings, training(**ours), [method_of(name) for name in names], seeds, "cpu")
-    ]
+    records = train_runs(data, model_settings(model, **theirs), training(**ours), *target_of(method), seeds, "cpu", **rest)
+    return [without_time(record) for record in records]
 
 
 def orders_of(action: Callable[[], object]) -> list[np.ndarray]:
@@ -159,101 +165,140 @@ def orders_of(action: Callable[[], object]) -> list[np.ndarray]:
 def fresh_predictor(model: str, data: RunData, seed: int, **changes) -> Predictor:
     """The predictor that a run with this seed starts from."""
     torch.manual_seed(seed)
-    return build(model_settings(model, **changes), data.n_labels, data.inputs.shape[-1], data.vectors, data.folder)
+    return build(model_settings(model, **changes), data.n_labels, data.start)
 
 
 def without_time(record: dict) -> dict:
+    """A record as text would keep it: without its seconds, arrays (predictions) as lists."""
+    if "predictions" in record:
+        record = record | {"predictions": {part: found.tolist() for part, found in record["predictions"].items()}}
     return {key: value for key, value in record.items() if key != "seconds"}
 
 
 # ------------------------------------------------------------------------------------------------------ cells and keys
 
 
+@lru_cache
+def _committed() -> dict:
+    return yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def committed() -> dict:
+    """The content of the committed params.yaml, to be changed."""
+    return copy.deepcopy(_committed())
+
+
+def write_params(content: dict, folder: Path = Path()) -> None:
+    """Write params.yaml and studies/*.yaml. content: of params.yaml, and under `studies` name -> study."""
+    (folder / "params.yaml").write_text(yaml.safe_dump({name: of for name, of in content.items() if name != "studies"}))
+    (folder / "studies").mkdir(exist_ok=True)
+    for file in (folder / "studies").glob("*.yaml"):
+        file.unlink()
+    for name, study in content.get("studies", {}).items():
+        (folder / "studies" / f"{name}.yaml").write_text(yaml.safe_dump({"studies": {name: study}}))
+
+
 def load(content: dict, folder: Path) -> Params:
-    """Checked parameters from the content of a params.yaml."""
-    (folder / "p.yaml").write_text(yaml.safe_dump(content))
-    return load_params(folder / "p.yaml")
+    """Checked parameters from the content of a params.yaml with its studies."""
+    write_params(content, folder)
+    return load_params(folder / "params.yaml", training=True)
+
+
+def study(corpora: list[str], models: list[str], methods: list[str], **more) -> dict:
+    """The content of a study of one grid and two splits. more: further keys, of the study; `noise` of its grid."""
+    grid = {"corpora": corpora, "models": models, "methods": methods}
+    if "noise" in more:
+        grid["noise"] = more.pop("noise")
+    return {"title": "A study", "question": "Does it?", "corpora": corpora, "splits": 2, "grids": [grid]} | more
+
+
+def write_corpus(folder: Path, name: str = "toy") -> None:
+    """A prepared corpus of `toy`, its splits and labels, below folder/data, as the data stages would leave it."""
+    ids, offsets, labels = toy()
+    data = folder / "data"
+    for kind, array in (("ids", ids), ("offsets", offsets), ("labels", labels)):
+        write_array(data / "corpus" / name / f"{kind}.npy", array)
+    meta = {"corpus": name, "digest": f"sha256:{name}", "edition": "toy", "kind": "text", "labels": NAMES}
+    write_json(data / "corpus" / name / "corpus.json", meta)
+    write_array(data / "splits" / name / "splits.npy", make_splits(labels, 10, 0.3, 0.1))
+    write_array(data / "noise" / name / "0.npy", np.tile(labels, (10, 1)))
 
 
 def forget_data() -> None:
     """Whatever was loaded from data/ is read again: a test has changed it."""
-    cell.load_data.cache_clear()
+    inputs._load.cache_clear()
 
 
-def cell_path(model: str, arm: str) -> Path:
-    """The file of a cell of the study `small`."""
-    return Path("metrics/cells/small") / f"{cell.cell_name('toy', 0, model, arm)}.json"
+def cell(params: Params, model: str, method: str, corpus: str = "toy", noise: int = 0, study: str = "small") -> Cell:
+    """A cell of the study `small`, whether or not its grid has it."""
+    spec = params.studies[study]
+    return Cell(study, corpus, noise, model, method, spec.splits, spec.seeds)
 
 
-def numbers(path: Path) -> dict[str, list[dict]]:
-    """Method -> runs of a cell's file, without their seconds."""
-    content = json.loads(path.read_text())
-    return {name: [without_time(run) for run in method["runs"]] for name, method in content["methods"].items()}
+def cell_path(model: str, method: str, kind: str = "cells") -> Path:
+    """The file of a cell of the study `small` and the corpus `toy`."""
+    return Cell("small", "toy", 0, model, method, 1).path(kind)
+
+
+def train_cell(params: Params, model: str, method: str, **rest) -> Path:
+    """Train one cell of the study `small`; returns its file."""
+    train_cells(params, [cell(params, model, method)], "cpu", "small", **rest)
+    return cell_path(model, method)
+
+
+def numbers(path: Path) -> list[dict]:
+    """The runs of a cell's file."""
+    return json.loads(path.read_text())["runs"]
 
 
 def keys_of(params: Params, study: str, corpus: str, noise: int, model: str, method: str) -> list[str]:
     """The keys of a method's runs, in the order of splits."""
-    arm, name = _place(method)
-    jobs = cell.cell_jobs(params, study, corpus, noise, model, arm, "cpu")
-    return [job["key"] for job in jobs if job["method"] == name]
+    return [job.keys[0] for job in jobs.jobs_of(params, cell(params, model, method, corpus, noise, study), "cpu")]
 
 
 def inputs_of(params: Params, study: str, corpus: str, noise: int, model: str, method: str) -> list[RunData]:
     """What the runs of a method read when they are trained as one fleet."""
-    arm, name = _place(method)
-    jobs = [job for job in cell.cell_jobs(params, study, corpus, noise, model, arm, "cpu") if job["method"] == name]
-    return cell.job_data({**jobs[0], "members": jobs})
+    alone = jobs.jobs_of(params, cell(params, model, method, corpus, noise, study), "cpu")
+    (together,) = jobs.gather(alone, len(alone), "cpu")
+    return jobs.job_data(together)
 
 
 def written_cell(
     params: Params, study: str, corpus: str, noise: int, model: str, method: str, records: list[dict]
 ) -> dict:
-    """Write a cell from made-up records, one a split, and read what its file says of a method.
+    """Write a cell from made-up records, one a split, and read what its files say.
 
-    Returns settings, runs (in the order of splits), the confusion matrix over all runs, and the rows of curves.
+    Returns the content of the cell's file, its runs in the order of splits, and `curves`, the rows of its curves.
     """
-    arm, name = _place(method)
-    for job in cell.cell_jobs(params, study, corpus, noise, model, arm, "cpu"):
-        store.save_run(job["key"], {"key": job["key"], **records[job["split"]]})
-    cell.train_cell(params, study, corpus, noise, model, arm, "cpu")
-    content, curves = (
-        json.loads(cell.cell_path(study, corpus, noise, model, arm, kind).read_text()) for kind in ("cells", "curves")
-    )
-    found = content["methods"][name]
-    return {
-        "settings": found["settings"],
-        "runs": sorted(found["runs"], key=lambda each: each["split"]),
-        "confusion_matrix": np.array(found["confusion_matrix"]),
-        "curves": [row for row in curves if row["method"] == name],
-    }
+    of = cell(params, model, method, corpus, noise, study)
+    for job in jobs.jobs_of(params, of, "cpu"):
+        store.save_run({"key": job.keys[0], **records[job.runs[0].split]})
+    train_cells(params, [of], "cpu", "made up")
+    content, curves = (json.loads(of.path(kind).read_text()) for kind in ("cells", "curves"))
+    return content | {"runs": sorted(content["runs"], key=lambda each: each["split"]), "curves": curves}
 
 
-def _place(method: str) -> tuple[str, str]:
-    """Arm, and the method's name in it."""
-    group, point, _ = method.partition(".")
-    name = {"ce": "base", "svc": "linear", "svc_window": "linear_window"}.get(group, group)
-    if point:
-        return method, name
-    return {"base": "ls", "ls_matched": "lcm", "linear": "linear", "linear_window": "linear"}.get(name, name), name
-
-
-def keys_from_digests(content: dict, digests: dict) -> dict[tuple[str, int], str]:
-    """(method, split) -> the key that the committed params.yaml gives to every run of a cell.
+def keys_from_digests(content: dict, digests: dict) -> dict[tuple[int, int], str]:
+    """(split, seed) -> the key that the committed parameters give to every run of a cell.
 
     content: of the cell's file. digests: of its data, in place of these: `assignments` and `fit_labels`, one a split,
     and `start`, of what the model starts from.
     """
-
-    class Data:
-        meta, names = {"digest": content["corpus_digest"], "kind": "any"}, content["labels"]
-        pixels = True if content["model"] == "image_cnn" else None
-
+    corpus = Prepared({"digest": content["corpus_digest"], "kind": "any", "labels": content["labels"]}, None)
+    data = inputs.Data(corpus, digests["assignments"], digests["fit_labels"])
+    source = inputs.Source(digests=digests.get("start", {}))
+    params = _all_params()
+    place = [content[name] for name in ("study", "corpus", "noise", "model", "method")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cell, "load_data", lambda corpus, noise: (Data, digests["assignments"], digests["fit_labels"]))
-        patch.setattr(cell, "_sha", lambda digest: digest)
-        patch.setattr(cell.pretrained, "digests", lambda *_: digests.get("start", {}))
-        place = [content[name] for name in ("study", "corpus", "noise", "model", "arm")]
-        return {(job["method"], job["split"]): job["key"] for job in cell.cell_jobs(load_params(), *place, "cpu")}
+        patch.setattr(inputs, "load", lambda corpus, noise: data)
+        patch.setattr(inputs, "sha", lambda digest: digest)
+        patch.setattr(inputs, "find_source", lambda *_: source)
+        return {(job.runs[0].split, job.runs[0].seed): job.keys[0] for job in jobs.jobs_of(params, find(params, *place), "cpu")}
+
+
+@lru_cache
+def _all_params() -> Params:
+    return load_params(ROOT / "params.yaml", training=True)
 
 
 def starts_from_something(content: dict) -> bool:
@@ -264,21 +309,17 @@ def starts_from_something(content: dict) -> bool:
 
 def start_digests(corpus: str, model: str) -> dict[str, str]:
     """Digests of what a model of params.yaml starts from; {} where it starts from nothing or data/ lacks it."""
+    if model == "linear":
+        return {}
     try:
-        return (
-            cell.pretrained.digests(load_params(), corpus, model, load_corpus(Path("data/corpus") / corpus))
-            if model != "linear"
-            else {}
-        )
+        return inputs.find_source(_all_params(), Cell("any", corpus, 0, model, "ce", 1), load_corpus(Path("data/corpus") / corpus)).digests
     except UserError:
         return {}
 
 
-def keys_in(content: dict) -> dict[tuple[str, int], str]:
-    """(method, split) -> key of every run that a cell's file holds."""
-    return {
-        (name, each["split"]): each["key"] for name, method in content["methods"].items() for each in method["runs"]
-    }
+def keys_in(content: dict) -> dict[tuple[int, int], str]:
+    """(split, seed) -> key of every run that a cell's file holds."""
+    return {(run["split"], run["seed"]): run["key"] for run in content["runs"]}
 
 
 def fit_linear(data, assignment: np.ndarray, given: np.ndarray, settings: dict, method: str) -> dict:

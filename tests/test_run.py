@@ -8,9 +8,9 @@ import runs
 import torch
 from sklearn import metrics
 
-from lcm import LabelConfusionModel
 from lcm.models.dropout import Dropout
 from lcm.protocol.splits import TEST, TRAIN, VAL
+from lcm.targets import LabelConfusionModel
 from lcm.training.evaluation import evaluate, lcd_diagnostics
 
 ALONE_AND_IN_A_FLEET = pytest.mark.parametrize("n_runs", [1, 3])
@@ -19,14 +19,30 @@ ALONE_AND_IN_A_FLEET = pytest.mark.parametrize("n_runs", [1, 3])
 # The same loop once more, for one run, as plain as can be. It shares modules and metrics with the real one, no line.
 
 
-def loss_of(method, logits, labels, vector, confusion):
-    log_p = logits.log_softmax(-1)
+def target_of(method, labels, vector, confusion):
+    """The soft target, (B, C)."""
     one_hot = torch.eye(runs.N_LABELS)[labels]
     if confusion is not None:
-        target = (4.0 * one_hot + confusion.label_confusion(vector)).softmax(-1)
-        return (target * (target.log() - log_p)).sum(-1).mean()
+        return (4.0 * one_hot + confusion.label_confusion(vector)).softmax(-1)
     epsilon = {"ce": 0.0, "ls": 0.1}[method]
-    return -(((1 - epsilon) * one_hot + epsilon / runs.N_LABELS) * log_p).sum(-1).mean()
+    return (1 - epsilon) * one_hot + epsilon / runs.N_LABELS
+
+
+def loss_of(method, logits, labels, vector, confusion):
+    target = target_of(method, labels, vector, confusion)
+    entropy = (target * target.log()).sum(-1) if confusion is not None else 0.0
+    return (entropy - (target * logits.log_softmax(-1)).sum(-1)).mean()
+
+
+def strength_and_structure(target, labels):
+    """The epsilon of label smoothing that leaves as much on the label; the divergence of what is off it from uniform, by sums."""
+    strengths, structures = [], []
+    for row, label in zip(target.double().tolist(), labels.tolist(), strict=True):
+        off = [value for k, value in enumerate(row) if k != label]
+        even = sum(off) / len(off)
+        strengths.append((1 - row[label]) * runs.N_LABELS / (runs.N_LABELS - 1))
+        structures.append(sum(value * np.log(value / even) for value in off if value > 0))
+    return np.mean(strengths), np.mean(structures)
 
 
 def trained_plainly(model, data, method, seed, epochs, batch_size=8, lr=0.01, select="best_val"):
@@ -47,7 +63,7 @@ def trained_plainly(model, data, method, seed, epochs, batch_size=8, lr=0.01, se
         return vector, logits.softmax(-1).numpy()
 
     for epoch in range(1, epochs + 1):
-        order, total = np.random.RandomState([seed, epoch]).permutation(train), 0.0
+        order, total, right = np.random.RandomState([seed, epoch]).permutation(train), 0.0, 0
         for start in range(0, len(order), batch_size):
             batch, step = order[start : start + batch_size], step + 1
             for layer, dropout in enumerate(part for part in predictor.modules() if isinstance(part, Dropout)):
@@ -58,7 +74,7 @@ def trained_plainly(model, data, method, seed, epochs, batch_size=8, lr=0.01, se
             adam.zero_grad()
             loss.backward()
             adam.step()
-            total += loss.item() * len(batch)
+            total, right = total + loss.item() * len(batch), right + (logits.argmax(1) == given[batch]).sum().item()
         vector, of_val = probabilities(val)
         judged = evaluate(of_val, data.fit_labels[val])
         row = {
@@ -67,6 +83,10 @@ def trained_plainly(model, data, method, seed, epochs, batch_size=8, lr=0.01, se
             "val_accuracy": judged["accuracy"],
             "val_nll": judged["nll"],
         }
+        with torch.no_grad():
+            target = target_of(method, given[train], probabilities(train)[0], confusion)
+        row["train_accuracy"] = right / len(train)
+        row["strength"], row["structure"] = strength_and_structure(target, given[train])
         if confusion is not None:
             with torch.no_grad():
                 lcd, sld = confusion.label_confusion(vector), confusion(vector, given[val])
@@ -79,12 +99,17 @@ def trained_plainly(model, data, method, seed, epochs, batch_size=8, lr=0.01, se
         curve.append(row)
         tested = probabilities(test)[1]
         if judged["accuracy"] > best[0]:
-            best = judged["accuracy"], epoch, tested
-    chosen = best[2] if select == "best_val" else tested
+            best = judged["accuracy"], epoch, tested, of_val
+    chosen, of_val = best[2:] if select == "best_val" else (tested, of_val)
     true = data.labels[test]
-    return {
-        "curve": curve, "best_epoch": best[1], "epochs": epochs, "test": evaluate(chosen, true),
-        "test_last": evaluate(tested, true), "val_accuracy": best[0] if select == "best_val" else judged["accuracy"],
+    of_lcm = {}
+    if confusion is not None:
+        of_lcm["label_embedding"] = confusion.embedding.weight.tolist()
+        of_label = [lcd[torch.from_numpy(data.fit_labels[val] == label)] for label in range(runs.N_LABELS)]
+        of_lcm["lcd_by_class"] = [each.mean(0).tolist() if len(each) else None for each in of_label]
+    return of_lcm | {
+        "curve": curve, "best_epoch": best[1], "epochs": epochs, "test": evaluate(chosen, true, data.groups),
+        "test_last": evaluate(tested, true, data.groups), "predictions": {"test": chosen, "val": of_val}, "val_accuracy": best[0] if select == "best_val" else judged["accuracy"],
         "confusion_matrix": metrics.confusion_matrix(true, chosen.argmax(1), labels=range(runs.N_LABELS)).tolist(),
     }  # fmt: skip
 
@@ -109,6 +134,13 @@ def test_the_loop_equals_a_plain_one(model, method, n_runs, select):
         for name in ("best_epoch", "epochs", "val_accuracy"):
             assert record[name] == pytest.approx(expected[name]), name
         assert np.array(record["confusion_matrix"]).tolist() == expected["confusion_matrix"]
+        for part, probabilities in expected["predictions"].items():
+            np.testing.assert_allclose(record["predictions"][part], probabilities, atol=5e-4)  # float16
+        assert ("lcd_by_class" in record) == ("label_embedding" in record) == (method == "lcm")
+        if method == "lcm":
+            np.testing.assert_allclose(record["label_embedding"], expected["label_embedding"], atol=1e-5)
+            for row, plain in zip(record["lcd_by_class"], expected["lcd_by_class"], strict=True):
+                assert row == (plain and pytest.approx(plain, abs=1e-5))
 
 
 # What a run learns from, and in which order
@@ -296,18 +328,6 @@ def test_a_target_stops_after_its_epoch_for_every_run(n_runs, method):
         assert [row["train_loss"] for row in one["curve"]] == pytest.approx(
             [row["train_loss"] for row in ce["curve"]], abs=1e-6
         )
-
-
-def test_methods_of_a_fleet_keep_their_own_strength_and_stop():
-    (data,) = runs.noisy_runs("cnn", 1)
-    names = ["ce", "ls", "ls.epsilon=0.4", "ls.epsilon=0.4,stop_epoch=1"]
-    together = runs.train("cnn", [data] * 4, names, [0] * 4)
-    for name, record in zip(names, together, strict=True):
-        (alone,) = runs.train("cnn", [data], name, [0])
-        assert [row["train_loss"] for row in record["curve"]] == pytest.approx(
-            [row["train_loss"] for row in alone["curve"]], abs=1e-5
-        )
-    assert len({record["curve"][1]["train_loss"] for record in together}) == 4
 
 
 def test_an_epochs_loss_is_the_mean_over_samples_its_last_batch_is_smaller():

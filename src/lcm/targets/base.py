@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field, ValidationError
 from torch import Tensor, nn
 
@@ -218,7 +217,8 @@ def of_label(values: Tensor, labels: Tensor) -> Tensor:
 
 def one_hot(labels: Tensor, like: Tensor) -> Tensor:
     """y: (B, C) of the dtype of `like`, (B, C)."""
-    return F.one_hot(labels, like.shape[-1]).to(like.dtype)
+    # Not F.one_hot: that looks at the labels' values, which `vmap` and CUDA graphs cannot wait for.
+    return (labels.unsqueeze(-1) == torch.arange(like.shape[-1], device=labels.device)).to(like.dtype)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

@@ -105,9 +105,12 @@ class Fleet:
         self.correct.zero_()
         for batch in torch.from_numpy(order).to(self.device).split(self.train_settings.batch_size, 1):
             self.captured_step(batch) if self.captures else self.step(batch)
-        with torch.no_grad():
-            self._each(_end_epoch, self.loss)
         return self.loss, self.correct
+
+    @torch.no_grad()
+    def end_epoch(self) -> None:
+        """Tell the targets that an epoch is over: from now on they are those of the next one."""
+        self._each(_end_epoch, self.loss)
 
     def step(self, batch: Tensor) -> None:
         """Forward, backward and Adam for the samples `batch`, (R, B)."""

@@ -110,6 +110,7 @@ def train_runs(
         if confused:
             lcd, sld_true = fleet.confusions(vectors, val_index)
         mass, nats = fleet.implicit(train_index[:, :IMPLICIT])
+        fleet.end_epoch()
         improved = [False for _ in runs]
         for r in runs:
             if state["failed"][r]:
