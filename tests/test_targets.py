@@ -18,14 +18,14 @@ def softmax(z):
 
 
 def numpy_forward(w, v, y, logits, alpha):
-    """Eq. of the paper, written from PROTOCOL 1.2: returns loss and every intermediate."""
+    """Eq. of the paper, returns loss and every intermediate."""
     E = np.tanh(w["emb"] @ w["We"] + w["be"])  # (C, d)
     u = (v @ E.T) @ w["W"] + w["b"]
     c = softmax(u)
     z = alpha * np.eye(len(w["b"]))[y] + c
     s, p = softmax(z), softmax(logits)
     per_sample = (s * (np.log(s) - np.log(p))).sum(-1)
-    return per_sample.mean(), dict(E=E, c=c, s=s, p=p, per_sample=per_sample)
+    return per_sample.mean(), {"E": E, "c": c, "s": s, "p": p, "per_sample": per_sample}
 
 
 def numpy_gradients(w, v, y, logits, alpha):
@@ -90,7 +90,11 @@ def test_gradients_equal_finite_differences():
     tv, tl = torch.tensor(v, requires_grad=True), torch.tensor(logits, requires_grad=True)
     lcm_loss(tl, model(tv, torch.tensor(y))).backward()
     step = 1e-6
-    for array, gradient in ((v, tv.grad.numpy()), (logits, tl.grad.numpy()), (w["emb"], model.embedding.weight.grad.numpy())):
+    for array, gradient in (
+        (v, tv.grad.numpy()),
+        (logits, tl.grad.numpy()),
+        (w["emb"], model.embedding.weight.grad.numpy()),
+    ):
         for place in np.ndindex(array.shape):
             old = array[place]
             array[place] = old + step
@@ -123,9 +127,12 @@ def test_uniform_confusion_is_label_smoothing_with_the_matched_epsilon(classes, 
     torch.testing.assert_close(lcm_gradient, ls_gradient, rtol=1e-10, atol=1e-14)
 
 
-@pytest.mark.parametrize("alpha,classes,epsilon", [(4, 20, 0.272), (4, 13, 0.195), (4, 14, 0.207), (4, 10, 0.157), (4, 4, 0.069), (0.5, 20, 0.969)])
+@pytest.mark.parametrize(
+    "alpha,classes,epsilon",
+    [(4, 20, 0.272), (4, 13, 0.195), (4, 14, 0.207), (4, 10, 0.157), (4, 4, 0.069), (0.5, 20, 0.969)],
+)
 def test_matched_epsilon_by_hand(alpha, classes, epsilon):
-    assert matched_epsilon(alpha, classes) == pytest.approx(epsilon, abs=6e-4)  # PROTOCOL 1.2, three digits
+    assert matched_epsilon(alpha, classes) == pytest.approx(epsilon, abs=6e-4)  # three digits
     true = math.exp(alpha) / (math.exp(alpha) + classes - 1)
     assert 1 - matched_epsilon(alpha, classes) * (classes - 1) / classes == pytest.approx(true)
 
@@ -134,7 +141,9 @@ def test_two_classes_one_sample_by_hand():
     model = LabelConfusionModel(2, 1, alpha=1.0).double()
     for weight in model.parameters():
         torch.nn.init.zeros_(weight)
-    model.confusion.bias.data = torch.tensor([0.0, math.log(3.0)], dtype=torch.float64)  # c = (1/4, 3/4) whatever the text
+    model.confusion.bias.data = torch.tensor(
+        [0.0, math.log(3.0)], dtype=torch.float64
+    )  # c = (1/4, 3/4) whatever the text
     target = model(torch.zeros(1, 1, dtype=torch.float64), torch.tensor([0]))
     s_true = math.exp(1.25) / (math.exp(1.25) + math.exp(0.75))
     assert target[0].tolist() == pytest.approx([s_true, 1 - s_true])
@@ -143,16 +152,18 @@ def test_two_classes_one_sample_by_hand():
 
 
 def test_detach_stops_every_gradient_through_the_target():
-    model, _, v, y, logits = make(3, 4, 5, 4.0, detach=True)
+    model, _, v, y, _ = make(3, 4, 5, 4.0, detach=True)
     tv = torch.tensor(v, requires_grad=True)
     assert not model(tv, torch.tensor(y)).requires_grad
 
 
-def test_sld_prefers_the_true_label_from_alpha_1_on_only():
-    """PROTOCOL 1.2: the paper's bound of 0.5 is wrong, all confusion on one wrong class beats it."""
-    confusion = torch.tensor([[0.0, 1.0]])
-    for alpha, keeps in ((0.5, False), (1.01, True)):
-        s = (alpha * torch.tensor([[1.0, 0.0]]) + confusion).softmax(-1)
+def test_the_target_prefers_the_label_from_alpha_1_on_only():
+    """The paper says from 0.5 on; all confusion on one wrong label beats that."""
+    for alpha, keeps in ((0.5, False), (0.99, False), (1.01, True)):
+        model = LabelConfusionModel(2, 1, alpha=alpha).double()
+        torch.nn.init.zeros_(model.confusion.weight)
+        model.confusion.bias.data = torch.tensor([-50.0, 50.0], dtype=torch.float64)  # c = (0, 1)
+        s = model(torch.zeros(1, 1, dtype=torch.float64), torch.tensor([0]))
         assert bool(s[0, 0] > s[0, 1]) is keeps
 
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from lcm.schema import Group
 
 Epochs = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Epsilon = Annotated[float, Field(ge=0, lt=1)]
 IGNORE = -100  # PyTorch's and Hugging Face's label of a place that has none
 
 
@@ -152,6 +154,13 @@ class Target(Numbers):
             name: value for name, value in self.settings if isinstance(value, float) and name not in self.structural
         }
 
+    def of_task(self, field: str, *shape: int, floating: bool = True) -> Tensor:
+        """A tensor of the task, in PyTorch's default float dtype or in int64. Raises ValueError for another shape."""
+        tensor = torch.as_tensor(getattr(self.task, field))
+        if tuple(tensor.shape) != shape:
+            raise ValueError(f"{self.name}: expected {field} of shape {shape}, found {tuple(tensor.shape)}")
+        return tensor.to(torch.get_default_dtype() if floating else torch.int64)
+
     def losses(
         self, logits: Tensor, labels: Tensor, vector: Tensor | None = None, samples: Tensor | None = None
     ) -> Tensor:
@@ -229,3 +238,21 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """-sum_k s_k log p_k of logits and a target s, both (B, C): (B,)."""
     return -(target * logits.log_softmax(-1)).sum(-1)
+
+
+def off_label(weights: Tensor, labels: Tensor) -> Tensor:
+    """weights (B, C) >= 0 without the label's, made to sum to 1: (B, C). Uniform where nothing is left."""
+    others = 1 - one_hot(labels, weights)
+    rest = weights * others
+    total = rest.sum(-1, keepdim=True)
+    return torch.where(total > 1e-30, rest / total.clamp(min=1e-30), others / (weights.shape[-1] - 1))
+
+
+def smoothed(labels: Tensor, shares: Tensor, epsilon: Tensor | float) -> Tensor:
+    """A soft target as strong as label smoothing of this epsilon, whose mass off the label goes to the others by `shares`.
+
+    shares: (B, C), 0 at the label, rows sum to 1. Returns (B, C): 1 - epsilon (C - 1) / C on the label. Uniform shares give
+    label smoothing itself.
+    """
+    off = epsilon * (shares.shape[-1] - 1) / shares.shape[-1]
+    return (1 - off) * one_hot(labels, shares) + off * shares
