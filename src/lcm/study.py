@@ -99,12 +99,26 @@ def cells(params: Params, study: str, corpus: str | None = None) -> list[Cell]:
 
     for grid in spec.grids:
         splits, seeds = grid.splits or spec.splits, grid.seeds or spec.seeds
-        for place in product(grid.corpora, grid.noise, grid.models, grid.methods):
+        methods = [method for name in grid.methods for method in tuning_grid(name)]
+        for place in product(grid.corpora, grid.noise, grid.models, methods):
             add(Cell(study, *place, splits, seeds))
     for grid in spec.grids:
         for name, noise, method in product(grid.corpora, grid.noise, spec.yardsticks):
             add(Cell(study, name, noise, LINEAR, method, spec.splits))
     return [cell for cell in found.values() if corpus in (None, cell.corpus)]
+
+
+def tuning_grid(method: str) -> list[str]:
+    """The methods that a study's entry stands for: `gce.*` are all values of the target's grid, everything else is one method."""
+    name, _, rest = method.partition(".")
+    if rest != "*":
+        return [method]
+    from lcm.targets import target_class, target_names
+
+    if name not in target_names() or not target_class(name).grid:
+        with_grid = ", ".join(known for known in target_names() if target_class(known).grid)
+        raise UserError(f"method {method!r}: {name} has no grid of settings to try; these have: {with_grid}")
+    return [f"{name}." + ",".join(f"{key}={value}" for key, value in values.items()) for values in target_class(name).grid]
 
 
 def find(params: Params, study: str, corpus: str, noise: int, model: str, method: str) -> Cell:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from lcm.errors import UserError
 from lcm.models import ModelConfig
 from lcm.params import Linear, Params, Train
 from lcm.protocol.splits import TRAIN
 from lcm.study import LINEAR, Cell, Run, method_settings
 from lcm.training import code, inputs, pool, store
+from lcm.training.evaluation import group_index
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
             store=store.store_folder() if execution.executor == "local" else None, checkpoint_epochs=execution.checkpoint_epochs,
         )  # fmt: skip
         target = target_class(cell.target)
+        if "groups" in target.needs and group_index(data.corpus.names) is None:
+            raise UserError(f"{cell}: target {cell.target} needs labels with groups (group.label), and {cell.corpus} has none")
         name, settings = target.key_name or target.name, target.key_settings(target.Settings(**settings))
         model, train = common.model.model_dump(exclude_defaults=True), common.train.model_dump(exclude_defaults=True)
     if cell.model == LINEAR:
@@ -111,7 +115,6 @@ def job_data(job: Job) -> list:
         whole = replace(corpus, **{name: np.asarray(getattr(corpus, name)) for name in ("labels", "ids", "offsets")})
         return [whole, data.splits[run.split], data.fit_labels[run.split]]
     from lcm.targets import target_class
-    from lcm.training.evaluation import group_index
     from lcm.training.held_out import held_out
     from lcm.training.run import RunData
 
