@@ -7,11 +7,10 @@ import argparse
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import jieba
 
-from lcm.corpora.catalogue import entry
+from lcm.corpora.catalogue import entry, raw_path
 from lcm.errors import UserError, run_main
 from lcm.params import load_params
 from lcm.text import chinese
@@ -26,7 +25,7 @@ def main() -> None:
     item = knobs and entry(arguments.corpus, knobs)
     if not item or item.language != "zh":
         raise UserError(f"{arguments.corpus!r} is no Chinese corpus of params.yaml; take fdcnews")
-    texts = item.read(Path(knobs.path), knobs).texts
+    texts = item.read(raw_path(arguments.corpus, knobs), knobs).texts
     texts = texts[:: max(1, len(texts) // arguments.documents)]
 
     jieba.setLogLevel("WARNING")

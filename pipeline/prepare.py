@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from lcm.corpora.catalogue import raw_path
 from lcm.corpora.prepare import prepare
 from lcm.errors import lookup, run_main
 from lcm.files import pass_gap
@@ -14,7 +15,7 @@ def main() -> None:
     parser.add_argument("corpus", help="a name below `corpora` in params.yaml, such as 20ng")
     corpus = parser.parse_args().corpus
     knobs = lookup(load_params().corpora, corpus, "corpora")
-    raw, folder = Path(knobs.path), Path("data/corpus") / corpus
+    raw, folder = raw_path(corpus, knobs), Path("data/corpus") / corpus
     if pass_gap(raw, folder):
         return
     meta = prepare(corpus, knobs, raw, folder, Path("data/cards") / f"{corpus}.json")

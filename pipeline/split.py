@@ -10,7 +10,7 @@ from lcm.corpora.prepare import load
 from lcm.errors import lookup, run_main
 from lcm.files import new_folder, pass_gap, write_array
 from lcm.params import load_params
-from lcm.protocol.noise import labels_to_learn, label_groups
+from lcm.protocol.noise import given_labels, labels_to_learn, label_groups
 from lcm.protocol.splits import make_splits
 
 
@@ -24,13 +24,17 @@ def main() -> None:
     if pass_gap(folder, splits_folder, noise_folder):
         return
     split, noise, data = params.split, params.noise, load(folder)
-    official_test = data.official_test if split.images == "official" else None
+    official_test = data.official_test if split.images == "official" or data.given is not None else None
     splits = make_splits(data.labels, split.n, split.test, split.val, split.stratified, data.names, official_test)
     groups = label_groups(data.names, noise.groups.get(corpus))
     with new_folder(splits_folder) as part, new_folder(noise_folder) as noise_part:
         write_array(part / "splits.npy", splits)
         for percent in [0, *noise.rates.get(corpus, [])]:
             write_array(noise_part / f"{percent}.npy", labels_to_learn(data.labels, splits, groups, percent / 100, noise))
+        if data.given is not None:
+            percent = round(100 * data.meta["given_labels_wrong"])
+            write_array(noise_part / f"{percent}.npy", given_labels(data.labels, data.given, splits, noise))
+            print(f"{corpus}: {percent} % of the given labels are wrong; a study that learns from them has noise {percent}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from lcm.corpora.catalogue import raw_path
 from lcm.corpora.prepare import kept_texts
 from lcm.errors import Unavailable, lookup, run_main
 from lcm.files import make_gap, new_folder, pass_gap, write_array, write_json
@@ -17,7 +18,7 @@ def main() -> None:
     params = load_params()
     encoder = lookup(params.wordpieces.corpora, corpus, "wordpieces.corpora")
     knobs, data = params.corpora[corpus], Path("data")
-    raw, prepared, out = Path(knobs.path), data / "corpus" / corpus, data / "wordpieces" / corpus
+    raw, prepared, out = raw_path(corpus, knobs), data / "corpus" / corpus, data / "wordpieces" / corpus
     if pass_gap(raw, out) or pass_gap(prepared, out):
         return
     try:

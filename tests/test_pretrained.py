@@ -30,7 +30,7 @@ def workplace(tmp_path, monkeypatch):
     random = np.random.RandomState(0)
     rows = [" ".join(f"w{chr(97 + word // 20)}{chr(97 + word % 20)}" for word in random.zipf(1.5, 12) % WORDS) for _ in range(60)]
     Path("mine.jsonl").write_text("".join(json.dumps({"text": row, "label": "ab"[n % 2]}) + "\n" for n, row in enumerate(rows)))
-    prepare("mine", Corpus(path="mine.jsonl", text="text", label="label", language="en"), tmp_path, Path("data/corpus/mine"), Path("card.json"))
+    prepare("mine", Corpus(path="mine.jsonl", text="text", label="label", language="en"), Path("mine.jsonl"), Path("data/corpus/mine"), Path("card.json"))
     data = load(Path("data/corpus/mine"))
     write_array(Path("data/splits/mine/splits.npy"), make_splits(np.asarray(data.labels), 10, 0.3, 0.1))
     write_array(Path("data/noise/mine/0.npy"), np.tile(data.labels, (10, 1)))

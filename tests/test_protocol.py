@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import chisquare
 
 from lcm.errors import UserError
-from lcm.params import Corpus
-from lcm.protocol.noise import add_noise, label_groups
+from lcm.params import Corpus, Noise
+from lcm.protocol.noise import add_noise, given_labels, label_groups, labels_to_learn, transition
 from lcm.protocol.splits import TEST, TRAIN, VAL, make_splits
 from lcm.protocol.subsets import choose
 
@@ -114,3 +114,39 @@ def test_impossible_noise(labels):
     with pytest.raises(UserError, match="70% is impossible: the groups hold only 64.3%"):
         add_noise(labels, where, label_groups(NAMES, ["comp", "rec", "talk"]), 0.70, seed=0)
     np.testing.assert_array_equal(add_noise(labels, where, [], 0, seed=0), labels)
+
+
+def noise(**change) -> Noise:
+    return Noise(**{"kind": "asym", "val": "clean", "seed": 0, "rates": {}, "groups": {}} | change)
+
+
+@pytest.mark.parametrize("val", ["clean", "noisy"])
+def test_labels_to_learn_are_wrong_in_training_and_in_validation_only_if_asked(labels, val):
+    splits = make_splits(labels, 3, 0.30, 0.10)
+    learnt = labels_to_learn(labels, splits, label_groups(NAMES), 0.30, noise(val=val))
+    wrong = learnt != labels
+    assert not wrong[splits == TEST].any() and wrong[splits == VAL].any() == (val == "noisy")
+    hit = splits == TRAIN if val == "clean" else splits != TEST
+    np.testing.assert_allclose((wrong & hit).sum(1) / hit.sum(1), 0.30, atol=1e-3)
+
+
+def test_each_split_draws_its_own_noise_and_another_seed_another_one(labels):
+    same = np.zeros((2, len(labels)), np.uint8)  # two splits with one and the same training part
+    same[:, :5000] = TEST
+    learnt = labels_to_learn(labels, same, label_groups(NAMES), 0.30, noise())
+    assert ((learnt[0] != labels) & (learnt[1] != labels)).sum() < 0.7 * (learnt[0] != labels).sum()
+    np.testing.assert_array_equal(learnt[1], labels_to_learn(labels, same, label_groups(NAMES), 0.30, noise(seed=1))[0])
+    np.testing.assert_array_equal(labels_to_learn(labels, same, [], 0.0, noise()), [labels, labels])
+
+
+def test_given_labels_stand_where_noise_would():
+    labels, given = np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0])
+    splits = np.array([[TRAIN, VAL, TEST, TRAIN]], np.uint8)
+    assert given_labels(labels, given, splits, noise()).tolist() == [[1, 0, 1, 0]]
+    assert given_labels(labels, given, splits, noise(val="noisy")).tolist() == [[1, 1, 1, 0]]
+
+
+def test_transition_by_hand():
+    labels, learnt = np.array([0, 0, 0, 0, 1, 1, 2]), np.array([0, 0, 0, 1, 2, 1, 0])
+    mask = np.array([True, True, True, True, True, False, False])
+    assert transition(labels, learnt, mask, 4).tolist() == [[0.75, 0.25, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1]]

@@ -227,6 +227,17 @@ def test_sources_filter(tmp_path):
         readers.read_table(tmp_path, Corpus(sources=["other"]), **files)
 
 
+def test_noisy_ag_news_has_given_labels_and_a_clean_test_part(tmp_path):
+    write(tmp_path / "samples10000valMed.csv", 'label,gt,text,group\n2,2,"Oil . Oil, again",5\n0,2,Gold . Gold,0\n3,3,!,6\n1,1,Goal . Goal,6\n')
+    write(tmp_path / "samplesTest.csv", "label,gt,text,group\n1,1,Match . Match,A\n")
+    prepare("noisy_ag_news", Corpus(empty="drop"), tmp_path, tmp_path / "out", tmp_path / "card.json")
+    data = load(tmp_path / "out")
+    named = [[data.names[code] for code in codes] for codes in (data.labels, data.given)]
+    assert named == [["Business", "Business", "Sports", "Sports"], ["Business", "World", "Sports", "Sports"]]
+    assert data.official_test.tolist() == [False, False, False, True]
+    assert json.loads((tmp_path / "card.json").read_text())["given_labels_wrong"] == pytest.approx(1 / 3, abs=1e-6)
+
+
 OWN = {
     "reviews.csv": ("title,body,stars\r\nGood,It works,5\r\nBad,\"It\nbroke\",1\r\n", ["title", "body"], "stars"),
     "reviews.tsv": ("\ufefftitle\tbody\tstars\nGood\tIt works\t5\nBad\tIt\\nbroke\t1\n", "body", "stars"),

@@ -227,10 +227,8 @@ class Params(Group):
             if unknown:
                 raise ValueError(f"{where} names {unknown}, known are {sorted(known)}")
         for name, corpus in self.corpora.items():
-            if corpus.path is None:
-                raise ValueError(f"corpora.{name}.path is missing; expected data/raw/{name}, or the file of your own table")
-            if Path(corpus.path).parent == Path("data/raw") and Path(corpus.path).name not in self.originals:
-                raise ValueError(f"corpora.{name}.path is {corpus.path}; {Path(corpus.path).name} is not among `originals`: {self.originals}")
+            if corpus.path and Path(corpus.path).parent == Path("data/raw") and Path(corpus.path).name not in self.originals:
+                raise ValueError(f"corpora.{name}.path is {corpus.path}, but originals, which names what is fetched, has only {self.originals}")
         both = sorted(set(self.vectors.sets) & set(self.skipgram))  # both are folders in data/vectors
         if both:
             raise ValueError(f"vectors.sets and skipgram both have {both}; rename one")

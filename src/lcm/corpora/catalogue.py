@@ -265,6 +265,17 @@ CATALOGUE = {
         language="zh",
         knobs=("bad_rows",),
     ),
+    "noisy_ag_news": Entry(
+        title="NoisyAG-News, the part whose wrong labels are published beside the true ones",
+        read=readers.read_noisy_ag_news,
+        files=tuple(
+            RemoteFile(name, (GITHUB + f"hhf-hd/NoisyAG-News/94f5e5b24d49a64c0128caf90247869f991bd7c0/dataset/{name}",), f"sha256:{sha256}")
+            for name, sha256 in (
+                ("samples10000valMed.csv", "b8d073074344b16bcf53357ba236bc832abe125fe4ce9dea4e5a72371f6265f7"),
+                ("samplesTest.csv", "24dde5bb65bdb9136d26010ae4fdc98070bed5a8ae41497978b3ffb406de4a32"),
+            )
+        ),
+    ),
     # What every installation carries.
     "pydocs": Entry(title="Docstrings of our own dependencies", read=readers.read_pydocs, embed=embed_pydocs, knobs=("min_words",)),
     "digits": Entry(title="scikit-learn's 8x8 digits", read=readers.read_digits, embed=embed_digits, language=None),
@@ -288,12 +299,17 @@ TEXTS = {
 }
 
 
+def raw_path(corpus: str, knobs: Corpus) -> Path:
+    """Return what a corpus is read from: the folder of its originals, or a user's own table."""
+    return Path(knobs.path or RAW / corpus)
+
+
 def entry(corpus: str, knobs: Corpus) -> Entry:
     """Return the catalogue's entry for a corpus that is read from data/raw/<name>, or one made for a user's own table.
 
     Raises UserError for a name that has none, for own data under a name of the catalogue, and for knobs without effect.
     """
-    path = Path(knobs.path or RAW / corpus)
+    path = raw_path(corpus, knobs)
     if path.parent != RAW:
         item = _own(corpus, knobs, path)
     elif path.name in CATALOGUE:

@@ -27,7 +27,8 @@ MOST_LABELS = 1000
 class Prepared:
     """A prepared corpus, memory-mapped. Text: ids, offsets; images: pixels. labels: (n,) int16; names: of the labels.
 
-    official_test: (n,) bool, the publisher's test part, for images that have one.
+    official_test: (n,) bool, the publisher's test part, where there is one. given: (n,) int16, labels to learn from that somebody
+    gave, wrong ones among them, where there are such.
     """
 
     meta: dict
@@ -36,6 +37,7 @@ class Prepared:
     offsets: np.ndarray | None = None
     pixels: np.ndarray | None = None
     official_test: np.ndarray | None = None
+    given: np.ndarray | None = None
 
     @property
     def names(self) -> list[str]:
@@ -49,7 +51,8 @@ def prepare(corpus: str, knobs: Corpus, raw: Path, folder: Path, card: Path) -> 
     """
     item = entry(corpus, knobs)
     content = _read(corpus, item, knobs, raw)
-    names = sorted(set(content.labels))
+    given = None if isinstance(content, Images) else content.given
+    names = sorted({*content.labels, *(given or [])})
     if not 2 <= len(names) <= MOST_LABELS:
         raise UserError(f"{corpus}: found {len(names)} labels in {len(content.labels)} samples, expected 2 to {MOST_LABELS}; is this the right column?")
     codes = {name: code for code, name in enumerate(names)}
@@ -57,11 +60,17 @@ def prepare(corpus: str, knobs: Corpus, raw: Path, folder: Path, card: Path) -> 
     with new_folder(folder) as part:
         if isinstance(content, Images):
             np.save(part / "pixels.npy", content.pixels)
-            if content.official_test is not None:
-                np.save(part / "official_test.npy", content.official_test)
+            kept = slice(None)
             facts = {"kind": "images", "image_size": content.pixels.shape[-1]}
         else:
-            labels, facts = _prepare_texts(corpus, item, content, labels, knobs, part)
+            kept, facts = _prepare_texts(corpus, item, content, knobs, part)
+        labels = labels[kept]
+        if content.official_test is not None:
+            np.save(part / "official_test.npy", content.official_test[kept])
+        if given is not None:
+            learnt = np.array([codes[label] for label in given], np.int16)[kept]
+            np.save(part / "given.npy", learnt)
+            facts["given_labels_wrong"] = round(float((learnt != labels)[~_official(content, len(given))[kept]].mean()), 6)
         np.save(part / "labels.npy", labels)
         meta = {
             "corpus": corpus,
@@ -111,10 +120,15 @@ def _get_it(raw: Path) -> str:
 
 def _only(content: Texts | Images, chosen: np.ndarray) -> Texts | Images:
     labels = [content.labels[index] for index in chosen]
+    official_test = None if content.official_test is None else content.official_test[chosen]
     if isinstance(content, Images):
-        official_test = None if content.official_test is None else content.official_test[chosen]
         return Images(content.pixels[chosen], labels, official_test)
-    return Texts([content.texts[index] for index in chosen], labels, content.facts)
+    given = None if content.given is None else [content.given[index] for index in chosen]
+    return Texts([content.texts[index] for index in chosen], labels, content.facts, given, official_test)
+
+
+def _official(content: Texts | Images, n: int) -> np.ndarray:
+    return np.zeros(n, bool) if content.official_test is None else content.official_test
 
 
 def _tokenise(corpus: str, item: Entry, texts: list[str], knobs: Corpus) -> Iterable[list[str]]:
@@ -129,7 +143,8 @@ def _tokenise(corpus: str, item: Entry, texts: list[str], knobs: Corpus) -> Iter
     return (english.tokenise(text, tokens) for text in tqdm(texts, f"tokenising {corpus}", disable=None))
 
 
-def _prepare_texts(corpus: str, item: Entry, content: Texts, labels: np.ndarray, knobs: Corpus, part: Path) -> tuple[np.ndarray, dict]:
+def _prepare_texts(corpus: str, item: Entry, content: Texts, knobs: Corpus, part: Path) -> tuple[np.ndarray, dict]:
+    """Write the tokens of the texts to `part`. Returns which documents are kept, (n,) bool, and facts for the card."""
     words, counts, ids, offsets = encode.encode(_tokenise(corpus, item, content.texts, knobs))
     lengths = np.diff(offsets)
     empty = np.flatnonzero(lengths == 0)
@@ -146,7 +161,7 @@ def _prepare_texts(corpus: str, item: Entry, content: Texts, labels: np.ndarray,
     np.save(part / "offsets.npy", offsets)
     write_text(part / "vocabulary.tsv", "".join(f"{word}\t{count}\n" for word, count in zip(words, counts, strict=True)))
     repeated = Counter(ids[start:end].tobytes() for start, end in zip(offsets[:-1], offsets[1:], strict=True))
-    return labels[kept], {
+    return kept, {
         "kind": "text",
         "tokens": int(offsets[-1]),
         "words": len(words),
@@ -189,7 +204,6 @@ def load(folder: Path) -> Prepared:
     def array(name: str) -> np.ndarray:
         return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
 
-    if meta["kind"] == "images":
-        official_test = array("official_test") if (folder / "official_test.npy").exists() else None
-        return Prepared(meta, array("labels"), pixels=array("pixels"), official_test=official_test)
-    return Prepared(meta, array("labels"), array("ids"), array("offsets"))
+    names = ("labels", "pixels") if meta["kind"] == "images" else ("labels", "ids", "offsets")
+    optional = [name for name in ("official_test", "given") if (folder / f"{name}.npy").exists()]
+    return Prepared(meta, **{name: array(name) for name in (*names, *optional)})

@@ -163,6 +163,16 @@ THUCNEWS_TITLES = Table(
 )
 
 
+NOISY_AG_NEWS = Table(text=("text",), label="gt", given="label", names=_codes(0, "World Sports Business Sci/Tech"))
+
+
+def read_noisy_ag_news(folder: Path, knobs: Corpus) -> Texts:
+    """NoisyAG-News: texts with the label of a crowd worker (`given`) and the true one, then a clean official test part."""
+    crowd, test = (read_tables([folder / name], NOISY_AG_NEWS, knobs) for name in ("samples10000valMed.csv", "samplesTest.csv"))
+    official_test = np.repeat([False, True], [len(crowd.labels), len(test.labels)])
+    return Texts(crowd.texts + test.texts, crowd.labels + test.labels, crowd.facts, crowd.given + test.given, official_test)
+
+
 def read_table(folder: Path, knobs: Corpus, table: Table, names: tuple[str, ...]) -> Texts:
     """The named tables in the folder, merged in this order."""
     return read_tables([folder / name for name in names], table, knobs)

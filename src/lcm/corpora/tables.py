@@ -30,6 +30,7 @@ class Table:
 
     text: columns that make the text, joined by a space. label: its column. title: goes before the text where `use_title`
     asks for it. source: `sources` keeps rows by it. names: label of each code in the file; None: labels stand in the file.
+    given: a second label, which may be wrong, to learn from.
     """
 
     text: tuple[Column, ...]
@@ -37,10 +38,11 @@ class Table:
     title: Column | None = None
     source: Column | None = None
     names: dict[str, str] | None = None
+    given: Column | None = None
 
     @property
     def columns(self) -> list[Column]:
-        return [column for column in (*self.text, self.label, self.title, self.source) if column is not None]
+        return [column for column in (*self.text, self.label, self.title, self.source, self.given) if column is not None]
 
 
 class BadRow(Exception):
@@ -58,7 +60,7 @@ def read_tables(paths: Iterable[Path], table: Table, knobs: Corpus) -> Texts:
 
 def collect(files: Iterable[tuple[str, Iterable[TextIO]]], table: Table, knobs: Corpus) -> Texts:
     """`read_tables` of streams: (file name, context manager that opens it)."""
-    texts, labels, sources, dropped = [], [], Counter(), 0
+    texts, labels, given, sources, dropped = [], [], [], Counter(), 0
     title = (table.title,) if knobs.use_title else ()
     for name, file in files:
         with file as stream:
@@ -67,6 +69,7 @@ def collect(files: Iterable[tuple[str, Iterable[TextIO]]], table: Table, knobs: 
                     if isinstance(row, BadRow):
                         raise row
                     label = _label(row[table.label], table.names)
+                    other = None if table.given is None else _label(row[table.given], table.names)
                 except BadRow as bad:
                     if knobs.bad_rows == "error":
                         raise UserError(
@@ -80,10 +83,11 @@ def collect(files: Iterable[tuple[str, Iterable[TextIO]]], table: Table, knobs: 
                         continue
                 texts.append(" ".join(row[column] for column in (*title, *table.text)))
                 labels.append(label)
+                given.append(other)
     unknown = [source for source in knobs.sources or [] if source not in sources]
     if unknown:
         raise UserError(f"sources: {unknown[0]!r} is not in {name}; there are {', '.join(sorted(sources))}")
-    return Texts(texts, labels, {"bad_rows_dropped": dropped} if dropped else {})
+    return Texts(texts, labels, {"bad_rows_dropped": dropped} if dropped else {}, None if table.given is None else given)
 
 
 @contextmanager

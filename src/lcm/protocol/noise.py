@@ -33,6 +33,23 @@ def labels_to_learn(labels: np.ndarray, splits: np.ndarray, groups: list[np.ndar
     return np.stack(rows)
 
 
+def given_labels(labels: np.ndarray, given: np.ndarray, splits: np.ndarray, settings: Noise) -> np.ndarray:
+    """Return the labels to learn from, (n_splits, n), where somebody gave them: as `labels_to_learn`, with `given` in place of noise."""
+    hit = splits == TRAIN if settings.val == "clean" else splits != TEST
+    return np.where(hit, given, labels)
+
+
+def transition(labels: np.ndarray, fit_labels: np.ndarray, mask: np.ndarray, n_labels: int) -> np.ndarray:
+    """Return how the labels to learn from come from the true ones: (C, C) float64, P(label to learn from | true label), rows sum to 1.
+
+    labels, fit_labels: (n,) integers below n_labels. mask: (n,) bool, the samples that are counted. A class that has none keeps its label.
+    """
+    counts = np.zeros((n_labels, n_labels))
+    np.add.at(counts, (labels[mask], fit_labels[mask]), 1)
+    counts[counts.sum(1) == 0] = np.eye(n_labels)[counts.sum(1) == 0]
+    return counts / counts.sum(1, keepdims=True)
+
+
 def add_noise(labels: np.ndarray, where: np.ndarray, groups: list[np.ndarray], rate: float, seed: int, kind: str = "asym") -> np.ndarray:
     """Replace labels by others of the same group so that a share `rate` of the samples in `where` is wrong.
 

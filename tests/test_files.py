@@ -1,0 +1,32 @@
+"""Files and folders that are complete or absent, and gaps."""
+
+from pathlib import Path
+
+import pytest
+
+from lcm.files import gap, make_gap, new_folder, pass_gap
+
+
+def test_a_gap_is_passed_on_and_ends_when_the_data_are_there(tmp_path, capsys):
+    raw, corpus, splits = tmp_path / "raw", tmp_path / "corpus/one", tmp_path / "splits/one"
+    assert not pass_gap(raw, corpus) and gap(raw) is None and not corpus.exists()
+    raw.mkdir()
+    assert not pass_gap(raw, corpus) and not corpus.exists()
+    make_gap(raw, "cannot get it")
+    with new_folder(corpus) as part:
+        (part / "old").write_text("old")
+    assert pass_gap(raw, corpus) and pass_gap(corpus, splits)
+    assert [path.name for path in corpus.iterdir()] == ["unavailable.txt"] and gap(splits / "splits.npy") == gap(splits) == "cannot get it"
+    assert capsys.readouterr().out.splitlines()[0] == f"{corpus}: not made, {raw} is not available"
+    with new_folder(raw) as part:
+        (part / "data").write_text("data")
+    assert gap(raw) is None and gap(raw / "data") is None
+
+
+def test_a_folder_that_is_not_filled_leaves_the_old_one(tmp_path):
+    with new_folder(tmp_path / "a") as part:
+        (part / "old").write_text("old")
+    with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "a") as part:
+        (part / "new").write_text("new")
+        raise ZeroDivisionError
+    assert [path.name for path in Path(tmp_path).rglob("*")] == ["a", "old"]
