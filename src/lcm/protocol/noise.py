@@ -85,12 +85,3 @@ def add_noise(labels: np.ndarray, where: np.ndarray, groups: list[np.ndarray], r
         else:
             noisy[hit] = labels[random.permutation(hit)]
     return noisy
-
-
-def transition(labels: np.ndarray, fit_labels: np.ndarray, mask: np.ndarray, n_labels: int) -> np.ndarray:
-    """P(given label | true label) among the samples of `mask`: (C, C), rows sum to 1; a label without samples keeps itself."""
-    counts = np.zeros((n_labels, n_labels))
-    np.add.at(counts, (labels[mask], fit_labels[mask]), 1)
-    empty = counts.sum(1) == 0
-    counts[empty, empty] = 1
-    return counts / counts.sum(1, keepdims=True)
