@@ -1,10 +1,10 @@
 """Which code made a number: the commit, and a digest of the modules whose change could change it."""
 
-import ast
-import hashlib
 import subprocess
 from functools import lru_cache
 from pathlib import Path
+
+from lcm import source
 
 ROOT = Path(__file__).parent.parent  # src/lcm
 SHARED = (
@@ -18,20 +18,7 @@ LINEAR = ("training/linear.py", "training/evaluation.py", "text/encode.py")
 def digest(encoder: str | None, target: str) -> str:
     """Of the numeric modules of a pair of encoder and target, or (encoder None) of the yardsticks. Comments and docstrings do not count."""
     files = LINEAR if encoder is None else (*SHARED, f"models/{encoder}.py", f"targets/{target}.py")
-    found = hashlib.sha256()
-    for name in files:
-        if (ROOT / name).exists():
-            found.update(f"{name}\n{_without_prose((ROOT / name).read_text(encoding='utf-8'))}\n".encode())
-    return found.hexdigest()[:16]
-
-
-def _without_prose(source: str) -> str:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-            node.body = body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+    return source.digest(files)
 
 
 @lru_cache
