@@ -210,6 +210,14 @@ class Fleet:
         """Everything that the next step depends on (dropout's counters and the targets' tables are buffers), and the best weights."""
         return {"weights": self.weights, "buffers": self.buffers, "best": self.best, "optimizer": self.optimizer.state_dict()}
 
+    def fits(self, state: dict) -> bool:
+        """Whether `state` is of these modules: other code may have left a checkpoint under the same run key."""
+        groups = (("weights", self.weights), ("buffers", self.buffers), ("best", self.best))
+        return all(
+            {key: tensor.shape for key, tensor in state.get(name, {}).items()} == {key: tensor.shape for key, tensor in tensors.items()}
+            for name, tensors in groups
+        )
+
     @torch.no_grad()
     def load_state(self, state: dict) -> None:
         """Go on from `state()`."""

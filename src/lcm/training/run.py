@@ -84,7 +84,9 @@ def train_runs(
         "best_accuracy": [-1.0 for _ in runs], "best_epoch": [0 for _ in runs],
     }  # fmt: skip
     saved = checkpoint.load(device) if checkpoint else None
-    if saved:
+    if saved and not fleet.fits(saved["fleet"]):
+        print(f"{checkpoint.path}: is of other code; ignored, training starts from the beginning", file=sys.stderr)
+    elif saved:
         state = saved["loop"]
         for epoch in range(1, state["epoch"] + 1):
             _change_at(epoch, fleet, settings, train)
