@@ -98,9 +98,7 @@ class Target(Numbers):
     grid: ClassVar[tuple[dict[str, Any], ...]] = ()  # the settings that tuning tries: six, or none
     needs: ClassVar[tuple[str, ...]] = ()  # fields of Task
     groups: ClassVar[tuple[str, ...]] = ()  # groups of params.yaml that its settings come from, where not its own
-    structural: ClassVar[
-        tuple[str, ...]
-    ] = ()  # settings that change the code or the shapes: equal in all runs of a fleet
+    structural: ClassVar[tuple[str, ...]] = ()  # settings that change code or shapes: equal in all runs of a fleet
     rounds: ClassVar[int] = 1  # trainings from scratch; the target keeps its state between them
 
     class Settings(Group):
