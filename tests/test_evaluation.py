@@ -28,9 +28,9 @@ def test_two_bins_with_opposite_gaps_do_not_cancel():
 
 
 def test_within_a_bin_gaps_do_cancel_and_a_certain_one_is_in_the_last():
-    probabilities = np.array([[0.61, 0.39], [0.39, 0.61], [0.62, 0.38], [0.0, 1.0]])
-    found = evaluate(probabilities, np.array([0, 0, 1, 1]))
-    assert found["ece"] == pytest.approx((abs(1 - 3 * 0.61 - 0.01) + 0) / 4)
+    probabilities = np.array([[0.61, 0.39], [0.39, 0.61], [0.62, 0.38], [0.0, 1.0], [0.95, 0.05]])
+    found = evaluate(probabilities, np.array([0, 0, 1, 0, 0]))  # right, wrong, wrong in one bin, wrong and right in the last
+    assert found["ece"] == pytest.approx((abs(1 - 0.61 - 0.61 - 0.62) + abs(1 - 1.0 - 0.95)) / 5)
 
 
 def test_the_calibration_error_by_its_definition():
@@ -79,7 +79,7 @@ def test_rows_of_the_confusion_matrix_are_true_labels():
     assert found == [[1, 2, 0], [0, 1, 0], [0, 0, 0]]
 
 
-LCD = np.array([[0.4, 0.3, 0.2, 0.1], [0.1, 0.6, 0.2, 0.1], [0.25, 0.25, 0.25, 0.25]])
+LCD = np.array([[0.4, 0.3, 0.2, 0.1], [0.1, 0.6, 0.2, 0.1], [0.2, 0.3, 0.3, 0.2]])
 SLD_TRUE, OF = np.array([0.9, 0.8, 0.4]), np.array([0, 1, 0])
 
 
@@ -88,14 +88,14 @@ def test_all_six_columns_of_the_confusion_distribution_by_hand():
     found = lcd_diagnostics(LCD, SLD_TRUE, OF, np.array([0, 0, 1, 1]))
     entropies = [-sum(p * math.log(p) for p in row) for row in LCD.tolist()]
     assert found["lcd_entropy"] == pytest.approx(sum(entropies) / 3)
-    assert found["lcd_true"] == pytest.approx((0.4 + 0.6 + 0.25) / 3)
-    assert found["lcd_in_group"] == pytest.approx((0.3 + 0.1 + 0.25) / 3)
+    assert found["lcd_true"] == pytest.approx((0.4 + 0.6 + 0.2) / 3)
+    assert found["lcd_in_group"] == pytest.approx((0.3 + 0.1 + 0.3) / 3)
     assert found["sld_true_mean"] == pytest.approx(0.7)
     assert found["sld_true_std"] == pytest.approx(math.sqrt((0.04 + 0.01 + 0.09) / 3))
-    # Between labels: the two of label 0 stand for their mean (0.325, 0.275, 0.225, 0.175). Over all of the variance.
-    mean = [0.25, 1.15 / 3, 0.65 / 3, 0.15]
+    # Between labels: the two of label 0 stand for their mean (0.3, 0.3, 0.25, 0.15). Over all of the variance.
+    mean = [0.7 / 3, 1.2 / 3, 0.7 / 3, 0.4 / 3]
     between = sum(
-        2 * (a - m) ** 2 + (b - m) ** 2 for a, b, m in zip([0.325, 0.275, 0.225, 0.175], LCD[1], mean, strict=True)
+        2 * (a - m) ** 2 + (b - m) ** 2 for a, b, m in zip([0.3, 0.3, 0.25, 0.15], LCD[1], mean, strict=True)
     )
     total = sum((value - m) ** 2 for row in LCD.tolist() for value, m in zip(row, mean, strict=True))
     assert found["lcd_label_share"] == pytest.approx(between / total) and 0.5 < between / total < 0.95
@@ -104,7 +104,7 @@ def test_all_six_columns_of_the_confusion_distribution_by_hand():
 
 def test_diagnostics_without_groups_or_without_any_variance():
     assert "lcd_in_group" not in lcd_diagnostics(LCD, SLD_TRUE, OF, None)
-    same = lcd_diagnostics(np.tile(LCD[2:], (3, 1)), SLD_TRUE, OF, None)
+    same = lcd_diagnostics(np.full((3, 4), 0.25), SLD_TRUE, OF, None)
     assert same["lcd_label_share"] == 0.0
     sure = lcd_diagnostics(np.eye(4)[OF], SLD_TRUE, OF, None)
     assert sure["lcd_entropy"] == 0 and sure["lcd_true"] == 1 and sure["lcd_label_share"] == pytest.approx(1)
