@@ -1,9 +1,9 @@
-"""Do the tests notice a wrong number? Each mutant of mutations.py is put into a copy of the tree, alone, and its tests must fail.
+"""Do the tests notice a wrong number? Each mutant of mutations.py is put into a copy of the tree; its tests must fail.
 
     python tests/mutants.py [--only PATTERN] [--jobs N] [--list]
 
-PATTERN is a regular expression of a mutant's name or file. Prints a line a mutant and a table at the end; exit status 1 if
-one survived. A mutant whose text is not in the code any more, or is there twice, stops the script: correct mutations.py.
+PATTERN is a regular expression of a mutant's name or file. Prints a line a mutant; exit status 1 if one survived.
+A mutant whose text is not in the code any more, or is there twice, stops the script: correct mutations.py.
 """
 
 import argparse
@@ -27,7 +27,7 @@ QUIET = ("-q", "-x", "-p", "no:cacheprovider", "-o", "addopts=", "--tb=no", "-W"
 
 @dataclass(frozen=True)
 class Mutant:
-    """file: below the root. old: text that is there once. tests: files in tests/ (or one test in one), the fastest first."""
+    """file: below the root. old: text that is there once. tests: files in tests/, or one test of a file."""
 
     name: str
     file: str
@@ -131,8 +131,9 @@ def main() -> None:
             tree = trees.pop()
             killed, by, seconds = try_mutant(mutant, tree)
             trees.append(tree)
+            word, why = ("killed", by) if killed else ("SURVIVED", " ".join(mutant.tests))
             where = mutant.file.removeprefix("src/lcm/")
-            print(f"{'killed' if killed else 'SURVIVED':9}{mutant.name:24}{where:30}{seconds:5.0f} s  {by if killed else mutant.tests}", flush=True)
+            print(f"{word:9}{mutant.name:24}{where:30}{seconds:5.0f} s  {why}", flush=True)
             return killed
 
         with ThreadPoolExecutor(arguments.jobs) as pool:

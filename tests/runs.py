@@ -168,6 +168,13 @@ def fresh_predictor(model: str, data: RunData, seed: int, **changes) -> Predicto
     return build(model_settings(model, **changes), data.n_labels, data.start)
 
 
+def built(
+    model: str, n_labels: int = 3, folder: Path | None = None, start_vectors=None, image_size: int = 8, **changes
+) -> Predictor:
+    """A predictor as the generator's state makes it. changes: of the model's settings."""
+    return build(model_settings(model, **changes), n_labels, Start(image_size, start_vectors, folder))
+
+
 def without_time(record: dict) -> dict:
     """A record as text would keep it: without its seconds, arrays (predictions) as lists."""
     if "predictions" in record:

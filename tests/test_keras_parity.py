@@ -5,11 +5,9 @@ Nothing of ours is used to make the expected values: neither layers, nor initial
 
 import numpy as np
 import pytest
+import runs
 import torch
 
-from lcm.models import Predictor
-from lcm.models.cnn import CnnEncoder
-from lcm.models.lstm import LstmEncoder
 from lcm.params import Train
 from lcm.targets import LabelConfusionModel, lcm_loss
 from lcm.text.encode import window
@@ -35,7 +33,11 @@ def is_uniform(values, limit):
     """Within +-limit, reaching to it, with the quarters equally full (to four standard deviations)."""
     values = values.detach().double().numpy().ravel()
     quarters = np.histogram(values, 4, (-limit, limit))[0] / len(values)
-    return np.abs(values).max() <= limit * (1 + 1e-6) and np.abs(values).max() > 0.95 * limit and np.abs(quarters - 0.25).max() < 4 * np.sqrt(0.1875 / len(values))
+    return (
+        np.abs(values).max() <= limit * (1 + 1e-6)
+        and np.abs(values).max() > 0.95 * limit
+        and np.abs(quarters - 0.25).max() < 4 * np.sqrt(0.1875 / len(values))
+    )
 
 
 # What Keras draws
@@ -43,7 +45,7 @@ def is_uniform(values, limit):
 
 def test_initialisers_of_lstm_and_dense():
     torch.manual_seed(0)
-    predictor = Predictor(LstmEncoder(3000, 64, 32, False, "keras"), 20, "keras")
+    predictor = runs.built("lstm", 20, vocabulary_size=3000, embedding=64, hidden=32)
     encoder, lstm = predictor.encoder, predictor.encoder.lstm
     assert encoder.embedding.weight.shape == (3000, 64) and is_uniform(encoder.embedding.weight, 0.05)
     assert is_uniform(encoder.embedding.weight[0], 0.05), "row 0, the pad's, is an ordinary one"
@@ -60,7 +62,9 @@ def test_initialisers_of_lstm_and_dense():
 
 def test_initialisers_of_the_convolutions():
     torch.manual_seed(0)
-    for convolution, width in zip(CnnEncoder(50, 64, [3, 10], 100, "keras").convolutions, (3, 10), strict=True):
+    for convolution, width in zip(
+        runs.built("cnn", embedding=64, filter_sizes=[3, 10], filters=100).encoder.convolutions, (3, 10), strict=True
+    ):
         assert convolution.weight.shape == (100, 64, width)  # Keras: (width, 64, 100), fans times the width
         assert is_uniform(convolution.weight, glorot(width * 64, width * 100)) and not convolution.bias.any()
 
@@ -91,7 +95,9 @@ class KerasWeights(dict):
 
 def ours(weights, mask=False):
     """The same weights in our modules; what is (in, out) in Keras is (out, in) in PyTorch."""
-    predictor = Predictor(LstmEncoder(VOCABULARY, SIZE, HIDDEN, mask, "keras"), LABELS, "keras").double()
+    predictor = runs.built(
+        "lstm", LABELS, vocabulary_size=VOCABULARY, embedding=SIZE, hidden=HIDDEN, mask=mask
+    ).double()
     confusion = LabelConfusionModel(LABELS, HIDDEN, 4.0, 6).double()
     lstm = predictor.encoder.lstm
     places = {
@@ -128,19 +134,28 @@ def test_lstm_reads_the_pads_after_a_text_unless_masked():
         vector, logits = ours(weights, mask)[0](torch.from_numpy(POST))
         expected = keras_lstm(weights, POST, mask)
         np.testing.assert_allclose(vector.detach(), expected, rtol=1e-10, atol=1e-14)
-        np.testing.assert_allclose(logits.softmax(-1).detach(), softmax(expected @ weights["dense"] + weights["dense_bias"]), rtol=1e-10)
-    assert np.abs(keras_lstm(weights, POST) - keras_lstm(weights, POST, True)).max() > 0.05, "else the mask would go untested"
+        np.testing.assert_allclose(
+            logits.softmax(-1).detach(), softmax(expected @ weights["dense"] + weights["dense_bias"]), rtol=1e-10
+        )
+    assert np.abs(keras_lstm(weights, POST) - keras_lstm(weights, POST, True)).max() > 0.05, (
+        "else the mask would go untested"
+    )
 
 
 def test_conv1d_relu_and_global_maximum():
     """Keras: Conv1D(valid, relu) is a correlation over time; kernels (width, in, filters)."""
     random = np.random.RandomState(1)
-    encoder = CnnEncoder(VOCABULARY, SIZE, [2, 4], 3, "keras").double()
+    encoder = runs.built(
+        "cnn", vocabulary_size=VOCABULARY, embedding=SIZE, filter_sizes=[2, 4], filters=3
+    ).encoder.double()
     table = random.normal(size=(VOCABULARY, SIZE))
     encoder.embedding.weight.data.copy_(torch.from_numpy(table))
     expected = []
     for convolution, width in zip(encoder.convolutions, (2, 4), strict=True):
-        kernel, bias = random.normal(size=(width, SIZE, 3)), random.normal(size=3) - 3  # low, so that ReLU has something to do
+        kernel, bias = (
+            random.normal(size=(width, SIZE, 3)),
+            random.normal(size=3) - 3,
+        )  # low, so that ReLU has something to do
         convolution.weight.data.copy_(torch.from_numpy(kernel.transpose(2, 1, 0)))
         convolution.bias.data.copy_(torch.from_numpy(bias))
         embedded = table[POST]
@@ -206,7 +221,9 @@ def test_the_loss_of_lcm_and_its_gradients():
     loss.backward()
     for name, expected in numeric_gradients(weights, POST, LABELS_OF).items():
         found = places[name].grad.numpy()
-        np.testing.assert_allclose(found if "embedding" in name else found.T, expected, rtol=1e-5, atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(
+            found if "embedding" in name else found.T, expected, rtol=1e-5, atol=1e-9, err_msg=name
+        )
 
 
 @pytest.mark.parametrize("form", ["keras", "torch"])
@@ -216,7 +233,10 @@ def test_steps_of_adam_on_lstm_and_lcm(form):
     weights = KerasWeights()
     predictor, confusion, places = ours(weights)
     settings = Train(epochs=1, batch_size=4, lr=0.01, adam_eps=eps, adam_form=form, select="last")
-    optimizer = Optimizer([weight for module in (predictor, confusion) for weight in module.parameters() if weight.requires_grad], settings)
+    optimizer = Optimizer(
+        [weight for module in (predictor, confusion) for weight in module.parameters() if weight.requires_grad],
+        settings,
+    )
     keras = KerasAdam(0.01, eps)
     batches = [(POST, LABELS_OF), (POST[::-1].copy(), LABELS_OF), (POST, LABELS_OF[::-1].copy())]
     for tokens, labels in batches:
@@ -240,7 +260,9 @@ def pad_sequences(sequences, maxlen, padding="pre", truncating="pre"):
     """Keras' rule, written anew: cut at one side, fill with zeros at one side."""
     rows = []
     for sequence in sequences:
-        kept = sequence[len(sequence) - maxlen :] if truncating == "pre" and len(sequence) > maxlen else sequence[:maxlen]
+        kept = (
+            sequence[len(sequence) - maxlen :] if truncating == "pre" and len(sequence) > maxlen else sequence[:maxlen]
+        )
         zeros = [0] * (maxlen - len(kept))
         rows.append(zeros + kept if padding == "pre" else kept + zeros)
     return rows

@@ -9,13 +9,20 @@ import torch
 import torch.nn.functional as F
 from torch.func import functional_call, stack_module_state
 
-from lcm.models import build
-from lcm.models.cnn import CnnEncoder, ConvolutionMaximum
+from lcm.models import Start, build
+from lcm.models.cnn import ConvolutionMaximum
 from lcm.models.dropout import Dropout, next_step, seed_dropout
-from lcm.models.image_cnn import ImageCnnEncoder
-from lcm.models.lstm import LstmEncoder
 from lcm.models.stacked import vmappable
 from lcm.params import load_params
+
+
+def lstm(vocabulary_size, embedding, hidden, mask, init):
+    sizes = {"vocabulary_size": vocabulary_size, "embedding": embedding, "hidden": hidden}
+    return runs.built("lstm", mask=mask, init=init, **sizes).encoder
+
+
+def image_cnn(channels, hidden, dropout, size=8):
+    return runs.built("image_cnn", image_size=size, channels=channels, hidden=hidden, dropout=dropout).encoder
 
 
 def sigmoid(x):
@@ -46,7 +53,7 @@ TOKENS = np.array([[0, 0, 3, 1, 2], [4, 4, 1, 2, 3], [5, 2, 0, 0, 0], [0, 0, 0, 
 @pytest.mark.parametrize("mask", [False, True])
 def test_lstm_equals_numpy(mask):
     torch.manual_seed(0)
-    encoder = LstmEncoder(7, 4, 3, mask, "keras").double()
+    encoder = lstm(7, 4, 3, mask, "keras").double()
     torch.nn.init.normal_(encoder.embedding.weight)
     torch.nn.init.normal_(encoder.lstm.bias_ih_l0)
     found = encoder(torch.tensor(TOKENS)).detach().numpy()
@@ -56,14 +63,14 @@ def test_lstm_equals_numpy(mask):
 def test_with_a_mask_the_padding_side_does_not_matter_without_it_does():
     torch.manual_seed(0)
     left, right = torch.tensor([[0, 0, 3, 1, 2]]), torch.tensor([[3, 1, 2, 0, 0]])
-    masked, plain = LstmEncoder(7, 4, 3, True, "keras"), LstmEncoder(7, 4, 3, False, "keras")
+    masked, plain = lstm(7, 4, 3, True, "keras"), lstm(7, 4, 3, False, "keras")
     torch.testing.assert_close(masked(left), masked(right))
     assert not torch.allclose(plain(left), plain(right))
 
 
 def test_keras_initialisation_of_the_lstm():
     torch.manual_seed(0)
-    encoder = LstmEncoder(20000, 64, 64, False, "keras")
+    encoder = lstm(20000, 64, 64, False, "keras")
     table = encoder.embedding.weight
     assert table.abs().max() <= 0.05 and table[0].abs().max() > 0  # the pad's row is an ordinary one
     assert table.std().item() == pytest.approx(0.1 / 12**0.5, rel=0.01)
@@ -78,12 +85,12 @@ def test_keras_initialisation_of_the_lstm():
 
 def test_torch_initialisation_is_left_alone():
     torch.manual_seed(0)
-    assert LstmEncoder(2000, 64, 64, False, "torch").embedding.weight.std().item() == pytest.approx(1, rel=0.02)
+    assert lstm(2000, 64, 64, False, "torch").embedding.weight.std().item() == pytest.approx(1, rel=0.02)
 
 
 def test_cnn_equals_numpy():
     torch.manual_seed(0)
-    encoder = CnnEncoder(9, 4, [2, 3], 5, "keras").double()
+    encoder = runs.built("cnn", vocabulary_size=9, embedding=4).encoder.double()
     tokens = np.random.default_rng(0).integers(0, 9, (3, 8))
     table = encoder.embedding.weight.detach().numpy()
     expected = []
@@ -92,7 +99,9 @@ def test_cnn_equals_numpy():
         for convolution in encoder.convolutions:
             w, b = convolution.weight.detach().numpy(), convolution.bias.detach().numpy()
             width = w.shape[2]
-            windows = np.stack([table[row[t : t + width]] for t in range(len(row) - width + 1)])  # (time, width, embedding)
+            windows = np.stack(
+                [table[row[t : t + width]] for t in range(len(row) - width + 1)]
+            )  # (time, width, embedding)
             parts.append(np.maximum(np.einsum("twe,few->tf", windows, w) + b, 0).max(0))
         expected.append(np.concatenate(parts))
     np.testing.assert_allclose(encoder(torch.tensor(tokens)).detach().numpy(), expected, rtol=1e-10)
@@ -101,10 +110,16 @@ def test_cnn_equals_numpy():
 @pytest.mark.parametrize("width", [1, 3, 10])
 def test_gradients_through_the_maximum_equal_dense_ones(width):
     torch.manual_seed(width)
-    inputs, weight, bias = (torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((4, 12, 5), (6, 5, width), (6,)))
+    inputs, weight, bias = (
+        torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((4, 12, 5), (6, 5, width), (6,))
+    )
     upstream = torch.randn(4, 6, dtype=torch.float64)
-    dense = torch.autograd.grad((F.conv1d(inputs.transpose(1, 2), weight, bias).amax(-1) * upstream).sum(), (inputs, weight, bias))
-    sparse = torch.autograd.grad((ConvolutionMaximum.apply(inputs, weight, bias) * upstream).sum(), (inputs, weight, bias))
+    dense = torch.autograd.grad(
+        (F.conv1d(inputs.transpose(1, 2), weight, bias).amax(-1) * upstream).sum(), (inputs, weight, bias)
+    )
+    sparse = torch.autograd.grad(
+        (ConvolutionMaximum.apply(inputs, weight, bias) * upstream).sum(), (inputs, weight, bias)
+    )
     for found, expected in zip(sparse, dense, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)
     assert torch.autograd.gradcheck(ConvolutionMaximum.apply, (inputs, weight, bias))
@@ -113,7 +128,11 @@ def test_gradients_through_the_maximum_equal_dense_ones(width):
 def test_equal_windows_share_or_take_the_gradient_alike():
     """Pads make windows equal, so maxima tie: autograd splits the gradient, ours gives it to one; the embedding's sum is the same."""
     torch.manual_seed(0)
-    table, weight, bias = torch.randn(4, 5, dtype=torch.float64), torch.randn(6, 5, 2, dtype=torch.float64), torch.randn(6, dtype=torch.float64)
+    table, weight, bias = (
+        torch.randn(4, 5, dtype=torch.float64),
+        torch.randn(6, 5, 2, dtype=torch.float64),
+        torch.randn(6, dtype=torch.float64),
+    )
     tokens = torch.zeros(3, 9, dtype=torch.int64)
     tokens[:, -1] = 2
     grads = []
@@ -125,41 +144,46 @@ def test_equal_windows_share_or_take_the_gradient_alike():
 
 @pytest.mark.parametrize("size", [8, 28])
 def test_image_cnn_takes_bytes(size):
-    encoder = ImageCnnEncoder(size, [4, 6], 10, 0.5, "keras").eval()
+    encoder = image_cnn([4, 6], 10, 0.5, size).eval()
     images = torch.randint(0, 256, (3, size, size), dtype=torch.uint8)
     assert encoder(images).shape == (3, 10)
     black, white = (encoder(torch.full((1, size, size), value, dtype=torch.uint8)) for value in (0, 255))
-    assert torch.allclose(black, encoder.layers(torch.zeros(1, 1, size, size))) and torch.allclose(white, encoder.layers(torch.ones(1, 1, size, size)))
+    assert torch.allclose(black, encoder.layers(torch.zeros(1, 1, size, size))) and torch.allclose(
+        white, encoder.layers(torch.ones(1, 1, size, size))
+    )
 
 
 @pytest.mark.parametrize("name,vector_size", [("lstm_rand", 64), ("cnn_rand", 300), ("image_cnn", 64)])
 def test_every_model_of_params_is_built_alike_from_a_seed(name, vector_size):
-    settings = load_params("params.yaml").models[name]
+    settings = load_params("params.yaml").model(name)
     models = []
     for _ in range(2):
         torch.manual_seed(3)
-        models.append(build(settings, 20, 28))
-    inputs = torch.randint(0, 255, (2, 28, 28), dtype=torch.uint8) if name == "image_cnn" else torch.randint(0, 20000, (2, 100))
+        models.append(build(settings, 20, Start(image_size=28)))
+    inputs = (
+        torch.randint(0, 255, (2, 28, 28), dtype=torch.uint8)
+        if name == "image_cnn"
+        else torch.randint(0, 20000, (2, 100))
+    )
     vector, logits = models[0].eval()(inputs)
     assert vector.shape == (2, vector_size) and logits.shape == (2, 20)
     assert all(torch.equal(a, b) for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True))
 
 
 def test_the_dense_layer_of_bert_is_keras_too(tmp_path):
-    settings = runs.model_settings("bert", hidden=48)
     torch.manual_seed(0)
-    dense = build(settings, 3, folder=runs.bert_folder(tmp_path)).encoder.dense
+    dense = runs.built("bert", folder=runs.bert_folder(tmp_path), hidden=48).encoder.dense
     limit = (6 / (64 + 48)) ** 0.5  # Glorot; PyTorch's own would end at 1 / 8
     assert 0.98 * limit < dense.weight.abs().max() <= limit and dense.bias.eq(0).all()
     torch.manual_seed(0)
-    assert build(runs.model_settings("bert", hidden=48, init="torch"), 3, folder=tmp_path).encoder.dense.bias.abs().max() > 0
+    assert runs.built("bert", folder=tmp_path, hidden=48, init="torch").encoder.dense.bias.abs().max() > 0
 
 
-@pytest.mark.parametrize("model", ["lstm", "cnn", "image_cnn"])
+@pytest.mark.parametrize("model", ["lstm", "cnn", "bag", "image_cnn"])
 def test_with_keras_init_every_bias_starts_at_zero_but_the_forget_gates(model):
     torch.manual_seed(0)
     wide = {"channels": [30, 40]} if model == "image_cnn" else {}
-    for name, weight in build(runs.model_settings(model, **wide), 3, 8).named_parameters():
+    for name, weight in runs.built(model, **wide).named_parameters():
         if "bias" in name:
             assert weight.sum() == (8 if name.endswith("bias_ih_l0") else 0), name
         elif weight.dim() > 2:  # a convolution: Glorot over channels x places
@@ -169,7 +193,7 @@ def test_with_keras_init_every_bias_starts_at_zero_but_the_forget_gates(model):
 
 
 @pytest.mark.parametrize("init", ["keras", "torch"])
-@pytest.mark.parametrize("model", ["lstm", "lstm_masked", "cnn", "image_cnn", "bert"])
+@pytest.mark.parametrize("model", [*runs.MODELS, *runs.MORE_MODELS])
 def test_stacked_models_give_what_each_gives_alone(model, init, tmp_path):
     """Forward and backward, every weight of its own kind: PyTorch's LSTM has two biases that are not zero."""
     folder = runs.bert_folder(tmp_path, dropout=0.0)
@@ -177,7 +201,7 @@ def test_stacked_models_give_what_each_gives_alone(model, init, tmp_path):
     alone = []
     for seed in (0, 1):
         torch.manual_seed(seed)
-        alone.append(build(runs.model_settings(model, init=init, **({"dropout": 0.0} if model == "image_cnn" else {})), 3, 8, folder=folder))
+        alone.append(runs.built(model, folder=folder, init=init, **({"dropout": 0.0} if model == "image_cnn" else {})))
     weights, buffers = stack_module_state(alone)
     expected = [each(inputs)[1] for each in alone]
     mould = vmappable(copy.deepcopy(alone[0])).to("meta")
@@ -209,25 +233,35 @@ def test_dropout_called_again_in_a_step_drops_others_and_the_same_in_the_next_ru
 
 
 def test_pixels_are_shares_of_white():
-    encoder = ImageCnnEncoder(8, [3, 4], 5, 0.0, "keras")
+    encoder = image_cnn([3, 4], 5, 0.0)
     images = torch.randint(0, 256, (2, 8, 8), dtype=torch.uint8)
     torch.testing.assert_close(encoder(images), encoder.layers((images.double() / 255).float()[:, None]))
 
 
 def test_bert_looks_at_no_pad_and_takes_the_vector_of_cls(tmp_path):
     torch.manual_seed(0)
-    predictor = build(runs.model_settings("bert"), 3, folder=runs.bert_folder(tmp_path)).eval()
+    predictor = runs.built("bert", folder=runs.bert_folder(tmp_path)).eval()
     tokens = torch.tensor([[5, 9, 7, 0, 0], [5, 9, 7, 3, 8]])
     vector, logits = predictor(tokens)
     torch.testing.assert_close(vector[:1], predictor(tokens[:1, :3])[0], rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(predictor.encoder.read(tokens), vector, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(predictor.encoder.forward_stacked(tokens), vector, rtol=1e-4, atol=1e-6)
     states = predictor.encoder.bert(input_ids=tokens[1:]).last_hidden_state
-    torch.testing.assert_close(vector[1:], (states[:, 0] @ predictor.encoder.dense.weight.T + predictor.encoder.dense.bias).tanh(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        vector[1:],
+        (states[:, 0] @ predictor.encoder.dense.weight.T + predictor.encoder.dense.bias).tanh(),
+        rtol=1e-4,
+        atol=1e-6,
+    )
     torch.testing.assert_close(logits, vector @ predictor.output.weight.T + predictor.output.bias)
 
 
 def test_vectors_fill_the_first_rows_and_no_others():
     torch.manual_seed(0)
     vectors = np.random.RandomState(0).normal(size=(5, 6)).astype(np.float32)
-    table = build(runs.model_settings("cnn", embedding=None, vectors="any"), 3, vectors=vectors).encoder.embedding.weight
-    assert torch.equal(table[:5], torch.from_numpy(vectors)) and table[5:].abs().max() <= 0.05 and len(table) == 40 and table.requires_grad
+    table = runs.built("cnn", start_vectors=vectors, embedding=None, vectors="any").encoder.embedding.weight
+    assert (
+        torch.equal(table[:5], torch.from_numpy(vectors))
+        and table[5:].abs().max() <= 0.05
+        and len(table) == 40
+        and table.requires_grad
+    )
