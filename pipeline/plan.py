@@ -1,7 +1,8 @@
-"""Stage `plan`: what each study trains on each corpus, with digests of the resolved settings -> plans/<study>/<corpus>.json
+"""Stage `plan`: what each study trains on each corpus, with digests of the resolved settings ->
+plans/<study>/<corpus>.json
 
-DVC compares these files: a training stage is looked at again when the parameters that its own cells depend on have changed, or the
-numeric code, and not when a comment or another method's setting has.
+DVC compares these files: a training stage is looked at again when the parameters that its own cells depend on have
+changed, or the numeric code, and not when a comment or another method's setting has.
 
     python pipeline/plan.py
 """
@@ -27,11 +28,15 @@ def main() -> None:
                 plan = {}
                 for cell in cells(params, study, corpus):
                     encoder = None if cell.model == LINEAR else params.model(cell.model).encoder
-                    settings = hashlib.sha256(json.dumps(cell_config(params, cell), sort_keys=True).encode()).hexdigest()[:12]
+                    settings = hashlib.sha256(
+                        json.dumps(cell_config(params, cell), sort_keys=True).encode()
+                    ).hexdigest()[:12]
                     runs = f"{cell.splits} splits x {cell.seeds} seeds"
                     plan[cell.name] = f"{runs}, settings {settings}, code {code.digest(encoder, cell.target)}"
                 write_json(folder / study / f"{corpus}.json", plan)
-    print(f"plans/: {sum(len(spec.corpora) for spec in params.studies.values())} files of {len(params.studies)} studies")
+    print(
+        f"plans/: {sum(len(spec.corpora) for spec in params.studies.values())} files of {len(params.studies)} studies"
+    )
 
 
 if __name__ == "__main__":

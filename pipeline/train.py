@@ -22,7 +22,11 @@ def main() -> None:
     parser.add_argument("corpus", nargs="?", help="a corpus of the study")
     parser.add_argument("noise", nargs="?", type=int, help="percent of wrong training labels")
     parser.add_argument("model", nargs="?", help="a name below `models` in params.yaml, or linear")
-    parser.add_argument("method", nargs="?", help="a target (ce, ls, ls_matched, lcm, ...), or one with settings: lcm.alpha=0.5,stop_epoch=10")
+    parser.add_argument(
+        "method",
+        nargs="?",
+        help="a target (ce, ls, ls_matched, lcm, ...), or one with settings: lcm.alpha=0.5,stop_epoch=10",
+    )
     parser.add_argument("--retrain", action="store_true", help="train all of it again, whatever is recorded")
     given = parser.parse_args()
     if given.noise is not None and given.method is None:

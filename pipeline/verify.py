@@ -1,7 +1,8 @@
 """Train a recorded cell again and print every run beside its recorded number. Changes no result; notes what it found.
 
-On the same CPU type the numbers are bit-identical. Another CPU, or a GPU, rounds otherwise, and a run of an LSTM then ends a point or
-two elsewhere, as from another seed: compare means over splits there. The outcome is kept in metrics/verified.json.
+On the same CPU type the numbers are bit-identical. Another CPU, or a GPU, rounds otherwise, and a run of an LSTM then
+ends a point or two elsewhere, as from another seed: compare means over splits there. The outcome is kept in
+metrics/verified.json.
 
     python pipeline/verify.py benchmark 20ng 0 lstm_rand lcm --splits 1
 """
@@ -57,7 +58,9 @@ def main() -> None:
     for job in jobs:
         old, new = recorded[job.runs[0].split, 0], again[job.keys[0]]
         if "failed" in old or "failed" in new:
-            print(f"{job.runs[0].split:>6}   recorded: {old.get('failed', 'a number')}; again: {new.get('failed', 'a number')}")
+            print(
+                f"{job.runs[0].split:>6}   recorded: {old.get('failed', 'a number')}; again: {new.get('failed', 'a number')}"
+            )
             continue
         before, after = (100 * record["test"]["accuracy"] for record in (old, new))
         differences.append(after - before)
@@ -73,7 +76,9 @@ def main() -> None:
         }
         known = json.loads(VERIFIED.read_text(encoding="utf-8")) if VERIFIED.exists() else {}
         write_json(VERIFIED, known | {str(cell): entry})
-    print("The same CPU type gives the same bits. With other vector instructions single runs differ as from another seed.")
+    print(
+        "The same CPU type gives the same bits. With other vector instructions single runs differ as from another seed."
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """params.yaml and studies/*.yaml, read once and strictly: a bad key, type or value stops a stage before any work.
 
-The file has one group for each method (`lcm: {alpha: 4}`) and one for each model. Their keys are declared where the method or the
-model is (src/lcm/targets/, src/lcm/models/), and `Params.settings` and `Params.model` read them.
+The file has one group for each method (`lcm: {alpha: 4}`) and one for each model. Their keys are declared where the
+method or the model is (src/lcm/targets/, src/lcm/models/), and `Params.settings` and `Params.model` read them.
 """
 
 from pathlib import Path
@@ -23,7 +23,8 @@ class Corpus(Group):
     tokens: Literal["letters", "words", "jieba", "characters"] | None = None  # None: letters (English), jieba (Chinese)
     empty: Literal["error", "drop"] = "error"
 
-    # data/raw/<name>, a name below `originals`, or your own table. Corpora may share one: a subset is read from its parent's
+    # data/raw/<name>, a name below `originals`, or your own table. Corpora may share one: a subset is read from its
+    # parent's
     path: str | None = None
 
     # which documents, in this order; applied after merging train and test
@@ -83,7 +84,9 @@ class Vectors(Group):
 
 
 class Encoder(Group):
-    """A pre-trained encoder: a local folder, an installed package, or the Hugging Face hub (owner/name or owner/name@revision)."""
+    """A pre-trained encoder: a local folder, an installed package, or the Hugging Face hub (owner/name or
+    owner/name@revision).
+    """
 
     folder: str | None = None
     package: str | None = None
@@ -144,7 +147,9 @@ class Linear(Group):
 
 
 class Grid(Group):
-    """Cells of a study: corpora x noise x models x methods, each on the first `splits` splits with `seeds` seeds a split."""
+    """Cells of a study: corpora x noise x models x methods, each on the first `splits` splits with `seeds` seeds a
+    split.
+    """
 
     corpora: Annotated[list[Name], Field(min_length=1)]
     noise: list[Percent] = [0]
@@ -227,8 +232,14 @@ class Params(Group):
             if unknown:
                 raise ValueError(f"{where} names {unknown}, known are {sorted(known)}")
         for name, corpus in self.corpora.items():
-            if corpus.path and Path(corpus.path).parent == Path("data/raw") and Path(corpus.path).name not in self.originals:
-                raise ValueError(f"corpora.{name}.path is {corpus.path}, but originals, which names what is fetched, has only {self.originals}")
+            if (
+                corpus.path
+                and Path(corpus.path).parent == Path("data/raw")
+                and Path(corpus.path).name not in self.originals
+            ):
+                raise ValueError(
+                    f"corpora.{name}.path is {corpus.path}, but originals, which names what is fetched, has only {self.originals}"
+                )
         both = sorted(set(self.vectors.sets) & set(self.skipgram))  # both are folders in data/vectors
         if both:
             raise ValueError(f"vectors.sets and skipgram both have {both}; rename one")
@@ -260,7 +271,10 @@ class Params(Group):
     def training(self, study: str, model: str) -> Train:
         """`train` as overridden by the model and then by the study; a key set to null is overridden by null."""
         settings = self.train.model_dump()
-        overrides = {f"models.{model}": self.models[model].get("train") or {}, f"studies.{study}": self.studies[study].train}
+        overrides = {
+            f"models.{model}": self.models[model].get("train") or {},
+            f"studies.{study}": self.studies[study].train,
+        }
         for keys in overrides.values():
             settings.update(keys)
         try:
@@ -310,7 +324,9 @@ def _read_study(file: Path, params: Params) -> Study:
             if unknown:
                 raise UserError(f"{file}: {key} names {unknown}, known are {', '.join(known)}")
         if (grid.splits or study.splits) > params.split.n:
-            raise UserError(f"{file}: splits is {grid.splits or study.splits}, but split.n in params.yaml makes only {params.split.n}")
+            raise UserError(
+                f"{file}: splits is {grid.splits or study.splits}, but split.n in params.yaml makes only {params.split.n}"
+            )
     return study
 
 
@@ -319,7 +335,9 @@ _short.maxstring = _short.maxother = 100
 
 
 def explain(error: ValidationError, where: str = "") -> str:
-    """Every problem of a validation in one line: key, what is wrong, what was found. where: the path of the checked group."""
+    """Every problem of a validation in one line: key, what is wrong, what was found. where: the path of the checked
+    group.
+    """
     lines = [_explain(problem, where) for problem in error.errors()]
     return "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
 

@@ -16,7 +16,8 @@ Percent = Annotated[int, Field(ge=0, lt=100)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Side = Literal["pre", "post"]
 
-# A name becomes part of paths and of command lines, so it holds nothing that a file system or a shell could take for more.
+# A name becomes part of paths and of command lines, so it holds nothing that a file system or a shell could take for
+# more.
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 

@@ -1,7 +1,8 @@
 """Study, cell, run: their names, their paths, and which of them there are.
 
-A study (a question: a table or figure) is made of cells, a cell of runs. Training and evidence both read the grid from here and from
-nowhere else. Result files are listed from the parameters, never globbed: DVC keeps the files of cells that left a grid.
+A study (a question: a table or figure) is made of cells, a cell of runs. Training and evidence both read the grid from
+here and from nowhere else. Result files are listed from the parameters, never globbed: DVC keeps the files of cells
+that left a grid.
 """
 
 import re
@@ -26,14 +27,17 @@ YARDSTICKS = {  # method -> for people
     "nb": "ComplementNB",
     "nb_window": "ComplementNB, the network's window",
 }
-METHOD = re.compile(r"([a-z]\w*)(?:\.(\w+=[\w.+-]+(?:,\w+=[\w.+-]+)*))?")  # these characters are safe in file names, shells and DVC
+METHOD = re.compile(
+    r"([a-z]\w*)(?:\.(\w+=[\w.+-]+(?:,\w+=[\w.+-]+)*))?"
+)  # these characters are safe in file names, shells and DVC
 
 
 @dataclass(frozen=True)
 class Cell:
     """One (study, corpus, noise, model, method), trained on the first `splits` splits with `seeds` seeds each.
 
-    noise: percent of wrong training labels. method: a target, as in `lcm`, or a target with settings, as in `lcm.alpha=2`.
+    noise: percent of wrong training labels. method: a target, as in `lcm`, or a target with settings, as in
+    `lcm.alpha=2`.
     """
 
     study: str
@@ -81,9 +85,11 @@ class Run:
 
 
 def cells(params: Params, study: str, corpus: str | None = None) -> list[Cell]:
-    """The cells of a study, or of one of its corpora, in the order of its file; the yardsticks of a text come after its networks.
+    """The cells of a study, or of one of its corpora, in the order of its file; the yardsticks of a text come after its
+    networks.
 
-    A cell that two grids name has the larger number of splits and of seeds. Raises UserError for an unknown study or corpus.
+    A cell that two grids name has the larger number of splits and of seeds. Raises UserError for an unknown study or
+    corpus.
     """
     spec = params.studies.get(study)
     if spec is None:
@@ -109,7 +115,9 @@ def cells(params: Params, study: str, corpus: str | None = None) -> list[Cell]:
 
 
 def tuning_grid(method: str) -> list[str]:
-    """The methods that a study's entry stands for: `gce.*` are all values of the target's grid, everything else is one method."""
+    """The methods that a study's entry stands for: `gce.*` are all values of the target's grid, everything else is one
+    method.
+    """
     name, _, rest = method.partition(".")
     if rest != "*":
         return [method]
@@ -118,7 +126,9 @@ def tuning_grid(method: str) -> list[str]:
     if name not in target_names() or not target_class(name).grid:
         with_grid = ", ".join(known for known in target_names() if target_class(known).grid)
         raise UserError(f"method {method!r}: {name} has no grid of settings to try; these have: {with_grid}")
-    return [f"{name}." + ",".join(f"{key}={value}" for key, value in values.items()) for values in target_class(name).grid]
+    return [
+        f"{name}." + ",".join(f"{key}={value}" for key, value in values.items()) for values in target_class(name).grid
+    ]
 
 
 def find(params: Params, study: str, corpus: str, noise: int, model: str, method: str) -> Cell:
@@ -128,11 +138,14 @@ def find(params: Params, study: str, corpus: str, noise: int, model: str, method
             return cell
     known = [f"{cell.noise} {cell.model} {cell.method}" for cell in cells(params, study, corpus)]
     shown = "; ".join(known[:12]) + ("; ..." if len(known) > 12 else "")
-    raise UserError(f"{noise} {model} {method}: no cell of study {study} and corpus {corpus}; its cells (noise model method) are {shown}")
+    raise UserError(
+        f"{noise} {model} {method}: no cell of study {study} and corpus {corpus}; its cells (noise model method) are {shown}"
+    )
 
 
 def method_groups(params: Params, method: str) -> dict[str, Group]:
-    """The parameter groups that a method depends on, checked, with the changes that its name makes: {"lcm": Settings(alpha=2, ...)}.
+    """The parameter groups that a method depends on, checked, with the changes that its name makes: {"lcm":
+    Settings(alpha=2, ...)}.
 
     Raises UserError, one line that names the method and the key.
     """
@@ -141,7 +154,9 @@ def method_groups(params: Params, method: str) -> dict[str, Group]:
     match = METHOD.fullmatch(method)
     if not match or match[1] not in target_names():
         known = ", ".join(target_names())
-        raise UserError(f"method {method!r}: expected one of {known}, or one with settings, as in lcm.alpha=2,stop_epoch=10")
+        raise UserError(
+            f"method {method!r}: expected one of {known}, or one with settings, as in lcm.alpha=2,stop_epoch=10"
+        )
     name, changes = match.groups()
     target, groups = target_class(name), {}
     for group in target.groups or (name,):
@@ -150,7 +165,9 @@ def method_groups(params: Params, method: str) -> dict[str, Group]:
             key, _, value = change.partition("=")
             if key not in of_group.model_fields or changes.count(f"{key}=") > 1:
                 known = ", ".join(of_group.model_fields)
-                reason = f"is no key of {group}, which has {known}" if key not in of_group.model_fields else "is there twice"
+                reason = (
+                    f"is no key of {group}, which has {known}" if key not in of_group.model_fields else "is there twice"
+                )
                 raise UserError(f"method {method!r}: {key} {reason}")
             keys[key] = _number(yaml.safe_load(value))
         try:
@@ -182,14 +199,19 @@ def method_settings(params: Params, method: str, n_labels: int) -> dict:
 def cell_config(params: Params, cell: Cell) -> dict:
     """All parameters that a cell's numbers depend on, as its file records them and as the report checks them.
 
-    Keys of models and training that have a default are left out while they are at it, and so are a method's keys that are null: a key
-    that is added later changes no older cell.
+    Keys of models and training that have a default are left out while they are at it, and so are a method's keys that
+    are null: a key that is added later changes no older cell.
     """
     corpus = params.corpora[cell.corpus].model_dump(exclude_defaults=True)
     config = {"split": params.split.model_dump(), "corpus": corpus}
     if cell.noise:
         noise = params.noise
-        config["noise"] = {"kind": noise.kind, "val": noise.val, "seed": noise.seed, "groups": noise.groups.get(cell.corpus)}
+        config["noise"] = {
+            "kind": noise.kind,
+            "val": noise.val,
+            "seed": noise.seed,
+            "groups": noise.groups.get(cell.corpus),
+        }
     if cell.model == LINEAR:
         return config | {"linear": params.linear.model_dump(exclude_defaults=True)}
     model = params.model(cell.model)
@@ -203,9 +225,14 @@ def cell_config(params: Params, cell: Cell) -> dict:
         if trained:
             config["skipgram"] = trained.model_dump()
     if model.reads == "wordpieces":
-        config["wordpieces"] = {"maxlen": params.wordpieces.maxlen, "vocabulary": params.wordpieces.corpora.get(cell.corpus)}
+        config["wordpieces"] = {
+            "maxlen": params.wordpieces.maxlen,
+            "vocabulary": params.wordpieces.corpora.get(cell.corpus),
+        }
         config["source"] = params.encoders[model.source].model_dump(exclude_defaults=True)
-    return config | {name: group.model_dump(exclude_none=True) for name, group in method_groups(params, cell.method).items()}
+    return config | {
+        name: group.model_dump(exclude_none=True) for name, group in method_groups(params, cell.method).items()
+    }
 
 
 def check(params: Params) -> None:
@@ -214,7 +241,9 @@ def check(params: Params) -> None:
 
     for group, keys in params.methods.items():
         if group not in target_names():
-            raise UserError(f"params.yaml: unknown key {group}; its other groups are methods: {', '.join(target_names())}")
+            raise UserError(
+                f"params.yaml: unknown key {group}; its other groups are methods: {', '.join(target_names())}"
+            )
         if not isinstance(keys, dict):
             raise UserError(f"params.yaml: {group}: expected the keys of a method, found {keys!r}")
         try:

@@ -1,8 +1,9 @@
-"""Predictors: an encoder that makes the text vector v, and a softmax layer on it. They know nothing of targets or of files.
+"""Predictors: an encoder that makes the text vector v, and a softmax layer on it. They know nothing of targets or of
+files.
 
-An encoder is one file of this folder, found by its name: `models.X.encoder: lstm` is models/lstm.py. It holds `Config`, its keys in
-params.yaml, and `Encoder(config, start)`, an nn.Module with `vector_size`. What differs when the weights of many runs are stacked
-is its method `forward_stacked` (models/stacked.py).
+An encoder is one file of this folder, found by its name: `models.X.encoder: lstm` is models/lstm.py. It holds `Config`,
+its keys in params.yaml, and `Encoder(config, start)`, an nn.Module with `vector_size`. What differs when the weights of
+many runs are stacked is its method `forward_stacked` (models/stacked.py).
 """
 
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ _PARTS = ("attention", "dropout", "initialise", "stacked")  # files that encoder
 
 @dataclass(frozen=True)
 class Start:
-    """What an encoder starts from. image_size: pixels of a square image's side. vectors: (rows, size) float32 of the words with
-    ids 0 to rows - 1, where the model names a set of word vectors. folder: of a BERT's configuration and weights.
+    """What an encoder starts from. image_size: pixels of a square image's side. vectors: (rows, size) float32 of the
+    words with ids 0 to rows - 1, where the model names a set of word vectors. folder: of a BERT's configuration and
+    weights.
     """
 
     image_size: int | None = None
@@ -42,7 +44,9 @@ class ModelConfig(Group):
 
 
 class TextConfig(ModelConfig):
-    """A model that reads words. The embedding has random rows of size `embedding`, or starts from a set of word vectors, of their size."""
+    """A model that reads words. The embedding has random rows of size `embedding`, or starts from a set of word
+    vectors, of their size.
+    """
 
     embedding: Count | None = None
     vectors: str | None = None

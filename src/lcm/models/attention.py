@@ -1,4 +1,6 @@
-"""transformers' BERT and ALBERT made fit for fleets: stateless dropout, and an attention of operations that `torch.vmap` can map."""
+"""transformers' BERT and ALBERT made fit for fleets: stateless dropout, and an attention of operations that
+`torch.vmap` can map.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +17,14 @@ def attention(
 ) -> tuple[Tensor, Tensor]:
     """softmax(QK^T * scaling + mask) V with the module's own dropout on the weights.
 
-    query, key, value: (B, heads, T, size). attention_mask: (B, 1, 1, T) to add, or None. Returns (B, T, heads, size) and the
-    weights (B, heads, T, T).
+    query, key, value: (B, heads, T, size). attention_mask: (B, 1, 1, T) to add, or None. Returns (B, T, heads, size)
+    and the weights (B, heads, T, T).
     """
     scores = query @ key.transpose(-1, -2) * scaling
     weights = (scores if attention_mask is None else scores + attention_mask).softmax(-1)
-    dropout = module.attention_dropout if hasattr(module, "attention_dropout") else module.dropout  # ALBERT's name, BERT's name
+    dropout = (
+        module.attention_dropout if hasattr(module, "attention_dropout") else module.dropout
+    )  # ALBERT's name, BERT's name
     return (dropout(weights) @ value).transpose(1, 2).contiguous(), weights
 
 
@@ -29,13 +33,17 @@ def padding_mask(tokens: Tensor) -> Tensor:
 
     Given to BertModel as it is: transformers passes a mask of four dimensions on, and asks the device nothing about it.
     """
-    return torch.zeros_like(tokens, dtype=torch.float32).masked_fill(tokens == 0, torch.finfo(torch.float32).min)[:, None, None]
+    return torch.zeros_like(tokens, dtype=torch.float32).masked_fill(tokens == 0, torch.finfo(torch.float32).min)[
+        :, None, None
+    ]
 
 
 def make_stateless(model: PreTrainedModel) -> None:
     """Replace the model's dropout and attention; its weights stay as they are."""
     AttentionInterface.register(NAME, attention)
-    AttentionMaskInterface.register(NAME, eager_mask)  # without it transformers would drop a mask of two dimensions in silence
+    AttentionMaskInterface.register(
+        NAME, eager_mask
+    )  # without it transformers would drop a mask of two dimensions in silence
     model.config._attn_implementation = NAME
     for module in list(model.modules()):
         for name, child in module.named_children():

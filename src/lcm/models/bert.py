@@ -1,4 +1,6 @@
-"""BERT (paper, "Choice of Basic Predictors"; authors' code): the vector of [CLS], made smaller. Shapes: B batch, T wordpieces, h hidden."""
+"""BERT (paper, "Choice of Basic Predictors"; authors' code): the vector of [CLS], made smaller. Shapes: B batch, T
+wordpieces, h hidden.
+"""
 
 import json
 from pathlib import Path
@@ -38,7 +40,9 @@ class Config(ModelConfig):
 
 
 class Encoder(nn.Module):
-    """BERT or ALBERT -> last layer's vector of [CLS] (no pooler) -> dense -> tanh. Dropout as in the encoder's own configuration."""
+    """BERT or ALBERT -> last layer's vector of [CLS] (no pooler) -> dense -> tanh. Dropout as in the encoder's own
+    configuration.
+    """
 
     def __init__(self, config: Config, start: Start):
         from lcm.models.attention import make_stateless
@@ -58,7 +62,9 @@ class Encoder(nn.Module):
         return self.forward_stacked(tokens)
 
     def forward_stacked(self, tokens: Tensor) -> Tensor:
-        """The same of all columns: stacked runs have different columns of pads to leave out, and vmap cannot wait for them."""
+        """The same of all columns: stacked runs have different columns of pads to leave out, and vmap cannot wait for
+        them.
+        """
         from lcm.models.attention import padding_mask
 
         states = self.bert(input_ids=tokens, attention_mask=padding_mask(tokens)).last_hidden_state
@@ -70,7 +76,9 @@ def read_config(folder: Path) -> "PreTrainedConfig":
     try:
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError) as error:
-        raise UserError(f"{folder}/config.json: cannot be read ({type(error).__name__}); get the encoder again") from None
+        raise UserError(
+            f"{folder}/config.json: cannot be read ({type(error).__name__}); get the encoder again"
+        ) from None
     kind = content.get("model_type", "bert")  # older files do not say
     if kind not in KINDS:
         raise UserError(f"{folder}/config.json: is of a {kind}, expected {' or '.join(KINDS)}; name another encoder")
@@ -83,9 +91,11 @@ def weights_file(folder: Path) -> Path | None:
 
 
 def pretrained_bert(folder: Path) -> "PreTrainedModel":
-    """The encoder with the weights in `folder`, in float32. Nothing is downloaded and nothing unpickled (a .bin file as weights only).
+    """The encoder with the weights in `folder`, in float32. Nothing is downloaded and nothing unpickled (a .bin file as
+    weights only).
 
-    Raises UserError if they are missing, cannot be read or are not all there: a layer left at random would go unnoticed.
+    Raises UserError if they are missing, cannot be read or are not all there: a layer left at random would go
+    unnoticed.
     """
     from transformers.utils import logging
 
@@ -103,15 +113,22 @@ def pretrained_bert(folder: Path) -> "PreTrainedModel":
         raise UserError(f"{weights_file(folder)}: cannot be read ({reason}); get the encoder again") from None
     if found["missing_keys"]:
         some = sorted(found["missing_keys"])[0]
-        raise UserError(f"{weights_file(folder)}: has no weights for {len(found['missing_keys'])} layers ({some}, ...); get the encoder again")
+        raise UserError(
+            f"{weights_file(folder)}: has no weights for {len(found['missing_keys'])} layers ({some}, ...); get the encoder again"
+        )
     return model.float()
 
 
 def random_bert(folder: Path, shape: RandomShape) -> "PreTrainedModel":
-    """An encoder of this shape with random weights; the rest of its configuration is that in `folder`. Draws from PyTorch's global generator."""
+    """An encoder of this shape with random weights; the rest of its configuration is that in `folder`. Draws from
+    PyTorch's global generator.
+    """
     config = read_config(folder)
     config.num_hidden_layers, config.hidden_size = shape.layers, shape.hidden
-    config.num_attention_heads, config.intermediate_size = shape.hidden // 64, 4 * shape.hidden  # as in all of Turc et al. (2019)
+    config.num_attention_heads, config.intermediate_size = (
+        shape.hidden // 64,
+        4 * shape.hidden,
+    )  # as in all of Turc et al. (2019)
     return _class(config.model_type, 1)(config, add_pooling_layer=False)
 
 

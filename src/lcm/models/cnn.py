@@ -1,4 +1,6 @@
-"""CNN of Kim (2014) with the paper's filters: sizes 3, 10, 25, 100 of each. Shapes: B batch, T tokens, E embedding, F filters."""
+"""CNN of Kim (2014) with the paper's filters: sizes 3, 10, 25, 100 of each. Shapes: B batch, T tokens, E embedding, F
+filters.
+"""
 
 from typing import Annotated, Literal
 
@@ -44,20 +46,26 @@ class Encoder(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens: (B, T) int64. Returns v: (B, F * number of sizes)."""
         embedded = self.embedding(tokens)
-        maxima = [ConvolutionMaximum.apply(embedded, convolution.weight, convolution.bias) for convolution in self.convolutions]
+        maxima = [
+            ConvolutionMaximum.apply(embedded, convolution.weight, convolution.bias)
+            for convolution in self.convolutions
+        ]
         return torch.cat(maxima, 1).relu()  # ReLU commutes with the maximum
 
     def forward_stacked(self, tokens: Tensor) -> Tensor:
         """`forward` with dense gradients: the sparse ones of ConvolutionMaximum pay on a CPU only."""
         embedded = self.embedding(tokens).transpose(1, 2)
-        return torch.cat([F.conv1d(embedded, layer.weight, layer.bias).max(-1).values for layer in self.convolutions], 1).relu()
+        return torch.cat(
+            [F.conv1d(embedded, layer.weight, layer.bias).max(-1).values for layer in self.convolutions], 1
+        ).relu()
 
 
 class ConvolutionMaximum(torch.autograd.Function):
     """max over t of (inputs * weight + bias)_t, (B, F), of inputs (B, T, E), weight (F, E, k), bias (F,).
 
-    A maximum passes its gradient to one window only. So the backward pass needs B * F windows and not B * F * T: with the
-    paper's filters a training step on a CPU is 2.8 times as fast as with autograd's dense gradients (benchmarks/cpu.py).
+    A maximum passes its gradient to one window only. So the backward pass needs B * F windows and not B * F * T: with
+    the paper's filters a training step on a CPU is 2.8 times as fast as with autograd's dense gradients
+    (benchmarks/cpu.py).
     """
 
     @staticmethod
@@ -74,7 +82,9 @@ class ConvolutionMaximum(torch.autograd.Function):
         inputs, weight, where = ctx.saved_tensors
         (batch, time, size), (filters, _, width) = inputs.shape, weight.shape
         shifts = torch.arange(width, device=grad.device)
-        first = where + time * torch.arange(batch, device=grad.device).unsqueeze(1)  # (B, F) row of a window's first token
+        first = where + time * torch.arange(batch, device=grad.device).unsqueeze(
+            1
+        )  # (B, F) row of a window's first token
 
         # weight: row (f, j) is the sum over samples of grad * token j of the window that won.
         rows = (first.T.unsqueeze(1) + shifts.unsqueeze(1)).reshape(-1, batch)
@@ -89,5 +99,7 @@ class ConvolutionMaximum(torch.autograd.Function):
         grad_inputs = torch.zeros_like(inputs)
         flat = grad_inputs.view(-1, size)
         for j, block in enumerate(weight.permute(2, 0, 1).contiguous()):
-            flat[j:] += F.embedding_bag(winners, block, starts, per_sample_weights=winners_grad, mode="sum")[: batch * time - j]
+            flat[j:] += F.embedding_bag(winners, block, starts, per_sample_weights=winners_grad, mode="sum")[
+                : batch * time - j
+            ]
         return grad_inputs, grad_weight.view(filters, width, size).transpose(1, 2), grad.sum(0)

@@ -17,7 +17,8 @@ def keras_linear(layer: nn.Linear | nn.Conv1d | nn.Conv2d) -> None:
 def keras_lstm(layer: nn.LSTM) -> None:
     """Kernel Glorot uniform over (in, 4h), recurrent kernel orthogonal over (h, 4h), bias 0 but 1 for the forget gate.
 
-    PyTorch has two bias vectors where Keras has one; the second is zero and frozen, else the bias would learn twice as fast.
+    PyTorch has two bias vectors where Keras has one; the second is zero and frozen, else the bias would learn twice as
+    fast.
     """
     hidden = layer.hidden_size
     nn.init.xavier_uniform_(layer.weight_ih_l0)  # (4h, in): fan_in + fan_out = in + 4h, as for Keras' fused kernel

@@ -1,4 +1,6 @@
-"""LSTM (paper, "Choice of Basic Predictors"): the last hidden state is the text vector. Shapes: B batch, T tokens, h hidden."""
+"""LSTM (paper, "Choice of Basic Predictors"): the last hidden state is the text vector. Shapes: B batch, T tokens, h
+hidden.
+"""
 
 from typing import Literal
 
@@ -20,7 +22,9 @@ class Config(TextConfig):
 
 
 class Encoder(nn.Module):
-    """Embedding -> LSTM -> last hidden state. `mask` skips the pads (id 0); without it the LSTM reads them, as the authors' does."""
+    """Embedding -> LSTM -> last hidden state. `mask` skips the pads (id 0); without it the LSTM reads them, as the
+    authors' does.
+    """
 
     def __init__(self, config: Config, start: Start):
         super().__init__()
@@ -46,12 +50,15 @@ class Encoder(nn.Module):
         return last[0] * (lengths > 0).unsqueeze(1)  # nothing but pads: the zero state, as Keras gives
 
     def forward_stacked(self, tokens: Tensor) -> Tensor:
-        """`forward` of stacked runs. With `mask` the pads come first and hold the state at zero, which is the same as to skip them."""
+        """`forward` of stacked runs. With `mask` the pads come first and hold the state at zero, which is the same as
+        to skip them.
+        """
         layer, skip = self.lstm, None
         if self.mask:
             tokens = tokens.gather(1, (tokens != 0).long().argsort(dim=1, stable=True))
             skip = tokens.T == 0
-        # float32 in bf16 training too: the state is a sum over time, and the recurrence waits for launches, not for arithmetic.
+        # float32 in bf16 training too: the state is a sum over time, and the recurrence waits for launches, not for
+        # arithmetic.
         with torch.autocast(tokens.device.type, enabled=False):
             bias = layer.bias_ih_l0 + layer.bias_hh_l0
             return Recurrence.apply(self.embedding(tokens.T), layer.weight_ih_l0, layer.weight_hh_l0, bias, skip)[0]

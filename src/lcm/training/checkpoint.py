@@ -1,4 +1,6 @@
-"""Checkpoints: where unfinished runs stand, so that a killed process goes on from its last checkpoint and ends with the same numbers."""
+"""Checkpoints: where unfinished runs stand, so that a killed process goes on from its last checkpoint and ends with the
+same numbers.
+"""
 
 import os
 import sys
@@ -33,7 +35,9 @@ class Checkpoint:
             part.unlink(missing_ok=True)
 
     def load(self, device: str) -> dict | None:
-        """The state, its tensors on the device, or None. One that is broken, or of other runs, is ignored with a line on stderr."""
+        """The state, its tensors on the device, or None. One that is broken, or of other runs, is ignored with a line
+        on stderr.
+        """
         try:
             content = torch.load(self.path, map_location=device, weights_only=True)  # never unpickles an object
             found, state = content["keys"], content["state"]

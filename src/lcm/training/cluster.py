@@ -1,4 +1,6 @@
-"""Runs as tasks of a Ray cluster. The driver reads the data and keeps the records; the other machines need the pinned packages only."""
+"""Runs as tasks of a Ray cluster. The driver reads the data and keeps the records; the other machines need the pinned
+packages only.
+"""
 
 import hashlib
 import os
@@ -25,9 +27,9 @@ def run_jobs(
 ) -> None:  # fmt: skip
     """Do every job on the cluster; `save` gets each of its results, in this process, as soon as the job is done.
 
-    work: module-level function of a job and its data. data_of: loads a job's data here; an array is shipped to a node once and
-    mapped read-only by its tasks. A run whose worker or node is lost is trained again elsewhere.
-    Raises UserError without Ray or its cluster, and what the first failing job raised, at once.
+    work: module-level function of a job and its data. data_of: loads a job's data here; an array is shipped to a node
+    once and mapped read-only by its tasks. A run whose worker or node is lost is trained again elsewhere. Raises
+    UserError without Ray or its cluster, and what the first failing job raised, at once.
     """
     if not jobs:
         return
@@ -35,7 +37,9 @@ def run_jobs(
     try:
         on_gpu = device == "cuda"
         if not ray.cluster_resources().get("GPU" if on_gpu else "CPU"):
-            raise UserError(f"execution.device is {device}, but no node of the Ray cluster has a {'GPU' if on_gpu else 'free CPU core'}")
+            raise UserError(
+                f"execution.device is {device}, but no node of the Ray cluster has a {'GPU' if on_gpu else 'free CPU core'}"
+            )
         share = {"num_cpus": 1, "num_gpus": 1 / max(1, execution.processes) if on_gpu else 0}
         task = ray.remote(_task).options(max_retries=RETRIES, **share)
         shipped = {}
@@ -78,10 +82,20 @@ def _connect(execution: Execution):
     try:
         import ray
     except ImportError:
-        raise UserError(f"execution.executor is ray, which is not installed here; `pip install ray=={VERSION}`, or set it to local") from None
+        raise UserError(
+            f"execution.executor is ray, which is not installed here; `pip install ray=={VERSION}`, or set it to local"
+        ) from None
     address = execution.address or os.environ.get("RAY_ADDRESS") or "local"
-    own = {"num_cpus": execution.processes or pool.available_cores(), "include_dashboard": False} if address == "local" else {}
-    code = {"py_modules": [str(Path(lcm.__file__).parent)], "excludes": ["__pycache__"], "env_vars": pool.WORKER_ENVIRONMENT}
+    own = (
+        {"num_cpus": execution.processes or pool.available_cores(), "include_dashboard": False}
+        if address == "local"
+        else {}
+    )
+    code = {
+        "py_modules": [str(Path(lcm.__file__).parent)],
+        "excludes": ["__pycache__"],
+        "env_vars": pool.WORKER_ENVIRONMENT,
+    }
     host, _, port = address.rpartition(":")
     try:
         if port.isdigit() and "/" not in host:

@@ -16,7 +16,9 @@ LINEAR = ("training/linear.py", "training/evaluation.py", "text/encode.py")
 
 @lru_cache
 def digest(encoder: str | None, target: str) -> str:
-    """Of the numeric modules of a pair of encoder and target, or (encoder None) of the yardsticks. Comments and docstrings do not count."""
+    """Of the numeric modules of a pair of encoder and target, or (encoder None) of the yardsticks. Comments and
+    docstrings do not count.
+    """
     files = LINEAR if encoder is None else (*SHARED, f"models/{encoder}.py", f"targets/{target}.py")
     return source.digest(files)
 
@@ -25,7 +27,9 @@ def digest(encoder: str | None, target: str) -> str:
 def commit() -> str:
     """The commit of the working tree, with a + where tracked files of src differ from it; "" outside git."""
     try:
-        head = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+        head = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
         changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "."], cwd=ROOT, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         return ""

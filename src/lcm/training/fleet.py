@@ -1,8 +1,8 @@
-"""A fleet: R runs of one architecture and one target, trained in lock-step. Weights, Adam's state, data order and best epochs have
-a leading run axis.
+"""A fleet: R runs of one architecture and one target, trained in lock-step. Weights, Adam's state, data order and best
+epochs have a leading run axis.
 
-One run on a CPU is the plain case: its own modules, nothing stacked. Every fleet must give each run what that gives, up to
-rounding. Shapes: R runs, n samples of the corpus, B batch, C classes, d size of the text vector.
+One run on a CPU is the plain case: its own modules, nothing stacked. Every fleet must give each run what that gives, up
+to rounding. Shapes: R runs, n samples of the corpus, B batch, C classes, d size of the text vector.
 """
 
 import sys
@@ -21,7 +21,9 @@ from lcm.targets import Target, implicit_target, strength, structure
 from lcm.training.optimizer import Optimizer
 
 EVALUATION_BATCH = 512
-WARM_UP = 3  # steps of a batch size before its CUDA graph is captured: libraries choose algorithms and take their workspace
+WARM_UP = (
+    3  # steps of a batch size before its CUDA graph is captured: libraries choose algorithms and take their workspace
+)
 
 
 class Member(nn.Module):
@@ -48,12 +50,18 @@ class Member(nn.Module):
 class Fleet:
     """R runs that take their steps together.
 
-    members: freshly initialised, on the CPU. inputs: (n, ...) shared by all runs or (R, n, ...). fit_labels: (R, n) int64.
-    precision: execution.precision.
+    members: freshly initialised, on the CPU. inputs: (n, ...) shared by all runs or (R, n, ...). fit_labels: (R, n)
+    int64. precision: execution.precision.
     """
 
     def __init__(
-        self, members: list[Member], inputs: np.ndarray, fit_labels: np.ndarray, train: Train, device: str, precision: str
+        self,
+        members: list[Member],
+        inputs: np.ndarray,
+        fit_labels: np.ndarray,
+        train: Train,
+        device: str,
+        precision: str,
     ):
         self.train_settings, self.device = train, device
         self.n_runs, self.stacked = len(members), len(members) > 1 or device != "cpu"
@@ -61,7 +69,9 @@ class Fleet:
         self.member.bf16 = precision == "bf16"
         if self.stacked:
             weights, buffers = stack_module_state(members)
-            self.weights = {name: each.detach().to(device).requires_grad_(each.requires_grad) for name, each in weights.items()}
+            self.weights = {
+                name: each.detach().to(device).requires_grad_(each.requires_grad) for name, each in weights.items()
+            }
             self.buffers = {name: buffer.to(device) for name, buffer in buffers.items()}
             vmappable(self.member.predictor)
             self.member.to("meta")  # its structure stays, its weights live in self.weights
@@ -84,12 +94,16 @@ class Fleet:
 
     def new_optimizer(self) -> None:
         """Create a new optimiser for the current weights."""
-        self.optimizer = Optimizer([weight for weight in self.weights.values() if weight.requires_grad], self.train_settings)
+        self.optimizer = Optimizer(
+            [weight for weight in self.weights.values() if weight.requires_grad], self.train_settings
+        )
         self._forget_graphs()
 
     @torch.no_grad()
     def restart(self) -> None:
-        """Begin a new round: every predictor has its initial weights again, with a new optimiser; targets keep what they know."""
+        """Begin a new round: every predictor has its initial weights again, with a new optimiser; targets keep what
+        they know.
+        """
         self._each(_end_round, self.loss)
         for name, weight in self.initial.items():
             self.weights[name].copy_(weight)
@@ -124,7 +138,9 @@ class Fleet:
         self.correct += correct
 
     def captured_step(self, batch: Tensor) -> None:
-        """`step` as a CUDA graph, one for each batch size (an epoch's last batch is smaller); where that fails `step`, with one line."""
+        """`step` as a CUDA graph, one for each batch size (an epoch's last batch is smaller); where that fails `step`,
+        with one line.
+        """
         size = batch.shape[1]
         self.seen[size] += 1
         if self.seen[size] <= WARM_UP:  # steps like any other, on a side stream, as capturing wants it
@@ -142,7 +158,10 @@ class Fleet:
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError as error:
-                print(f"no CUDA graph ({' '.join(str(error).split())[:100]}); training goes on without, more slowly", file=sys.stderr)
+                print(
+                    f"no CUDA graph ({' '.join(str(error).split())[:100]}); training goes on without, more slowly",
+                    file=sys.stderr,
+                )
                 self.captures = False
                 self._forget_graphs()
                 return self.step(batch)
@@ -157,7 +176,9 @@ class Fleet:
 
     @torch.no_grad()
     def predict(self, index: np.ndarray) -> tuple[np.ndarray, Tensor]:
-        """Of the samples `index`, (R, m): probabilities (R, m, C) as NumPy and text vectors (R, m, d), in evaluation mode."""
+        """Of the samples `index`, (R, m): probabilities (R, m, C) as NumPy and text vectors (R, m, d), in evaluation
+        mode.
+        """
         self.member.eval()
         parts = []
         for batch in torch.from_numpy(index).to(self.device).split(EVALUATION_BATCH, 1):
@@ -171,14 +192,18 @@ class Fleet:
 
     @torch.no_grad()
     def confusions(self, vectors: Tensor, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of text vectors (R, m, d) of samples `index`: label confusion distributions (R, m, C), and SLD mass on the label, (R, m)."""
+        """Of text vectors (R, m, d) of samples `index`: label confusion distributions (R, m, C), and SLD mass on the
+        label, (R, m).
+        """
         labels = self.fit_labels[torch.from_numpy(index).to(self.device) + self.label_rows]
         lcd, sld_true = self._each(_confusions, vectors, labels)
         return lcd.cpu().numpy(), sld_true.cpu().numpy()
 
     @torch.no_grad()
     def implicit(self, index: np.ndarray) -> tuple[list[float], list[float]]:
-        """Mean strength and structure (nats) of each run's implicit target over the samples `index`, (R, m); nan where undefined."""
+        """Mean strength and structure (nats) of each run's implicit target over the samples `index`, (R, m); nan where
+        undefined.
+        """
         self.member.eval()
         batch = torch.from_numpy(index).to(self.device)
         labels = self.fit_labels[batch + self.label_rows]
@@ -207,14 +232,22 @@ class Fleet:
             self.weights[name].copy_(best)
 
     def state(self) -> dict:
-        """Everything that the next step depends on (dropout's counters and the targets' tables are buffers), and the best weights."""
-        return {"weights": self.weights, "buffers": self.buffers, "best": self.best, "optimizer": self.optimizer.state_dict()}
+        """Everything that the next step depends on (dropout's counters and the targets' tables are buffers), and the
+        best weights.
+        """
+        return {
+            "weights": self.weights,
+            "buffers": self.buffers,
+            "best": self.best,
+            "optimizer": self.optimizer.state_dict(),
+        }
 
     def fits(self, state: dict) -> bool:
         """Whether `state` is of these modules: other code may have left a checkpoint under the same run key."""
         groups = (("weights", self.weights), ("buffers", self.buffers), ("best", self.best))
         return all(
-            {key: tensor.shape for key, tensor in state.get(name, {}).items()} == {key: tensor.shape for key, tensor in tensors.items()}
+            {key: tensor.shape for key, tensor in state.get(name, {}).items()}
+            == {key: tensor.shape for key, tensor in tensors.items()}
             for name, tensors in groups
         )
 

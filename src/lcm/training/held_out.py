@@ -16,10 +16,11 @@ FOLDS = 5
 
 
 def held_out(data: Data, split: int) -> np.ndarray:
-    """(n, C) float32: for training samples the probabilities of a model that was fitted on the other folds of the training part.
+    """(n, C) float32: for training samples the probabilities of a model that was fitted on the other folds of the
+    training part.
 
-    TF-IDF and logistic regression, five folds, on the labels to learn from. Rows of other samples are uniform; nobody reads them.
-    The result is kept in the run store.
+    TF-IDF and logistic regression, five folds, on the labels to learn from. Rows of other samples are uniform; nobody
+    reads them. The result is kept in the run store.
     """
     corpus, labels = data.corpus, data.fit_labels[split]
     digest = sha(np.frombuffer((corpus.meta["digest"] + sha(data.splits[split]) + sha(labels)).encode(), np.uint8))

@@ -1,4 +1,6 @@
-"""What a run reads: a prepared corpus, its splits and labels, and what its model starts from. Checked, and named by content."""
+"""What a run reads: a prepared corpus, its splits and labels, and what its model starts from. Checked, and named by
+content.
+"""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -45,7 +47,9 @@ class Source:
 
 
 def load(corpus: str, noise: int) -> Data:
-    """Raises Gap where the corpus could not be fetched, UserError where a file is missing or does not belong to the corpus."""
+    """Raises Gap where the corpus could not be fetched, UserError where a file is missing or does not belong to the
+    corpus.
+    """
     places = (DATA / "corpus" / corpus, DATA / "splits" / corpus, DATA / "noise" / corpus)
     for place in places:
         reason = gap(place)
@@ -84,7 +88,9 @@ def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
     """
     config = params.model(cell.model)
     if (config.reads == "images") != (data.pixels is not None):
-        raise UserError(f"studies/{cell.study}.yaml: model {cell.model} cannot read corpus {cell.corpus}, which holds {data.meta['kind']}")
+        raise UserError(
+            f"studies/{cell.study}.yaml: model {cell.model} cannot read corpus {cell.corpus}, which holds {data.meta['kind']}"
+        )
     if config.reads == "wordpieces":
         return _wordpieces(params, cell, config, data)
     name = getattr(config, "vectors", None)
@@ -93,7 +99,10 @@ def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
     if cell.corpus not in params.vectors.sets[name]:
         known = ", ".join(params.vectors.sets[name])
         raise UserError(f"params.yaml: model {cell.model} needs vectors.sets.{name}.{cell.corpus}; the set has {known}")
-    path, made_by = DATA / "vectors" / name / cell.corpus / "vectors.npy", f"dvc repro data/dvc.yaml:vectors@{name}-{cell.corpus}"
+    path, made_by = (
+        DATA / "vectors" / name / cell.corpus / "vectors.npy",
+        f"dvc repro data/dvc.yaml:vectors@{name}-{cell.corpus}",
+    )
     reason = gap(path.parent)
     if reason:
         raise Gap(f"vectors {name} of {cell.corpus}: {reason}")
@@ -115,7 +124,9 @@ def _wordpieces(params: Params, cell: Cell, config: ModelConfig, data: prepare.P
     ids = _read(path, made_by)
     card = read_json(DATA / "cards" / f"wordpieces-{cell.corpus}.json", made_by)
     if len(ids) != len(data.labels):
-        raise UserError(f"{path}: is for {len(ids)} documents, the corpus has {len(data.labels)}; make it again with `{made_by}`")
+        raise UserError(
+            f"{path}: is for {len(ids)} documents, the corpus has {len(data.labels)}; make it again with `{made_by}`"
+        )
     where = f"encoders.{config.source}"
     try:
         folder = encoder_folder(config.source, params.encoders[config.source])
@@ -151,7 +162,9 @@ def _read(path: Path, made_by: str) -> np.ndarray:
         raise UserError(f"{path}: cannot be read ({type(error).__name__}); make it again with `{made_by}`") from None
 
 
-def model_inputs(config: ModelConfig, source: Source, data: prepare.Prepared, training: np.ndarray) -> tuple[np.ndarray, Start]:
+def model_inputs(
+    config: ModelConfig, source: Source, data: prepare.Prepared, training: np.ndarray
+) -> tuple[np.ndarray, Start]:
     """What a model reads, (n, T) ids or (n, side, side) uint8, and what it starts from.
 
     training: (n,) bool, the training part: with `vocabulary_fit: train` the vocabulary is that of its documents only.

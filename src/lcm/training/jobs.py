@@ -1,4 +1,6 @@
-"""Jobs: runs with everything resolved, as they go to a worker, and what a worker does with them. Workers never read params.yaml."""
+"""Jobs: runs with everything resolved, as they go to a worker, and what a worker does with them. Workers never read
+params.yaml.
+"""
 
 import platform
 from dataclasses import dataclass, replace
@@ -18,7 +20,8 @@ from lcm.training.evaluation import group_index
 
 @dataclass(frozen=True)
 class Job:
-    """Runs of one cell that train together; most often one. keys: of the runs, in order. settings: of the cell's target.
+    """Runs of one cell that train together; most often one. keys: of the runs, in order. settings: of the cell's
+    target.
 
     model, train: None for a yardstick, which has `linear`. store: where checkpoints go, or None for none.
     """
@@ -68,7 +71,9 @@ def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
         )  # fmt: skip
         target = target_class(cell.target)
         if "groups" in target.needs and group_index(data.corpus.names) is None:
-            raise UserError(f"{cell}: target {cell.target} needs labels with groups (group.label), and {cell.corpus} has none")
+            raise UserError(
+                f"{cell}: target {cell.target} needs labels with groups (group.label), and {cell.corpus} has none"
+            )
         name, settings = target.key_name or target.name, target.key_settings(target.Settings(**settings))
         model, train = common.model.model_dump(exclude_defaults=True), common.train.model_dump(exclude_defaults=True)
     if cell.model == LINEAR:
@@ -185,8 +190,8 @@ def _train_networks(job: Job, data: list) -> list[dict]:
 def _made_with(job: Job) -> dict:
     """The provenance of a run's numbers: versions, device and precision, and the code.
 
-    Of a CPU also the instructions that PyTorch uses there: AVX2 and AVX512 add in another order, and after thousands of steps
-    an LSTM ends a point or two elsewhere, as from another seed.
+    Of a CPU also the instructions that PyTorch uses there: AVX2 and AVX512 add in another order, and after thousands of
+    steps an LSTM ends a point or two elsewhere, as from another seed.
     """
     encoder = job.model.encoder if job.model else None
     made_by = {"commit": code.commit(), "digest": code.digest(encoder, job.cell.target)}

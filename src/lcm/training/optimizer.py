@@ -13,20 +13,29 @@ BETAS = (0.9, 0.999)
 class Optimizer:
     """Adam or AdamW over weights of any shape: updates are elementwise, so a leading run axis makes no difference.
 
-    weights: what to train. settings: the group `train` of params.yaml. Nothing here waits for the device: where there is a
-    schedule, number of steps and learning rate are tensors on the weights' device, so a step can be captured in a CUDA graph.
+    weights: what to train. settings: the group `train` of params.yaml. Nothing here waits for the device: where there
+    is a schedule, number of steps and learning rate are tensors on the weights' device, so a step can be captured in a
+    CUDA graph.
     """
 
     def __init__(self, weights: Iterable[Tensor], settings: Train):
         weights = list(weights)
         self.settings = settings
         self.step_number = 0
-        self.steps = torch.zeros((), dtype=torch.int64, device=weights[0].device)  # the same on the device, for the schedule
+        self.steps = torch.zeros(
+            (), dtype=torch.int64, device=weights[0].device
+        )  # the same on the device, for the schedule
         kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
         lr = torch.tensor(settings.lr, device=weights[0].device) if self.has_schedule else settings.lr
         on_gpu = weights[0].is_cuda
         self.adam = kind(
-            weights, lr=lr, betas=BETAS, eps=settings.adam_eps, weight_decay=settings.weight_decay, fused=True, capturable=on_gpu
+            weights,
+            lr=lr,
+            betas=BETAS,
+            eps=settings.adam_eps,
+            weight_decay=settings.weight_decay,
+            fused=True,
+            capturable=on_gpu,
         )
 
     @property
@@ -37,8 +46,14 @@ class Optimizer:
         self.adam.zero_grad()
 
     def step(self) -> None:
-        """Update the weights by their gradients. Raises RuntimeError for Keras' epsilon in a CUDA graph, where it could not change."""
-        if self.settings.adam_form == "keras" and torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
+        """Update the weights by their gradients. Raises RuntimeError for Keras' epsilon in a CUDA graph, where it could
+        not change.
+        """
+        if (
+            self.settings.adam_form == "keras"
+            and torch.cuda.is_available()
+            and torch.cuda.is_current_stream_capturing()
+        ):
             raise RuntimeError("train.adam_form keras changes with every step and cannot be captured in a CUDA graph")
         (group,) = self.adam.param_groups
         self.step_number += 1
@@ -61,11 +76,16 @@ class Optimizer:
 
 
 def lr_share(step: Tensor, settings: Train) -> Tensor:
-    """Share of `train.lr` at a step, counted from 1: from 0 up to 1 at warmup_steps, down to final_lr_share at decay_end_step, then flat.
+    """Share of `train.lr` at a step, counted from 1: from 0 up to 1 at warmup_steps, down to final_lr_share at
+    decay_end_step, then flat.
 
     step: any shape. Returns float32 of this shape. This is the piecewise-linear schedule of the authors' BERT.
     """
-    warm = (step / settings.warmup_steps).clamp(max=1) if settings.warmup_steps else torch.ones_like(step, dtype=torch.float32)
+    warm = (
+        (step / settings.warmup_steps).clamp(max=1)
+        if settings.warmup_steps
+        else torch.ones_like(step, dtype=torch.float32)
+    )
     if not settings.decay_end_step:
         return warm
     decayed = ((step - settings.warmup_steps) / (settings.decay_end_step - settings.warmup_steps)).clamp(0, 1)

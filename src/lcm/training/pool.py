@@ -1,4 +1,6 @@
-"""Jobs over processes: on a CPU one process per core with one thread each, on a GPU one process. Knows nothing of what a job does."""
+"""Jobs over processes: on a CPU one process per core with one thread each, on a GPU one process. Knows nothing of what
+a job does.
+"""
 
 import glob
 import multiprocessing
@@ -17,7 +19,8 @@ from lcm.errors import UserError
 from lcm.params import Execution
 
 WORKER_ENVIRONMENT = {
-    # Small models on few cores: two threads in one process are slower than one, and far slower when the machine is busy.
+    # Small models on few cores: two threads in one process are slower than one, and far slower when the machine is
+    # busy.
     **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
     # glibc gives large blocks back to the kernel at once and gets them again, zeroed, a step later: without this
     # an LSTM's step takes 1.4 times as long (benchmarks/cpu.py).
@@ -29,12 +32,16 @@ _ticks = None
 
 
 def choose_device(execution: Execution) -> str:
-    """`cuda` or `cpu`: execution.device, or for auto what this machine has. Raises UserError if a GPU is asked for and none is there."""
+    """`cuda` or `cpu`: execution.device, or for auto what this machine has. Raises UserError if a GPU is asked for and
+    none is there.
+    """
     wanted = execution.device
     # Without a driver there is no need to import PyTorch here, which takes seconds that the workers already spend.
     if wanted == "cpu" or (wanted == "auto" and not glob.glob("/dev/nvidia*") and not glob.glob("/dev/dxg")):
         return "cpu"
-    if wanted == "cuda" and execution.executor == "ray":  # the GPUs are the cluster's; it is asked for them when it is there
+    if (
+        wanted == "cuda" and execution.executor == "ray"
+    ):  # the GPUs are the cluster's; it is asked for them when it is there
         return "cuda"
     import torch
 
@@ -56,9 +63,9 @@ def run_jobs(
 ) -> None:
     """Do every job; `save` gets each of its results, in this process, as soon as the job is done.
 
-    work: a module-level function of one job that returns a list of results. A job can be pickled and has a `size`, in ticks.
-    processes: 0 is one per core. preload: modules that the workers start with, imported once.
-    Raises what the first failing job raised, after the jobs in flight have ended and their results are saved.
+    work: a module-level function of one job that returns a list of results. A job can be pickled and has a `size`, in
+    ticks. processes: 0 is one per core. preload: modules that the workers start with, imported once. Raises what the
+    first failing job raised, after the jobs in flight have ended and their results are saved.
     """
     if not jobs:
         return
@@ -113,10 +120,11 @@ def available_cores() -> int:
 
 
 def _start_fork_server() -> None:
-    """Start it with SIGINT blocked, which its workers inherit: Ctrl-C reaches the whole process group, the parent alone answers it.
+    """Start it with SIGINT blocked, which its workers inherit: Ctrl-C reaches the whole process group, the parent alone
+    answers it.
 
-    From its first instruction on, not from a handler that the server would set after seconds of imports. Blocked in the parent
-    meanwhile, not ignored: a Ctrl-C in these milliseconds waits.
+    From its first instruction on, not from a handler that the server would set after seconds of imports. Blocked in the
+    parent meanwhile, not ignored: a Ctrl-C in these milliseconds waits.
     """
     resource_tracker.ensure_running()  # first: at its own start it unblocks SIGINT in this process
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

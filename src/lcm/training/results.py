@@ -37,7 +37,9 @@ def recorded_runs(cell: Cell) -> dict[tuple[int, int], dict]:
 
 
 def is_complete(params: Params, cell: Cell, jobs: list[Job]) -> bool:
-    """Whether the cell's files hold these very runs and settings: the results in git, in a clone whose run store is empty."""
+    """Whether the cell's files hold these very runs and settings: the results in git, in a clone whose run store is
+    empty.
+    """
     recorded = recorded_runs(cell)
     keys = {(run.split, run.seed): key for job in jobs for run, key in zip(job.runs, job.keys, strict=True)}
     if {place: run.get("key") for place, run in recorded.items()} != keys:
@@ -64,7 +66,9 @@ def _read_curves(cell: Cell) -> list | None:
 
 
 def seed_store(cell: Cell) -> None:
-    """Put what the cell's files hold into the run store, run by run and as a whole, before other results take their place."""
+    """Put what the cell's files hold into the run store, run by run and as a whole, before other results take their
+    place.
+    """
     recorded = recorded_runs(cell)
     if not recorded:
         return
@@ -100,9 +104,13 @@ def write_cell(params: Params, cell: Cell, jobs: list[Job]) -> None:
     records = [store.load_run(key) for key in keys]
     missing = [key for key, record in zip(keys, records, strict=True) if record is None]
     if missing:
-        raise UserError(f"{store.store_folder()}: has no record of run {missing[0]} any more; run the same command again")
+        raise UserError(
+            f"{store.store_folder()}: has no record of run {missing[0]} any more; run the same command again"
+        )
     if all("failed" in record for record in records):
-        raise UserError(f"{cell}: every run failed, the first with: {records[0]['failed']}; see train.lr in params.yaml")
+        raise UserError(
+            f"{cell}: every run failed, the first with: {records[0]['failed']}; see train.lr in params.yaml"
+        )
     seed_store(cell)
     kept = _archive(keys)
     if kept.exists() and json.loads((kept / "cells").read_text(encoding="utf-8")).get("config") == json.loads(
@@ -138,7 +146,9 @@ def write_cell(params: Params, cell: Cell, jobs: list[Job]) -> None:
             "corpus_digest": corpus.meta["digest"],
             "n_labels": len(corpus.names),
             "labels": corpus.names,
-            "sizes": {name: int((splits == part).sum()) for name, part in (("train", TRAIN), ("val", VAL), ("test", TEST))},
+            "sizes": {
+                name: int((splits == part).sum()) for name, part in (("train", TRAIN), ("val", VAL), ("test", TEST))
+            },
             "realised_noise": [round(float(rate), 6) for rate in realised_noise(data, n_splits)],
             "config": cell_config(params, cell),
             "settings": jobs[0].settings,

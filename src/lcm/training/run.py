@@ -1,4 +1,6 @@
-"""The loop: runs of one architecture and one target, trained epoch by epoch and tested once. Everything else only feeds it."""
+"""The loop: runs of one architecture and one target, trained epoch by epoch and tested once. Everything else only feeds
+it.
+"""
 
 import math
 import sys
@@ -27,9 +29,8 @@ class RunData:
     """What a run sees. inputs: (n, T) token ids or (n, side, side) uint8. assignment: (n,) of TRAIN, VAL, TEST.
 
     fit_labels: (n,) labels to learn from, noisy where noise was asked for. labels: (n,) true labels, for the test.
-    groups: (C,) group of each label, or None. start: what the encoder starts from.
-    transition: (C, C) true P(given label | label). held_out: (n, C) out-of-fold probabilities of another model. Both only where the
-    target needs them.
+    groups: (C,) group of each label, or None. start: what the encoder starts from. transition: (C, C) true P(given
+    label | label). held_out: (n, C) out-of-fold probabilities of another model. Both only where the target needs them.
     """
 
     inputs: np.ndarray
@@ -43,7 +44,9 @@ class RunData:
     held_out: np.ndarray | None = None
 
 
-def train_run(data: RunData, model: ModelConfig, train: Train, target: str, settings: dict, seed: int, device: str, **rest) -> dict:
+def train_run(
+    data: RunData, model: ModelConfig, train: Train, target: str, settings: dict, seed: int, device: str, **rest
+) -> dict:
     """`train_runs` of a single run."""
     return train_runs([data], model, train, target, settings, [seed], device, **rest)[0]
 
@@ -62,12 +65,14 @@ def train_runs(
 ) -> list[dict]:
     """Train and test one predictor a run, all in lock-step; the test part is looked at once, after the last epoch.
 
-    data, seeds: of each run; parts of equal size. target, settings: what all of them fit (lcm.targets). The same seed gives
-    every target the same initial predictor and the same order of samples. precision: of the predictor's products
-    (execution.precision). With a `checkpoint` a killed training goes on where that stands. `on_epoch` is called after each epoch.
+    data, seeds: of each run; parts of equal size. target, settings: what all of them fit (lcm.targets). The same seed
+    gives every target the same initial predictor and the same order of samples. precision: of the predictor's products
+    (execution.precision). With a `checkpoint` a killed training goes on where that stands. `on_epoch` is called after
+    each epoch.
 
-    Returns the runs' records: `test` (at the selected epoch), `test_last`, `curve`, `confusion_matrix`, `predictions` (test and
-    val, float16), `seconds` (the fleet's divided by its runs)...; or `failed`, a sentence, if the run's loss stopped being a number.
+    Returns the runs' records: `test` (at the selected epoch), `test_last`, `curve`, `confusion_matrix`, `predictions`
+    (test and val, float16), `seconds` (the fleet's divided by its runs)...; or `failed`, a sentence, if the run's loss
+    stopped being a number.
     """
     started = time.perf_counter()
     train_index, val_index, test_index = (
@@ -98,7 +103,10 @@ def train_runs(
         if (epoch - 1) % train.epochs == 0:  # a round begins; only the last one's best epoch counts
             state["best_accuracy"] = [-1.0 for _ in runs]
         order = np.stack(
-            [np.random.RandomState([seed, epoch]).permutation(index) for seed, index in zip(seeds, train_index, strict=True)]
+            [
+                np.random.RandomState([seed, epoch]).permutation(index)
+                for seed, index in zip(seeds, train_index, strict=True)
+            ]
         )
         losses, correct = ((total.double() / train_index.shape[1]).tolist() for total in fleet.train_epoch(order))
         for r in runs:
@@ -153,7 +161,9 @@ def train_runs(
         record = {
             "test": evaluate(test[r], true, data[r].groups),
             "test_last": evaluate(last[r], true, data[r].groups),
-            "val_accuracy": state["best_accuracy"][r] if train.select == "best_val" else state["curve"][r][-1]["val_accuracy"],
+            "val_accuracy": state["best_accuracy"][r]
+            if train.select == "best_val"
+            else state["curve"][r][-1]["val_accuracy"],
             "best_epoch": state["best_epoch"][r],
             "epochs": epochs,
             "confusion_matrix": confusions(test[r].argmax(1), true, data[r].n_labels),
@@ -179,7 +189,14 @@ def _number(value: float) -> float | None:
 
 
 def _fleet(
-    data: list[RunData], model: ModelConfig, train: Train, target: str, settings: dict, seeds: list[int], device: str, precision: str
+    data: list[RunData],
+    model: ModelConfig,
+    train: Train,
+    target: str,
+    settings: dict,
+    seeds: list[int],
+    device: str,
+    precision: str,
 ) -> Fleet:
     """The runs as their seeds initialise them."""
     kind = target_class(target)
@@ -212,7 +229,9 @@ def _tensor(array: np.ndarray | None, dtype: torch.dtype) -> torch.Tensor | None
 
 
 def _change_at(epoch: int, fleet: Fleet, settings: dict, train: Train) -> None:
-    """What changes before an epoch: the optimiser may start anew, and so may the predictors, where the target has rounds."""
+    """What changes before an epoch: the optimiser may start anew, and so may the predictors, where the target has
+    rounds.
+    """
     done = epoch - 1
     if done and done % train.epochs == 0:
         fleet.restart()

@@ -1,7 +1,8 @@
 """The run store: every finished run under the hash of everything that determines it, outside DVC's outputs.
 
-A cell is written as a whole. The store lets a killed one go on where it stopped, brings an alpha tried before back at once, and
-carries results trained elsewhere home (copy the folder). Beside a run's record <key>.json lie its predictions, <key>.npz.
+A cell is written as a whole. The store lets a killed one go on where it stopped, brings an alpha tried before back at
+once, and carries results trained elsewhere home (copy the folder). Beside a run's record <key>.json lie its
+predictions, <key>.npz.
 """
 
 import hashlib
@@ -13,13 +14,15 @@ import numpy as np
 
 from lcm.files import write_json
 
-# Raise an encoder's version by hand when a change to the code changes its numbers (tests/test_golden.py notices). Source text is not
-# part of a key: a comment must not retrain the world. What is not named here has version 1.
+# Raise an encoder's version by hand when a change to the code changes its numbers (tests/test_golden.py notices).
+# Source text is not part of a key: a comment must not retrain the world. What is not named here has version 1.
 ALGORITHM = {"image_cnn": 3}  # 2: dropout that is the same alone and in a fleet; 3: sums in another order
 
 
 def store_folder() -> Path:
-    """LCM_RUN_STORE, else .runs in the repository. DVC_ROOT is the repository itself even in a stage of `exp run --temp`."""
+    """LCM_RUN_STORE, else .runs in the repository. DVC_ROOT is the repository itself even in a stage of `exp run
+    --temp`.
+    """
     return Path(os.environ.get("LCM_RUN_STORE") or Path(os.environ.get("DVC_ROOT", ".")) / ".runs").absolute()
 
 
@@ -40,7 +43,9 @@ def load_run(key: str) -> dict | None:
 
 
 def is_record(record: object, key: str) -> bool:
-    """Whether this is what a run of that key can have left: its own key, and a test accuracy in [0, 1] or a reason why it failed."""
+    """Whether this is what a run of that key can have left: its own key, and a test accuracy in [0, 1] or a reason why
+    it failed.
+    """
     if not isinstance(record, dict) or record.get("key") != key:
         return False
     if isinstance(record.get("failed"), str):
@@ -62,7 +67,10 @@ def save_run(record: dict, predictions: dict[str, np.ndarray] | None = None) -> 
         np.savez_compressed(part, **predictions)
         os.replace(part, folder / f"{key}.npz")
     write_json(folder / f"{key}.json", record)
-    for pattern in (f"{key}-*.pt", f".{key}-*.part"):  # the second: of a checkpoint whose process was killed while it wrote
+    for pattern in (
+        f"{key}-*.pt",
+        f".{key}-*.part",
+    ):  # the second: of a checkpoint whose process was killed while it wrote
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)
 

@@ -1,4 +1,6 @@
-"""From cells to results: what the files and the run store lack is trained, and each cell is written as soon as it is complete."""
+"""From cells to results: what the files and the run store lack is trained, and each cell is written as soon as it is
+complete.
+"""
 
 import sys
 from collections.abc import Callable
@@ -17,8 +19,9 @@ from lcm.training.jobs import Job, do, gather, job_data, jobs_of
 class Plan:
     """What is known of some cells before anything is trained.
 
-    complete: their files hold all runs. waiting: the jobs of the others. gaps: cell -> why its data are not there; kept: those of
-    them whose files were made with today's parameters. broken: cells that cannot be trained, with the reason.
+    complete: their files hold all runs. waiting: the jobs of the others. gaps: cell -> why its data are not there;
+    kept: those of them whose files were made with today's parameters. broken: cells that cannot be trained, with the
+    reason.
     """
 
     complete: dict[Cell, list[Job]] = field(default_factory=dict)
@@ -82,7 +85,11 @@ def _hours(missing: list[Job], processes: int) -> str:
     if None in seconds:
         return "how long is not known (no such run is recorded)"
     hours = sum(seconds) / processes / 3600
-    return f"about {hours:.1f} hours on {processes} cores" if hours >= 0.1 else f"about {max(1, round(60 * hours))} minutes on {processes} cores"
+    return (
+        f"about {hours:.1f} hours on {processes} cores"
+        if hours >= 0.1
+        else f"about {max(1, round(60 * hours))} minutes on {processes} cores"
+    )
 
 
 def _seconds(cell: Cell) -> float | None:
@@ -91,7 +98,11 @@ def _seconds(cell: Cell) -> float | None:
     if cell.name in own:
         return own[cell.name]["seconds"]
     for path in sorted((METRICS / "seconds").glob(f"*/{cell.corpus}.json")):
-        like = [entry["seconds"] for name, entry in results.read_seconds(path.parent.name, cell.corpus).items() if f"-{cell.model}-" in name]
+        like = [
+            entry["seconds"]
+            for name, entry in results.read_seconds(path.parent.name, cell.corpus).items()
+            if f"-{cell.model}-" in name
+        ]
         if like:
             return sum(like) / len(like)
     return None
@@ -107,10 +118,11 @@ def _made_by_other_code(plan: Plan) -> int:
 
 
 def train_cells(params: Params, cells: list[Cell], device: str, title: str, retrain: bool = False) -> Plan:
-    """Train what is missing of the cells, in one pool, and write their files. A cell whose files hold all of it is left alone.
+    """Train what is missing of the cells, in one pool, and write their files. A cell whose files hold all of it is left
+    alone.
 
-    Prints the plan. A gap (data that could not be fetched) changes no file. Raises UserError at the end if a cell could not be
-    trained for another reason; the others are complete then.
+    Prints the plan. A gap (data that could not be fetched) changes no file. Raises UserError at the end if a cell could
+    not be trained for another reason; the others are complete then.
     """
     plan = make_plan(params, cells, device, retrain)
     for cell in cells:
@@ -147,14 +159,18 @@ def train_cells(params: Params, cells: list[Cell], device: str, title: str, retr
     for cell, reason in plan.broken.items():
         print(f"{cell}: cannot be trained: {reason}", file=sys.stderr)
     if plan.broken:
-        raise UserError(f"{title}: {len(plan.broken)} of {len(cells)} cells could not be trained, see above; the others are complete")
+        raise UserError(
+            f"{title}: {len(plan.broken)} of {len(cells)} cells could not be trained, see above; the others are complete"
+        )
     return plan
 
 
 def run_missing(params: Params, jobs: list[Job], device: str, title: str) -> None:
     """Train the jobs whose runs the store lacks, and put them there."""
     missing = [job for job in jobs if store.load_run(job.keys[0]) is None]
-    run_jobs(params, gather(missing, params.execution.fleet, device), device, title, lambda result: store.save_run(*result))
+    run_jobs(
+        params, gather(missing, params.execution.fleet, device), device, title, lambda result: store.save_run(*result)
+    )
 
 
 def run_jobs(params: Params, jobs: list[Job], device: str, title: str, save: Callable[[tuple], None]) -> None:
@@ -168,9 +184,15 @@ def run_jobs(params: Params, jobs: list[Job], device: str, title: str, save: Cal
         return
     networks = any(job.model is not None for job in jobs)
     # PyTorch is imported once in the fork server, not once in each worker.
-    pool.run_jobs(do, jobs, params.execution.processes, device, title, save, ["lcm.training.preload"] if networks else [])
+    pool.run_jobs(
+        do, jobs, params.execution.processes, device, title, save, ["lcm.training.preload"] if networks else []
+    )
 
 
 def _summary(cell: Cell) -> str:
     scores = [run["test"]["accuracy"] for run in results.recorded_runs(cell).values() if "failed" not in run]
-    return f"test accuracy {100 * sum(scores) / len(scores):.2f} %, mean of {len(scores)} runs" if scores else "no run finished"
+    return (
+        f"test accuracy {100 * sum(scores) / len(scores):.2f} %, mean of {len(scores)} runs"
+        if scores
+        else "no run finished"
+    )
