@@ -59,7 +59,8 @@ def main() -> None:
         old, new = recorded[job.runs[0].split, 0], again[job.keys[0]]
         if "failed" in old or "failed" in new:
             print(
-                f"{job.runs[0].split:>6}   recorded: {old.get('failed', 'a number')}; again: {new.get('failed', 'a number')}"
+                f"{job.runs[0].split:>6}   recorded: {old.get('failed', 'a number')}; again: "
+                f"{new.get('failed', 'a number')}"
             )
             continue
         before, after = (100 * record["test"]["accuracy"] for record in (old, new))

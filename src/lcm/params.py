@@ -18,7 +18,9 @@ Column = str | Annotated[int, Field(ge=0)]
 
 
 class Corpus(Group):
-    """Knobs of one corpus. Which of them a corpus of the catalogue has is for its entry to say (corpora/catalogue.py)."""
+    """Knobs of one corpus. Which of them a corpus of the catalogue has is for its entry to say
+    (corpora/catalogue.py).
+    """
 
     tokens: Literal["letters", "words", "jieba", "characters"] | None = None  # None: letters (English), jieba (Chinese)
     empty: Literal["error", "drop"] = "error"
@@ -238,7 +240,8 @@ class Params(Group):
                 and Path(corpus.path).name not in self.originals
             ):
                 raise ValueError(
-                    f"corpora.{name}.path is {corpus.path}, but originals, which names what is fetched, has only {self.originals}"
+                    f"corpora.{name}.path is {corpus.path}, but originals, which names what is fetched, has only "
+                    f"{self.originals}"
                 )
         both = sorted(set(self.vectors.sets) & set(self.skipgram))  # both are folders in data/vectors
         if both:
@@ -325,7 +328,8 @@ def _read_study(file: Path, params: Params) -> Study:
                 raise UserError(f"{file}: {key} names {unknown}, known are {', '.join(known)}")
         if (grid.splits or study.splits) > params.split.n:
             raise UserError(
-                f"{file}: splits is {grid.splits or study.splits}, but split.n in params.yaml makes only {params.split.n}"
+                f"{file}: splits is {grid.splits or study.splits}, but split.n in params.yaml makes only "
+                f"{params.split.n}"
             )
     return study
 

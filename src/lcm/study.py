@@ -139,7 +139,8 @@ def find(params: Params, study: str, corpus: str, noise: int, model: str, method
     known = [f"{cell.noise} {cell.model} {cell.method}" for cell in cells(params, study, corpus)]
     shown = "; ".join(known[:12]) + ("; ..." if len(known) > 12 else "")
     raise UserError(
-        f"{noise} {model} {method}: no cell of study {study} and corpus {corpus}; its cells (noise model method) are {shown}"
+        f"{noise} {model} {method}: no cell of study {study} and corpus {corpus}; its cells (noise model method) are "
+        f"{shown}"
     )
 
 

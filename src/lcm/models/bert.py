@@ -72,7 +72,9 @@ class Encoder(nn.Module):
 
 
 def read_config(folder: Path) -> "PreTrainedConfig":
-    """The encoder's configuration (config.json). Raises UserError if it is missing, broken or of another architecture."""
+    """The encoder's configuration (config.json). Raises UserError if it is missing, broken or of another
+    architecture.
+    """
     try:
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError) as error:
@@ -106,15 +108,21 @@ def pretrained_bert(folder: Path) -> "PreTrainedModel":
     logging.disable_progress_bar()
     try:
         model, found = _class(config.model_type, 1).from_pretrained(
-            folder, config=config, add_pooling_layer=False, output_loading_info=True, local_files_only=True, weights_only=True
-        )  # fmt: skip
+            folder,
+            config=config,
+            add_pooling_layer=False,
+            output_loading_info=True,
+            local_files_only=True,
+            weights_only=True,
+        )
     except Exception as error:  # of safetensors, of PyTorch, of transformers
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
         raise UserError(f"{weights_file(folder)}: cannot be read ({reason}); get the encoder again") from None
     if found["missing_keys"]:
         some = sorted(found["missing_keys"])[0]
         raise UserError(
-            f"{weights_file(folder)}: has no weights for {len(found['missing_keys'])} layers ({some}, ...); get the encoder again"
+            f"{weights_file(folder)}: has no weights for {len(found['missing_keys'])} layers ({some}, ...); get the "
+            f"encoder again"
         )
     return model.float()
 

@@ -1,4 +1,6 @@
-"""Keras' default initialisers, which the authors' numbers rest on: PyTorch's cost about 20 points of accuracy on 20NG."""
+"""Keras' default initialisers, which the authors' numbers rest on: PyTorch's cost about 20 points of accuracy on
+20NG.
+"""
 
 from torch import nn
 

@@ -22,9 +22,14 @@ RETRIES = 5  # of a run whose worker or node was lost
 
 
 def run_jobs(
-    work: Callable[[object, list], list], data_of: Callable[[object], list], jobs: list, execution: Execution, device: str, title: str,
+    work: Callable[[object, list], list],
+    data_of: Callable[[object], list],
+    jobs: list,
+    execution: Execution,
+    device: str,
+    title: str,
     save: Callable[[object], None],
-) -> None:  # fmt: skip
+) -> None:
     """Do every job on the cluster; `save` gets each of its results, in this process, as soon as the job is done.
 
     work: module-level function of a job and its data. data_of: loads a job's data here; an array is shipped to a node
@@ -38,7 +43,8 @@ def run_jobs(
         on_gpu = device == "cuda"
         if not ray.cluster_resources().get("GPU" if on_gpu else "CPU"):
             raise UserError(
-                f"execution.device is {device}, but no node of the Ray cluster has a {'GPU' if on_gpu else 'free CPU core'}"
+                f"execution.device is {device}, but no node of the Ray cluster has a "
+                f"{'GPU' if on_gpu else 'free CPU core'}"
             )
         share = {"num_cpus": 1, "num_gpus": 1 / max(1, execution.processes) if on_gpu else 0}
         task = ray.remote(_task).options(max_retries=RETRIES, **share)
@@ -71,7 +77,8 @@ def run_jobs(
         raise error.cause from None
     except ray.exceptions.RayError as error:
         raise UserError(
-            f"{title}: Ray gave up ({_first_line(error)}); finished runs are kept, run the same command again when the cluster is well"
+            f"{title}: Ray gave up ({_first_line(error)}); finished runs are kept, run the same command again when "
+            f"the cluster is well"
         ) from None
     finally:
         ray.shutdown()  # Ctrl-C too: the cluster ends the tasks of a driver that has left
@@ -104,7 +111,8 @@ def _connect(execution: Execution):
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         ray.shutdown()
         raise UserError(
-            f"execution.address: no Ray cluster can be used at {address} ({_first_line(error)}); start one as docs/cluster.md says"
+            f"execution.address: no Ray cluster can be used at {address} ({_first_line(error)}); start one as "
+            f"docs/cluster.md says"
         ) from None
     return ray
 

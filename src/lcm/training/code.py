@@ -8,9 +8,18 @@ from lcm import source
 
 ROOT = Path(__file__).parent.parent  # src/lcm
 SHARED = (
-    "models/__init__.py", "models/initialise.py", "models/dropout.py", "models/stacked.py", "targets/__init__.py", "targets/base.py",
-    "training/run.py", "training/fleet.py", "training/optimizer.py", "training/evaluation.py", "text/encode.py",
-)  # fmt: skip
+    "models/__init__.py",
+    "models/initialise.py",
+    "models/dropout.py",
+    "models/stacked.py",
+    "targets/__init__.py",
+    "targets/base.py",
+    "training/run.py",
+    "training/fleet.py",
+    "training/optimizer.py",
+    "training/evaluation.py",
+    "text/encode.py",
+)
 LINEAR = ("training/linear.py", "training/evaluation.py", "text/encode.py")
 
 

@@ -1,4 +1,6 @@
-"""Out-of-fold class probabilities of a linear model: what somebody who has not seen a sample's label believes about it."""
+"""Out-of-fold class probabilities of a linear model: what somebody who has not seen a sample's label believes about
+it.
+"""
 
 import os
 

@@ -52,9 +52,8 @@ def load(corpus: str, noise: int) -> Data:
     """
     places = (DATA / "corpus" / corpus, DATA / "splits" / corpus, DATA / "noise" / corpus)
     for place in places:
-        reason = gap(place)
-        if reason:
-            raise Gap(f"{corpus}: {reason}")
+        if gap(place):
+            raise Gap(f"{corpus} is not available; {place}/unavailable.txt says why and how to supply it")
     made_by = f"dvc repro data/dvc.yaml:split@{corpus}"  # the last stage of the data: makes all three
     files = (places[0] / "corpus.json", places[1] / "splits.npy", places[2] / f"{noise}.npy")
     for path in files:
@@ -89,7 +88,8 @@ def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
     config = params.model(cell.model)
     if (config.reads == "images") != (data.pixels is not None):
         raise UserError(
-            f"studies/{cell.study}.yaml: model {cell.model} cannot read corpus {cell.corpus}, which holds {data.meta['kind']}"
+            f"studies/{cell.study}.yaml: model {cell.model} cannot read corpus {cell.corpus}, which holds "
+            f"{data.meta['kind']}"
         )
     if config.reads == "wordpieces":
         return _wordpieces(params, cell, config, data)
@@ -103,9 +103,10 @@ def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
         DATA / "vectors" / name / cell.corpus / "vectors.npy",
         f"dvc repro data/dvc.yaml:vectors@{name}-{cell.corpus}",
     )
-    reason = gap(path.parent)
-    if reason:
-        raise Gap(f"vectors {name} of {cell.corpus}: {reason}")
+    if gap(path.parent):
+        raise Gap(
+            f"word vectors ({name}) are not available; {path.parent}/unavailable.txt says why and how to supply them"
+        )
     vectors = _read(path, made_by)
     words = int(data.ids.max(initial=0))
     if len(vectors) - 1 != min(words, params.vectors.words):
@@ -118,9 +119,8 @@ def _wordpieces(params: Params, cell: Cell, config: ModelConfig, data: prepare.P
 
     path = DATA / "wordpieces" / cell.corpus / "wordpieces.npy"
     made_by = f"dvc repro data/dvc.yaml:wordpieces@{cell.corpus}"
-    reason = gap(path.parent)
-    if reason:
-        raise Gap(f"wordpieces of {cell.corpus}: {reason}")
+    if gap(path.parent):
+        raise Gap(f"wordpieces are not available; {path.parent}/unavailable.txt says why and how to supply them")
     ids = _read(path, made_by)
     card = read_json(DATA / "cards" / f"wordpieces-{cell.corpus}.json", made_by)
     if len(ids) != len(data.labels):
@@ -134,20 +134,23 @@ def _wordpieces(params: Params, cell: Cell, config: ModelConfig, data: prepare.P
         raise Gap(str(error)) from None
     if vocabulary_digest(folder) != card["vocabulary_digest"]:
         raise UserError(
-            f"{path}: holds wordpieces of {card['encoder']}, whose vocabulary is not that of {config.source}, which {cell.model} reads; "
+            f"{path}: holds wordpieces of {card['encoder']}, whose vocabulary is not that of {config.source}, which "
+            f"{cell.model} reads; "
             f"set wordpieces.corpora.{cell.corpus} to {config.source} in params.yaml"
         )
     shape = read_config(folder)
     if ids.shape[1] > shape.max_position_embeddings or ids.max(initial=0) >= shape.vocab_size:
         raise UserError(
-            f"{path}: has {ids.shape[1]} positions and ids up to {ids.max(initial=0)}, {where} takes {shape.max_position_embeddings} "
+            f"{path}: has {ids.shape[1]} positions and ids up to {ids.max(initial=0)}, {where} takes "
+            f"{shape.max_position_embeddings} "
             f"positions and {shape.vocab_size} ids; correct wordpieces in params.yaml"
         )
     digests = {"wordpieces": sha(ids), "config": sha(np.memmap(folder / "config.json", np.uint8, "r"))}
     if not config.random:
         if weights_file(folder) is None:
             raise Gap(
-                f"{where}: {folder} holds neither {' nor '.join(WEIGHTS)}; put the weights there, or a folder that has them into {where}.folder"
+                f"{where}: {folder} holds neither {' nor '.join(WEIGHTS)}; put the weights there, or a folder that "
+                f"has them into {where}.folder"
             )
         digests["weights"] = sha(np.memmap(weights_file(folder), np.uint8, "r"))
     return Source(wordpieces=path, folder=folder, digests=digests)
@@ -185,7 +188,8 @@ def model_inputs(
     read = old_ids[: config.vocabulary_size]
     if read.max() >= len(vectors):
         raise UserError(
-            f"{source.vectors}: has vectors for the {len(vectors) - 1} most frequent words, the model reads word {read.max()}; "
+            f"{source.vectors}: has vectors for the {len(vectors) - 1} most frequent words, the model reads word "
+            f"{read.max()}; "
             "raise vectors.words in params.yaml"
         )
     return inputs, Start(vectors=vectors[read])

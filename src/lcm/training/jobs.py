@@ -65,10 +65,18 @@ def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
         settings = method_settings(params, cell.method, n_labels)
         execution = params.execution
         common = Job(
-            cell, (), (), settings, params.model(cell.model), params.training(cell.study, cell.model),
-            source=inputs.find_source(params, cell, data.corpus), device=device, precision=execution.precision,
-            store=store.store_folder() if execution.executor == "local" else None, checkpoint_epochs=execution.checkpoint_epochs,
-        )  # fmt: skip
+            cell,
+            (),
+            (),
+            settings,
+            params.model(cell.model),
+            params.training(cell.study, cell.model),
+            source=inputs.find_source(params, cell, data.corpus),
+            device=device,
+            precision=execution.precision,
+            store=store.store_folder() if execution.executor == "local" else None,
+            checkpoint_epochs=execution.checkpoint_epochs,
+        )
         target = target_class(cell.target)
         if "groups" in target.needs and group_index(data.corpus.names) is None:
             raise UserError(
@@ -112,7 +120,9 @@ def gather(jobs: list[Job], size: int, device: str) -> list[Job]:
 
 
 def job_data(job: Job) -> list:
-    """What a job's runs read: RunData for each, or for a yardstick the corpus, its split and the labels to learn from."""
+    """What a job's runs read: RunData for each, or for a yardstick the corpus, its split and the labels to learn
+    from.
+    """
     data = inputs.load(job.cell.corpus, job.cell.noise)
     corpus = data.corpus
     if job.model is None:
@@ -180,9 +190,17 @@ def _train_networks(job: Job, data: list) -> list[dict]:
             keep = checkpoint.Checkpoint(job.store, [job.keys[index] for index in which], job.checkpoint_epochs)
         seeds = [job.runs[index].random_seed for index in which]
         return run.train_runs(
-            [each for _, each in members], job.model, job.train, job.cell.target, job.settings, seeds, job.device, job.precision, keep,
+            [each for _, each in members],
+            job.model,
+            job.train,
+            job.cell.target,
+            job.settings,
+            seeds,
+            job.device,
+            job.precision,
+            keep,
             on_epoch=lambda: pool.tick(len(which)),
-        )  # fmt: skip
+        )
 
     return run.halving(train, list(enumerate(data)))
 

@@ -85,9 +85,13 @@ def train_runs(
     runs = range(len(data))
     # What the loop knows, in plain numbers: a checkpoint is this and the fleet's tensors.
     state = {
-        "epoch": 0, "seconds": 0.0, "curve": [[] for _ in runs], "failed": [None for _ in runs],
-        "best_accuracy": [-1.0 for _ in runs], "best_epoch": [0 for _ in runs],
-    }  # fmt: skip
+        "epoch": 0,
+        "seconds": 0.0,
+        "curve": [[] for _ in runs],
+        "failed": [None for _ in runs],
+        "best_accuracy": [-1.0 for _ in runs],
+        "best_epoch": [0 for _ in runs],
+    }
     saved = checkpoint.load(device) if checkpoint else None
     if saved and not fleet.fits(saved["fleet"]):
         print(f"{checkpoint.path}: is of other code; ignored, training starts from the beginning", file=sys.stderr)

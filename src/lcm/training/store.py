@@ -34,7 +34,9 @@ def run_key(determinants: dict) -> str:
 
 
 def load_run(key: str) -> dict | None:
-    """The record of a finished run, or None. A record that cannot be read, or is of another run, counts as not there."""
+    """The record of a finished run, or None. A record that cannot be read, or is of another run, counts as not
+    there.
+    """
     try:
         record = json.loads((store_folder() / key[:2] / f"{key}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -76,7 +78,9 @@ def save_run(record: dict, predictions: dict[str, np.ndarray] | None = None) -> 
 
 
 def load_predictions(key: str) -> dict[str, np.ndarray] | None:
-    """The probabilities of a run, {"test": (n_test, C), "val": (n_val, C)} float16, or None where the store has none."""
+    """The probabilities of a run, {"test": (n_test, C), "val": (n_val, C)} float16, or None where the store has
+    none.
+    """
     try:
         with np.load(store_folder() / key[:2] / f"{key}.npz", allow_pickle=False) as content:
             return {name: content[name] for name in content.files}

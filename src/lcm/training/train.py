@@ -57,7 +57,9 @@ def make_plan(params: Params, cells: list[Cell], device: str, retrain: bool = Fa
 
 
 def describe(plan: Plan, title: str, processes: int) -> list[str]:
-    """The plan in lines for people: runs to train and known, hours from recorded seconds, gaps once each, other code."""
+    """The plan in lines for people: runs to train and known, hours from recorded seconds, gaps once each, other
+    code.
+    """
     cells = [*plan.complete, *plan.waiting]
     runs = sum(cell.splits * cell.seeds for cell in cells)
     missing = plan.missing()
@@ -71,9 +73,9 @@ def describe(plan: Plan, title: str, processes: int) -> list[str]:
     for reason in dict.fromkeys(plan.gaps.values()):
         here = [cell for cell, why in plan.gaps.items() if why == reason]
         kept = len([cell for cell in here if cell in plan.kept])
-        what = [f"{kept} cells are kept from git, not checked"] if kept else []
-        what += [f"{len(here) - kept} cells are not run"] if kept < len(here) else []
-        lines.append(f"{title}: {' and '.join(what)}: {reason}")
+        what = [f"{kept} cells kept from git, not checked"] if kept else []
+        what += [f"{len(here) - kept} cells not run"] if kept < len(here) else []
+        lines.append(f"{title}: {', '.join(what)}: {reason}")
     other = _made_by_other_code(plan)
     if other:
         lines.append(f"{title}: {other} recorded runs were made by other code; --retrain trains them again")
@@ -160,7 +162,8 @@ def train_cells(params: Params, cells: list[Cell], device: str, title: str, retr
         print(f"{cell}: cannot be trained: {reason}", file=sys.stderr)
     if plan.broken:
         raise UserError(
-            f"{title}: {len(plan.broken)} of {len(cells)} cells could not be trained, see above; the others are complete"
+            f"{title}: {len(plan.broken)} of {len(cells)} cells could not be trained, see above; the others are "
+            f"complete"
         )
     return plan
 
@@ -174,7 +177,9 @@ def run_missing(params: Params, jobs: list[Job], device: str, title: str) -> Non
 
 
 def run_jobs(params: Params, jobs: list[Job], device: str, title: str, save: Callable[[tuple], None]) -> None:
-    """Do the jobs here or on a Ray cluster, as execution.executor says; `save` gets each run's (record, predictions)."""
+    """Do the jobs here or on a Ray cluster, as execution.executor says; `save` gets each run's (record,
+    predictions).
+    """
     if not jobs:
         return
     if params.execution.executor == "ray":
