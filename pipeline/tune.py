@@ -1,0 +1,29 @@
+"""Print, for each target of a study, the setting of its grid with the best validation accuracy on the first splits.
+
+A grid is an entry such as `gce.*` in studies/<study>.yaml. Every target has as many values and as many runs. Test data
+choose nothing. The printed lines go into the study's file, where the chosen methods are trained on all splits.
+
+    python pipeline/tune.py targets
+"""
+
+import argparse
+
+from lcm.errors import run_main
+from lcm.evidence.tuning import chosen
+from lcm.params import load_params
+from lcm.study import cells
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", help="a file of studies/, without .yaml")
+    study = parser.parse_args().study
+    params = load_params(training=True)
+    spec, found = params.studies.get(study), cells(params, study)
+    for (corpus, noise, model), methods in chosen(spec, found).items():
+        names = ", ".join(f"'{method}'" if "," in method else method for method in methods)
+        print(f"    - {{corpora: [{corpus}], noise: [{noise}], models: [{model}], methods: [{names}]}}")
+
+
+if __name__ == "__main__":
+    run_main(main)
