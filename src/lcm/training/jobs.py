@@ -52,44 +52,39 @@ class Job:
 def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
     """A job for each run of a cell, with its key. Raises Gap or UserError for data that are not there."""
     data = inputs.load(cell.corpus, cell.noise)
-    n_labels = len(data.corpus.names)
-    shared = {"corpus": data.corpus.meta["digest"]}
     if cell.model == LINEAR:
         from lcm.training.linear import method_settings as linear_settings
 
-        common = Job(cell, (), (), linear_settings(cell.method, params.linear), linear=params.linear)
-        name, model, train = cell.method, None, None
-    else:
+        return with_keys(Job(cell, (), (), linear_settings(cell.method, params.linear), linear=params.linear), data)
+    execution = params.execution
+    return with_keys(
+        Job(
+            cell, (), (), method_settings(params, cell.method, len(data.corpus.names)),
+            params.model(cell.model), params.training(cell.study, cell.model),
+            source=inputs.find_source(params, cell, data.corpus), device=device, precision=execution.precision,
+            store=store.store_folder() if execution.executor == "local" else None, checkpoint_epochs=execution.checkpoint_epochs,
+        ),
+        data,
+    )  # fmt: skip
+
+
+def with_keys(common: Job, data: inputs.Data) -> list[Job]:
+    """A job for each run of the cell of `common`, which has no runs yet, with the run's key."""
+    name, settings, model, train = common.cell.method, common.settings, None, None
+    if common.model is not None:
         from lcm.targets import target_class
 
-        settings = method_settings(params, cell.method, n_labels)
-        execution = params.execution
-        common = Job(
-            cell,
-            (),
-            (),
-            settings,
-            params.model(cell.model),
-            params.training(cell.study, cell.model),
-            source=inputs.find_source(params, cell, data.corpus),
-            device=device,
-            precision=execution.precision,
-            store=store.store_folder() if execution.executor == "local" else None,
-            checkpoint_epochs=execution.checkpoint_epochs,
-        )
-        target = target_class(cell.target)
+        target = target_class(common.cell.target)
         if "groups" in target.needs and group_index(data.corpus.names) is None:
             raise UserError(
-                f"{cell}: target {cell.target} needs labels with groups (group.label), and {cell.corpus} has none"
+                f"{common.cell}: target {target.name} needs labels with groups (group.label), and {common.cell.corpus} has none"
             )
         name, settings = target.key_name or target.name, target.key_settings(target.Settings(**settings))
         model, train = common.model.model_dump(exclude_defaults=True), common.train.model_dump(exclude_defaults=True)
-    if cell.model == LINEAR:
-        settings = common.settings
     jobs = []
-    for run in cell.runs():
+    for run in common.cell.runs():
         determinants = {
-            **shared,
+            "corpus": data.corpus.meta["digest"],
             "assignment": inputs.sha(data.splits[run.split]),
             "fit_labels": inputs.sha(data.fit_labels[run.split]),
             "model": model,
@@ -119,11 +114,12 @@ def gather(jobs: list[Job], size: int, device: str) -> list[Job]:
     return fleets
 
 
-def job_data(job: Job) -> list:
-    """What a job's runs read: RunData for each, or for a yardstick the corpus, its split and the labels to learn
-    from.
+def job_data(job: Job, data: inputs.Data | None = None) -> list:
+    """What a job's runs read: RunData for each, or for a yardstick the corpus, its split and the labels to learn from.
+
+    data: of the job's corpus, where it does not lie in data/.
     """
-    data = inputs.load(job.cell.corpus, job.cell.noise)
+    data = data or inputs.load(job.cell.corpus, job.cell.noise)
     corpus = data.corpus
     if job.model is None:
         (run,) = job.runs
