@@ -37,14 +37,19 @@ class Mutant:
 
 
 def applied(mutant: Mutant, root: Path) -> str:
-    """The file's text with the mutation. Raises SystemExit if the old text is not there exactly once."""
+    """The file's text with the mutation. Raises SystemExit if the old text is not there exactly once.
+
+    Spaces, line breaks and a last comma do not count: a formatter may move them.
+    """
     text = (root / mutant.file).read_text(encoding="utf-8") if (root / mutant.file).exists() else ""
-    if text.count(mutant.old) != 1:
+    tokens = [re.sub(r"^(\\[)\]}])", r",?\\s*\1", re.escape(token)) for token in re.findall(r"\w+|[^\w\s]", mutant.old)]
+    found = list(re.finditer(r"\s*".join(tokens), text))
+    if len(found) != 1:
         sys.exit(
             f"mutations.py: {mutant.name}: expected its text once in {mutant.file}, "
-            f"found {text.count(mutant.old)} times: {mutant.old!r}"
+            f"found {len(found)} times: {mutant.old!r}"
         )
-    return text.replace(mutant.old, mutant.new)
+    return text[: found[0].start()] + mutant.new.strip() + text[found[0].end() :]
 
 
 def copy_tree(folder: Path) -> Path:

@@ -43,97 +43,146 @@ of(
     ("one_order", "RandomState([seed, epoch])", "RandomState([seed, 0])"),
     ("order_of_seed_0", "RandomState([seed, epoch])", "RandomState([0, epoch])"),
     ("val_by_true", "labels = data[r].fit_labels[val_index[r]]", "labels = data[r].labels[val_index[r]]"),
-    ("val_on_test", "fleet.predict(val_index)", "fleet.predict(test_index[:, : val_index.shape[1]])"),
+    ("val_on_test", "probabilities, vectors = fleet.predict(val_index)", "probabilities, vectors = fleet.predict(test_index[:, : val_index.shape[1]])"),
     ("test_by_given", "true = data[r].labels[test_index[r]]", "true = data[r].fit_labels[test_index[r]]"),
     ("test_on_val", "(TRAIN, VAL, TEST)", "(TRAIN, VAL, VAL)"),
     ("last_tie", 'val["accuracy"] > state["best_accuracy"][r]', 'val["accuracy"] >= state["best_accuracy"][r]'),
-    ("select_turned", 'selected = best_probabilities[r] if train.select == "best_val"', 'selected = best_probabilities[r] if train.select == "last"'),
-    ("val_accuracy_turned", '"val_accuracy": state["best_accuracy"][r] if train.select == "best_val"', '"val_accuracy": state["best_accuracy"][r] if train.select == "last"'),
-    ("test_last_is_best", '"test_last": evaluate(last_probabilities[r], true)', '"test_last": evaluate(best_probabilities[r], true)'),
-    ("confusion_of_last", "confusions(selected.argmax(1)", "confusions(last_probabilities[r].argmax(1)"),
+    ("select_turned", 'if train.select == "last"', 'if train.select == "best_val"'),
+    ("select_ignored", "test, val = last, probabilities", "val = probabilities"),
+    ("select_val", "test, val = last, probabilities", "test = last"),
+    ("val_accuracy_turned", 'state["best_accuracy"][r] if train.select == "best_val"', 'state["best_accuracy"][r] if train.select == "last"'),
+    ("test_last_is_best", '"test_last": evaluate(last[r], true, data[r].groups)', '"test_last": evaluate(test[r], true, data[r].groups)'),
+    ("confusion_of_last", "confusions(test[r].argmax(1)", "confusions(last[r].argmax(1)"),
+    ("predictions_of_last", '{"test": test[r].astype(np.float16)', '{"test": last[r].astype(np.float16)'),
     ("dropout_seed", "seed_dropout(predictor, seed)", "seed_dropout(predictor, 0)"),
     ("weights_seed", "torch.manual_seed(seed)", "torch.manual_seed(0)"),
-    ("loss_by_batch", ".double() / train_index.shape[1])", ".double() / train.batch_size)"),
-    ("stop_early", "epoch - 1 == method.stop_epoch", "epoch == method.stop_epoch"),
-    ("stop_late", "epoch - 1 == method.stop_epoch", "epoch - 2 == method.stop_epoch"),
-    ("first_epsilon", "[float(method.epsilon or 0) for method in methods]", "[float(methods[0].epsilon or 0) for method in methods]"),
+    ("loss_by_batch", "(total.double() / train_index.shape[1])", "(total.double() / train.batch_size)"),
     ("first_labels", "np.stack([each.fit_labels for each in data])", "np.stack([data[0].fit_labels for each in data])"),
     ("true_labels_learnt", "np.stack([each.fit_labels for each in data])", "np.stack([each.labels for each in data])"),
-    ("failed_goes_on", 'if state["failed"][r]:\n                continue', "if False:\n                continue"),
-)  # fmt: skip
-of(
-    "training/run.py", "test_training.py::test_a_restart_gives_every_method_what_the_stop_gives_lcm",
-    ("no_restart", "if epoch - 1 == train.restart_epoch", "if epoch == train.restart_epoch"),
-    ("stop_never_resets", "if lcm.stop_resets_optimizer", "if False"),
+    ("lcd_after_stop", "(stop is None or epoch <= stop)", "(stop is None or epoch <= stop + 1)"),
+    ("lcd_of_best", "lcd = fleet.confusions(vectors, val_index)[0]", "lcd = fleet.confusions(vectors * 0, val_index)[0]"),
+    ("by_class_true", '_by_class(lcd[r], data[r].fit_labels[val_index[r]])', '_by_class(lcd[r], data[r].labels[val_index[r]])'),
+    ("implicit_of_val", "fleet.implicit(train_index[:, :IMPLICIT])", "fleet.implicit(val_index)"),
+    ("epoch_not_ended", "        fleet.end_epoch()\n", ""),
+    ("epoch_ended_early", "        mass, nats = fleet.implicit(train_index[:, :IMPLICIT])\n        fleet.end_epoch()\n", "        fleet.end_epoch()\n        mass, nats = fleet.implicit(train_index[:, :IMPLICIT])\n"),
+    ("task_labels_of_test", "np.where(each.assignment == TRAIN, each.fit_labels, -1)", "np.where(each.assignment == TEST, -1, each.fit_labels)"),
+    ("task_true_as_given", "_tensor(each.labels, torch.int64) if", "_tensor(each.fit_labels, torch.int64) if"),
+    ("task_epochs", "epochs=train.epochs,\n            groups", "epochs=1,\n            groups"),
+    ("task_transition_turned", "_tensor(each.transition, torch.float32)", "_tensor(each.transition.T, torch.float32)"),
+    ("settings_ignored", "kind(task, **settings)", "kind(task)"),
+    ("task_groups", "groups=_tensor(each.groups, torch.int64)", "groups=_tensor(each.groups[::-1].copy() * 0, torch.int64)"),
+    ("round_not_begun", "if done and done % train.epochs == 0:\n        fleet.restart()", "if False:\n        fleet.restart()"),
+    ("round_best_kept", '            state["best_accuracy"] = [-1.0 for _ in runs]\n', "            pass\n"),
+    ("no_restart", "if done == train.restart_epoch", "if epoch == train.restart_epoch"),
+    ("stop_never_resets", 'settings.get("stop_resets_optimizer") and done', "False and done"),
 )  # fmt: skip
 
 of(
     "training/fleet.py", "test_run.py test_golden.py",
-    ("row_0_labels", "labels = self.fit_labels[batch + self.label_rows]", "labels = self.fit_labels[batch]"),
+    ("row_0_labels", "labels = self.fit_labels[batch + self.label_rows]\n        losses", "labels = self.fit_labels[batch]\n        losses"),
+    ("row_0_implicit", "labels = self.fit_labels[batch + self.label_rows]\n        mass", "labels = self.fit_labels[batch]\n        mass"),
     ("row_0_lcd", "labels = self.fit_labels[torch.from_numpy(index).to(self.device) + self.label_rows]", "labels = self.fit_labels[torch.from_numpy(index).to(self.device)]"),
-    ("drops_in_evaluation", "self.run.eval()", "self.run.train()"),
-    ("never_drops", "self.run.train()\n", "self.run.eval()\n"),
-    ("best_alias", "name: weight.detach().clone() for name", "name: weight.detach() for name"),
-    ("load_best_noop", "self.weights[name].copy_(best)", "pass"),
+    ("drops_in_evaluation", "self.member.eval()\n        parts", "self.member.train()\n        parts"),
+    ("never_drops", "self.member.train()\n        self.loss", "self.member.eval()\n        self.loss"),
+    ("best_alias", "name: each.detach().clone() for name", "name: each.detach() for name"),
+    ("load_best_noop", "for name, best in self.best.items():\n            self.weights[name].copy_(best)", "pass"),
     ("keep_best_all", "torch.where(mask.view(-1, *[1] * (weight.dim() - 1)), weight, best)", "weight"),
     ("loss_unweighted", "losses.detach() * batch.shape[1]", "losses.detach()"),
     ("no_zero_grad", "        self.optimizer.zero_grad()\n", ""),
-    ("no_next_step", "        next_step(self.run, self.buffers)\n", ""),
-    ("total_kept", "        self.total.zero_()\n", ""),
+    ("no_next_step", "        next_step(self.member, self.buffers)\n", ""),
+    ("loss_kept", "        self.loss.zero_()\n", ""),
+    ("correct_kept", "        self.correct.zero_()\n", ""),
     ("mean_over_runs", "losses.sum().backward()", "losses.mean().backward()"),
-    ("stacked_smoothing", "epsilon / logits.shape[-1]\n    return -", "epsilon / (logits.shape[-1] - 1)\n    return -"),
-    ("stacked_entropy", "(torch.xlogy(target, target) - target * log_p)", "(-target * log_p)"),
-    ("drop_all_smoothing", "0.0 if stop else epsilon for stop", "0.0 for stop"),
-    ("vectors_of_logits", "lcd, sld_true = self._each(_confusions, vectors, labels)", "lcd, sld_true = self._each(_confusions, vectors * 0, labels)"),
-    ("sld_is_lcd", "return confusion_model.label_confusion(vectors), target.gather", "return target, target.gather"),
-)  # fmt: skip
-of(
-    "training/fleet.py", "test_fleet.py::test_masked_lstms_and_vocabularies_of_their_own",
+    ("lcd_of_nothing", "lcd, sld_true = self._each(_confusions, vectors, labels)", "lcd, sld_true = self._each(_confusions, vectors * 0, labels)"),
+    ("sld_is_lcd", "return model.label_confusion(vectors), model(", "return model(vectors, labels), model("),
+    ("loss_sum", "losses(logits, labels, vector, samples).mean()", "losses(logits, labels, vector, samples).sum() / 8"),
+    ("samples_shifted", "losses, correct = self._each(_loss, self._inputs(batch), labels, batch)", "losses, correct = self._each(_loss, self._inputs(batch), labels, batch * 0)"),
+    ("epoch_end_lost", "member.target.end_epoch()", "pass"),
+    ("round_end_lost", "member.target.end_round()", "pass"),
+    ("round_weights_kept", "            self.weights[name].copy_(weight)\n        self.new_optimizer()", "            pass\n        self.new_optimizer()"),
+    ("round_optimizer_kept", "            self.weights[name].copy_(weight)\n        self.new_optimizer()", "            self.weights[name].copy_(weight)"),
+    ("embedding_of_first", "return embedding.tolist() if self.stacked", "return [embedding[0].tolist()] * self.n_runs if self.stacked"),
     ("row_0_inputs", "inputs = self.inputs[batch + self.input_rows]", "inputs = self.inputs[batch]"),
 )  # fmt: skip
 of(
     "training/fleet.py", "test_fleet.py::test_a_resumed_training_is_the_same_bit_for_bit",
-    ("resume_no_buffers", '("buffers", self.buffers), ', ""),
+    ("resume_no_buffers", 'for name, tensors in (("weights", self.weights), ("buffers", self.buffers), ("best", self.best)):\n            for key', 'for name, tensors in (("weights", self.weights), ("best", self.best)):\n            for key'),
+    ("resume_no_best", 'for name, tensors in (("weights", self.weights), ("buffers", self.buffers), ("best", self.best)):\n            for key', 'for name, tensors in (("weights", self.weights), ("buffers", self.buffers)):\n            for key'),
     ("resume_no_optimizer", '        self.optimizer.load_state_dict(state["optimizer"])\n', ""),
-    ("resume_no_best", ', ("best", self.best)):', "):"),
 )  # fmt: skip
 
+# --------------------------------------------------------------------------------------------------- cells, keys, store
+
 of(
-    "training/cell.py", "test_cells.py",
-    ("key_corpus", '                "corpus": data.meta["digest"],\n', ""),
-    ("key_assignment", '                "assignment": _sha(splits[split]),\n', ""),
-    ("key_labels", '                "fit_labels": _sha(fit_labels[split]),\n', ""),
-    ("key_seed", '                "seed": split,\n', ""),
-    ("key_model", '                "model": config.get("model"),\n', ""),
-    ("key_train", '                "train": config.get("train"),\n', ""),
-    ("key_method", '"method": {"name": name, **settings},', '"method": {"name": name},'),
+    "training/jobs.py", "test_cells.py",
+    ("key_corpus", '            **shared,\n            "assignment"', '            "assignment"'),
+    ("key_assignment", '            "assignment": inputs.sha(data.splits[run.split]),\n', ""),
+    ("key_labels", '            "fit_labels": inputs.sha(data.fit_labels[run.split]),\n', ""),
+    ("key_seed", '            "seed": run.random_seed,\n', ""),
+    ("key_split", '"seed": run.random_seed,', '"seed": run.seed,'),
+    ("key_model", '            "model": model,\n', ""),
+    ("key_train", '            "train": train,\n', ""),
+    ("key_settings", '"method": {"name": name, **settings},', '"method": {"name": name},'),
     ("key_method_name", '"method": {"name": name, **settings},', '"method": settings,'),
-    ("key_start", "                **content,\n", ""),
-    ("key_split_0", '_sha(splits[split]),', "_sha(splits[0]),"),
-    ("vocabulary_shared", "which = split if refitted else None", "which = None"),
-    ("vocabulary_of_val", "data, splits[split] == TRAIN)", "data, splits[split] != TEST)"),
-    ("labels_of_split_0", "splits[split], fit_labels[split],", "splits[split], fit_labels[0],"),
-    ("parts_of_split_0", "RunData(inputs, splits[split],", "RunData(inputs, splits[0],"),
-    ("matrix_of_last", 'total += np.array(record.pop("confusion_matrix", 0))', 'total = np.array(record.pop("confusion_matrix", 0))'),
-    ("refit_never", 'if fit == "train" else data.ids', 'if fit == "never" else data.ids'),
-    ("padding_truncation", "settings.truncation, settings.padding, settings.vocabulary_fit", "settings.padding, settings.truncation, settings.vocabulary_fit"),
-    ("no_groups", "groups = _group_index(data.names)", "groups = None"),
+    ("key_start", "            **common.source.digests,\n", ""),
+    ("key_split_0", "inputs.sha(data.splits[run.split]),", "inputs.sha(data.splits[0]),"),
+    ("key_of_base", "name, settings = target.key_name or target.name,", "name, settings = target.name,"),
+    ("vocabulary_shared", "        which = run.split if fitted else None\n", "        which = None\n"),
+    ("vocabulary_read_shared", "tokens, start = read[run.split if fitted else None]", "tokens, start = read[min(read, key=str)]"),
+    ("vocabulary_of_val", "corpus, data.splits[run.split] == TRAIN)", "corpus, data.splits[run.split] != 2)"),
+    ("labels_of_split_0", "fit_labels=data.fit_labels[run.split],", "fit_labels=data.fit_labels[0],"),
+    ("parts_of_split_0", "assignment=data.splits[run.split],", "assignment=data.splits[0],"),
+    ("true_as_given", "labels=np.asarray(corpus.labels),", "labels=data.fit_labels[run.split],"),
+    ("no_groups", "groups=group_index(corpus.names),", "groups=None,"),
+    ("transition_of_0", "inputs.true_transition(data, run.split)", "inputs.true_transition(data, 0)"),
+    ("held_out_of_0", "held_out(data, run.split)", "held_out(data, 0)"),
 )  # fmt: skip
 of(
-    "training/cell.py", "test_training.py::test_a_cell_equals_its_runs_trained_alone",
-    ("seed_is_0", '[each["split"] for each in runs], job["device"]', '[0 for each in runs], job["device"]'),
-    ("first_method", '[of_name[each["method"]] for each in runs]', "[next(iter(of_name.values())) for each in runs]"),
+    "training/jobs.py", "test_training.py",
+    ("job_seed_is_split", "seeds = [job.runs[index].random_seed for index in which]", "seeds = [job.runs[index].seed for index in which]"),
+    ("rounded_to_3", "round(value, 6)", "round(value, 3)"),
+)  # fmt: skip
+of(
+    "training/inputs.py", "test_cells.py test_inputs.py test_pretrained.py test_bert.py",
+    ("refit_never", 'fitted = config.vocabulary_fit == "train"', "fitted = False"),
+    ("padding_truncation", "config.truncation, config.padding)", "config.padding, config.truncation)"),
+    ("vectors_not_renumbered", "    if fitted:\n        old_ids", "    if False:\n        old_ids"),
+    ("key_without_weights", '        digests["weights"] = sha(np.memmap(weights_file(folder), np.uint8, "r"))\n', ""),
+    ("key_without_wordpieces", 'digests = {"wordpieces": sha(ids), "config"', 'digests = {"config"'),
+    ("key_without_vectors", 'digests={"vectors": sha(vectors)}', "digests={}"),
+    ("transition_of_val", "training = data.splits[split] == TRAIN\n    return transition", "training = data.splits[split] != TRAIN\n    return transition"),
+    ("stale_data", "tuple(path.stat().st_mtime_ns for path in files))", "())"),
+)  # fmt: skip
+of(
+    "training/held_out.py", "test_inputs.py",
+    ("held_out_seen", "TfidfTransformer(sublinear_tf=True).fit(features[fit])", "TfidfTransformer(sublinear_tf=True).fit(features)"),
+    ("held_out_own_fold", "model.predict_proba(tfidf.transform(features[left_out]))", "LogisticRegression(C=10.0, max_iter=100, tol=1e-3).fit(tfidf.transform(features), given).predict_proba(tfidf.transform(features[left_out]))"),
+    ("held_out_true", "corpus, labels = data.corpus, data.fit_labels[split]", "corpus, labels = data.corpus, data.corpus.labels"),
+    ("held_out_columns", "rows[:, model.classes_] =", "rows[:, model.classes_[::-1]] ="),
+    ("held_out_key", "sha(data.splits[split]) + sha(labels)", "sha(labels)"),
+)  # fmt: skip
+of(
+    "training/results.py", "test_cells.py test_training.py",
+    ("realised_of_all", "& training).sum(1) / training.sum(1)", ").sum(1) / training.sum(1)"),
+    ("realised_of_val", "training = data.splits[:n_splits] == TRAIN", "training = data.splits[:n_splits] != TRAIN"),
+    ("sizes_of_labels", '(("train", TRAIN), ("val", VAL), ("test", TEST))', '(("train", TRAIN), ("val", TEST), ("test", VAL))'),
+    ("complete_without_keys", "    if {place: run.get(\"key\") for place, run in recorded.items()} != keys:\n        return False\n", ""),
+    ("curves_of_others", 'if (row.get("split"), row.get("seed")) == (split, seed)]', "]"),
+    ("config_not_compared", 'content.get("config") != json.loads(json.dumps(cell_config(params, cell)))', "False"),
 )  # fmt: skip
 of(
     "training/store.py", "test_cells.py test_fleet.py::test_versions_are_per_encoder",
     ("version_ignored", '{"algorithm": version, **determinants}', '{"algorithm": 1, **determinants}'),
-    ("version_for_all", ".get((determinants.get(\"model\") or {}).get(\"encoder\"), 1)", '.get("image_cnn", 1)'),
+    ("version_for_all", '.get((determinants.get("model") or {}).get("encoder"), 1)', '.get("image_cnn", 1)'),
+    ("foreign_record", 'or record.get("key") != key:', "or False:"),
 )  # fmt: skip
 of(
-    "training/methods.py", "test_cells.py test_params.py",
-    ("control_never_stops", 'Method("ls_matched", epsilon, smooth_until=group.stop_epoch)', 'Method("ls_matched", epsilon)'),
-    ("matched_of_2", "matched_epsilon(group.alpha, n_labels)", "matched_epsilon(group.alpha, 2)"),
-    ("ce_smoothed", 'Method("base", epsilon=0.0)', 'Method("base", epsilon=group.epsilon)'),
+    "study.py", "test_cells.py test_params.py",
+    ("random_seed", "self.split + 1000 * self.seed", "self.split + self.seed"),
+    ("resolve_labels", "groups, n_labels)\n\n\ndef cell_config", "groups, 2)\n\n\ndef cell_config"),
+    ("changes_lost", 'keys[key] = _number(yaml.safe_load(value))', "pass"),
+    ("config_noise", "    if cell.noise:\n", "    if False:\n"),
+    ("config_split", '"split": params.split.model_dump(), ', ""),
 )  # fmt: skip
 of(
     "training/linear.py", "test_linear.py test_metrics.py",
@@ -153,7 +202,7 @@ of(
     ("beta2", "BETAS = (0.9, 0.999)", "BETAS = (0.9, 0.99)"),
     ("keras_eps", "self.settings.adam_eps / (1 - BETAS[1] ** self.step_number) ** 0.5", "self.settings.adam_eps"),
     ("warmup_off_by_one", "self.steps += 1", "self.steps += 2"),
-    ("no_warmup", "warm = (step / settings.warmup_steps).clamp(max=1)", "warm = torch.ones_like(step).float()"),
+    ("no_warmup", "(step / settings.warmup_steps).clamp(max=1)", "torch.ones_like(step).float()"),
     ("final_share", "(1 - decayed * (1 - settings.final_lr_share))", "(1 - decayed * settings.final_lr_share)"),
     ("decay_start", "((step - settings.warmup_steps) / (", "(step / ("),
     ("adamw_is_adam", 'torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW', "torch.optim.Adam"),
@@ -166,24 +215,16 @@ of(
     ("foreign_checkpoint", "state if found == self.keys else", "state if True else"),
     ("unpickles", "weights_only=True)  #", "weights_only=False)  #"),
 )  # fmt: skip
-of(
-    "training/pretrained.py", "test_pretrained.py test_bert.py",
-    ("vectors_not_renumbered", 'if settings.vocabulary_fit == "train":', "if False:"),
-    ("key_without_weights", '"config": _sha(np.memmap(folder / "config.json", np.uint8, "r")), **weights}', '"config": _sha(np.memmap(folder / "config.json", np.uint8, "r"))}'),
-    ("key_without_wordpieces", '{"wordpieces": _sha(ids), "config"', '{"config"'),
-    ("key_without_vectors", 'return {"vectors": _sha(_load_vectors(params, corpus, model)[1])}', "return {}"),
-)  # fmt: skip
-
 # --------------------------------------------------------------------------------------------------------------- models
 
 of(
     "models/__init__.py", "test_models.py test_keras_parity.py",
     ("output_not_glorot", '        if init == "keras":\n            keras_linear(self.output)\n', ""),
-    ("vectors_ignored", "encoder.embedding.weight[: len(vectors)] = torch.from_numpy(vectors)", "pass"),
+    ("vectors_ignored", "encoder.embedding.weight[: len(start.vectors)] = torch.from_numpy(start.vectors)", "pass"),
 )  # fmt: skip
 of(
     "models/bert.py", "test_models.py test_bert.py",
-    ("bert_dense", '        if init == "keras":\n            keras_linear(self.dense)\n', ""),
+    ("bert_dense", '        if config.init == "keras":\n            keras_linear(self.dense)\n', ""),
     ("bert_last_token", "self.dense(states[:, 0])", "self.dense(states[:, -1])"),
     ("bert_no_tanh", "self.dense(states[:, 0]).tanh()", "self.dense(states[:, 0])"),
     ("bert_no_mask", "attention_mask=padding_mask(tokens)", "attention_mask=padding_mask(tokens + 1)"),
@@ -198,12 +239,19 @@ of(
 )  # fmt: skip
 of(
     "models/stacked.py", "test_models.py",
-    ("stacked_bias", "bias = layer.bias_ih_l0 + layer.bias_hh_l0", "bias = layer.bias_ih_l0"),
     ("stacked_mask", "gates[:, :, :, 1].masked_fill_(skip", "gates[:, :, :, 2].masked_fill_(skip"),
-    ("stacked_unmasked", "skip = tokens.T == 0", "skip = None"),
     ("stacked_cell", "dc.mul_(f[:, t])", "dc.mul_(i[:, t])"),
     ("stacked_gradient", "d_gates[:, t, :, 1:].mul_(dc.unsqueeze(2))", "d_gates[:, t, :, 1:].mul_(dh.unsqueeze(2))"),
-    ("stacked_relu", "for layer in encoder.convolutions], 1).relu()", "for layer in encoder.convolutions], 1)"),
+)  # fmt: skip
+of(
+    "models/lstm.py", "test_models.py",
+    ("stacked_bias", "bias = layer.bias_ih_l0 + layer.bias_hh_l0", "bias = layer.bias_ih_l0"),
+    ("stacked_unmasked", "skip = tokens.T == 0", "skip = None"),
+)  # fmt: skip
+of(
+    "models/bag.py", "test_models.py",
+    ("bag_counts_pads", "/ real.sum(1, keepdim=True).clamp(min=1)", "/ tokens.shape[1]"),
+    ("bag_sums_pads", "(self.embedding(tokens) * real.unsqueeze(-1)).sum(1)", "self.embedding(tokens).sum(1)"),
 )  # fmt: skip
 of(
     "models/dropout.py", "test_fleet.py::test_dropout_is_a_function_of_seed_step_layer_and_place test_models.py test_run.py",
@@ -219,6 +267,7 @@ of(
 of(
     "models/cnn.py", "test_models.py test_keras_parity.py",
     ("cnn_no_relu", "torch.cat(maxima, 1).relu()", "torch.cat(maxima, 1)"),
+    ("stacked_relu", "for layer in self.convolutions], 1).relu()", "for layer in self.convolutions], 1)"),
     ("cnn_not_glorot", "                keras_linear(convolution)\n", "                pass\n"),
     ("cnn_embedding", "            keras_embedding(self.embedding)\n", ""),
     ("cnn_bias_gradient", "transpose(1, 2), grad.sum(0)", "transpose(1, 2), grad.mean(0)"),
@@ -240,5 +289,68 @@ of(
     "models/image_cnn.py", "test_models.py test_golden.py",
     ("pixels_255", ".float() / 255", ".float() / 256"),
     ("image_not_glorot", "                    keras_linear(layer)\n", "                    pass\n"),
-    ("image_no_dropout", "            Dropout(dropout),\n", "            Dropout(0.0),\n"),
+    ("image_no_dropout", "            Dropout(config.dropout),\n", "            Dropout(0.0),\n"),
 )  # fmt: skip
+
+# -------------------------------------------------------------------------------------------------------------- targets
+
+BASE = "test_targets_base.py test_targets.py test_targets_all.py test_targets_formulas.py"
+FORMULAS = "test_targets_formulas.py test_targets_all.py"
+of(
+    "targets/base.py", BASE,
+    ("stop_one_late", "self.epoch < self.stop_epoch", "self.epoch <= self.stop_epoch"),
+    ("smoothed_epsilon", "off = epsilon * (shares.shape[-1] - 1) / shares.shape[-1]", "off = epsilon"),
+    ("off_label_kept", "rest = weights * others", "rest = weights"),
+    ("ce_by_argmax", "return -of_label(logits.log_softmax(-1), labels)", "return -logits.log_softmax(-1).amax(-1)"),
+    ("soft_ce_sign", "return -(target * logits.log_softmax(-1)).sum(-1)", "return -(target * logits.log_softmax(-1)).mean(-1)"),
+)  # fmt: skip
+of(
+    "targets/lcm.py", BASE,
+    ("lcm_kl_turned", "(torch.xlogy(target, target) - cross)", "(-cross)"),
+    ("lcm_alpha", "(self.alpha * one_hot(labels, confusion) + confusion)", "(self.alpha * (one_hot(labels, confusion) + confusion))"),
+    ("lcm_axis", "label_vectors().T).softmax(-1)", "label_vectors().T).softmax(0)"),
+    ("lcm_no_tanh", "torch.tanh(self.encoder(self.embedding.weight))", "self.encoder(self.embedding.weight)"),
+    ("lcm_detach", "target.detach() if self.detach", "target.detach() if not self.detach"),
+    ("lcm_batch_mean", 'reduction="batchmean"', 'reduction="mean"'),
+)  # fmt: skip
+of(
+    "targets/ls.py", BASE,
+    ("ls_on_each", "epsilon / self.task.n_labels", "epsilon / (self.task.n_labels - 1)"),
+    ("ls_on_label", '"on_label": 1 - epsilon', '"on_label": 1.0'),
+)  # fmt: skip
+of(
+    "targets/ls_matched.py", BASE + " test_params.py test_cells.py",
+    ("matched_stop", '"stop_epoch": lcm["stop_epoch"]', '"stop_epoch": None'),
+    ("matched_default", 'matched_epsilon(lcm["alpha"], n_labels)', "matched_epsilon(4.0, n_labels)"),
+)  # fmt: skip
+of(
+    "targets/measures.py", BASE,
+    ("implicit_sign", "logits.detach().softmax(-1) - gradient", "logits.detach().softmax(-1) + gradient"),
+    ("implicit_trains", "    target.eval()  # state stays\n", ""),
+    ("strength_scale", "* n_labels / (n_labels - 1)", "* 1"),
+    ("structure_even", "mass / (s.shape[-1] - 1)", "mass / s.shape[-1]"),
+    ("structure_label", "off = (s * (1 - one_hot(labels, s))).clamp(min=0)", "off = s.clamp(min=0)"),
+)  # fmt: skip
+for target, old, new in (
+    ("anti_group", "1 - super().preferred(groups)", "super().preferred(groups)"),
+    ("bootstrap", "(1 - self.beta) * p)", "(1 - self.beta) * p.detach())"),
+    ("confidence_penalty", "self.beta * (log_p", "-self.beta * (log_p"),
+    ("elr", "past = self.memory * past + (1 - self.memory) * now", "past = (1 - self.memory) * past + self.memory * now"),
+    ("forward", "log_matrix.T[labels]", "log_matrix[labels]"),
+    ("gce", "(-self.q * cross_entropy(logits, labels)) / self.q", "(-self.q * cross_entropy(logits, labels))"),
+    ("held_out_lcm", "self.rho * off_label(confusion, labels)", "self.rho * off_label(1 - confusion, labels)"),
+    ("label_embedding", "self.head(vector.detach())", "self.head(vector)"),
+    ("ols", "(logits.argmax(-1) == labels).unsqueeze(-1)", "(logits.argmax(-1) >= 0).unsqueeze(-1)"),
+    ("ols_fixed", "self.count(logits.detach(), labels)", "pass"),
+    ("oracle_group", "(1 - self.rho) * even", "self.rho * even"),
+    ("oracle_prune", "== labels) * cross", "!= labels) * cross"),
+    ("permuted_group", "manual_seed(self.settings.seed)", "manual_seed(0)"),
+    ("posterior_lcm", "self.beta * logits.detach()", "self.beta * logits"),
+    ("prune", "keep[known] = ~torch", "keep[known] = torch"),
+    ("ps_kd", "((self.epoch + 1) / self.task.epochs)", "(self.epoch / self.task.epochs)"),
+    ("sce", "math.log(1e-4)", "math.log(1e-3)"),
+    ("seal", "self.sums / self.counts", "self.sums / self.task.epochs"),
+    ("square", ".square().mean(-1)", ".square().sum(-1)"),
+    ("vol_min", "+ self.penalty * torch", "- self.penalty * torch"),
+):
+    of(f"targets/{target}.py", FORMULAS, (f"target_{target}", old, new))

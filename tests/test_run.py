@@ -10,7 +10,15 @@ from sklearn import metrics
 
 from lcm.models.dropout import Dropout
 from lcm.protocol.splits import TEST, TRAIN, VAL
-from lcm.targets import LabelConfusionModel
+from lcm.targets import (
+    LabelConfusionModel,
+    Task,
+    implicit_target,
+    strength,
+    structure,
+    target_class,
+    target_names,
+)
 from lcm.training.evaluation import evaluate, lcd_diagnostics
 
 ALONE_AND_IN_A_FLEET = pytest.mark.parametrize("n_runs", [1, 3])
@@ -141,6 +149,69 @@ def test_the_loop_equals_a_plain_one(model, method, n_runs, select):
             np.testing.assert_allclose(record["label_embedding"], expected["label_embedding"], atol=1e-5)
             for row, plain in zip(record["lcd_by_class"], expected["lcd_by_class"], strict=True):
                 assert row == (plain and pytest.approx(plain, abs=1e-5))
+
+
+def trained_by_hand(data, method, seed, epochs):
+    """Losses of training and validation, strength and structure of the implicit target, of every epoch of every round."""
+    name, settings = runs.target_of(method)
+    predictor = runs.fresh_predictor("cnn", data, seed)
+    start = {key: weight.clone() for key, weight in predictor.state_dict().items()}
+    train, val = (np.flatnonzero(data.assignment == part) for part in (TRAIN, VAL))
+    given = torch.from_numpy(data.fit_labels.astype(np.int64))
+    known = torch.full((len(given),), -1)
+    known[train] = given[train]
+    facts = {
+        "groups": data.groups,
+        "transition": data.transition,
+        "held_out": data.held_out,
+        "true_labels": data.labels,
+    }
+    facts = {key: torch.from_numpy(np.asarray(value)) for key, value in facts.items()}
+    task = Task(
+        4,
+        predictor.output.in_features,
+        len(given),
+        epochs,
+        **facts | {"labels": known, "true_labels": facts["true_labels"].long()},
+    )
+    target, inputs, found = target_class(name)(task, **settings), torch.from_numpy(data.inputs.astype(np.int64)), []
+    for epoch in range(1, target.rounds * epochs + 1):
+        if epoch % epochs == 1:
+            if epoch > 1:
+                target.end_round()
+                predictor.load_state_dict(start)
+            weights = [weight for module in (predictor, target) for weight in module.parameters()]
+            adam = torch.optim.Adam(weights, lr=0.01, eps=1e-7)
+        order, total = torch.from_numpy(np.random.RandomState([seed, epoch]).permutation(train)), 0.0
+        for batch in order.split(8):
+            vector, logits = predictor(inputs[batch])
+            loss = target.losses(logits, given[batch], vector, batch).mean()
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            total += loss.item() * len(batch)
+        with torch.no_grad():
+            val_nll = torch.nn.functional.cross_entropy(predictor(inputs[val])[1], given[val]).item()
+            vector, logits = predictor(inputs[train])
+        implicit = implicit_target(target.eval(), logits, given[train], vector, torch.from_numpy(train))
+        target.train().end_epoch()
+        mass, nats = strength(implicit, given[train]), structure(implicit, given[train])
+        found.append([total / len(train), val_nll, mass.nanmean().item(), nats.nanmean().item()])
+    return found
+
+
+@ALONE_AND_IN_A_FLEET
+@pytest.mark.parametrize("method", [*target_names(), "ls.stop_epoch=1", "lcm.stop_epoch=1", "permuted_group.seed=1"])
+def test_every_target_in_the_loop_is_what_it_is_in_a_loop_of_ones_own(n_runs, method):
+    """Each run tells its target of its own labels, noise matrix, samples and epochs; a second round starts anew."""
+    data, seeds = runs.noisy_runs("cnn", n_runs), [3, 5, 4][:n_runs]
+    for record, each, seed in zip(runs.train("cnn", data, method, seeds, epochs=2), data, seeds, strict=True):
+        expected = trained_by_hand(each, method, seed, 2)
+        columns = ("train_loss", "val_nll", "strength", "structure")
+        found = [[np.nan if row[name] is None else row[name] for name in columns] for row in record["curve"]]
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+        assert record["epochs"] == len(expected)
+        assert record["best_epoch"] > len(expected) - 2  # of the last round
 
 
 # What a run learns from, and in which order

@@ -204,6 +204,8 @@ def test_strength_and_structure_by_hand():
     smoothed = implicit_target(LS(20, epsilon=0.3), *batch(9)[:2])
     np.testing.assert_allclose(strength(smoothed, batch(9)[1]), 0.3, rtol=1e-5)
     np.testing.assert_allclose(structure(smoothed, batch(9)[1]), 0, atol=1e-6)
+    rounded = torch.tensor([[1 + 2e-7, -1e-7, -1e-7]])  # a one-hot target as p - gradient gives it
+    assert structure(rounded, torch.tensor([0])).tolist() == [0]
 
 
 def test_lcm_cannot_leave_uniform_smoothing_by_more_than_a_hundredth_of_a_nat():

@@ -36,8 +36,8 @@ def structure(s: Tensor, labels: Tensor) -> Tensor:
 
     s: (B, C). Returns (B,), nan where s is no distribution (an entry below 0, or a sum other than 1).
     """
-    off = s * (1 - one_hot(labels, s))
+    off = (s * (1 - one_hot(labels, s))).clamp(min=0)  # rounding leaves less than nothing off a one-hot target's label
     mass = off.sum(-1)
-    divergence = torch.xlogy(off.clamp(min=0), off.clamp(min=0)).sum(-1) - torch.xlogy(mass, mass / (s.shape[-1] - 1))
+    divergence = torch.xlogy(off, off).sum(-1) - torch.xlogy(mass, mass / (s.shape[-1] - 1))
     is_distribution = (s.amin(-1) >= -TOLERANCE) & ((s.sum(-1) - 1).abs() <= TOLERANCE)
     return torch.where(is_distribution, divergence.clamp(min=0), torch.nan)

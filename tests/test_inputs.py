@@ -1,0 +1,81 @@
+"""What a run is told besides its texts: the noise matrix of its own training part, and what held-out models believe."""
+
+import numpy as np
+import pytest
+import runs
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+
+from lcm.files import write_array
+from lcm.protocol.splits import TRAIN
+
+
+@pytest.fixture
+def noisy(workplace, params):
+    """Runs of a cell whose two splits have labels of their own: 40 % wrong, x for y and y for x of a group. And what is true."""
+    labels = runs.toy()[2]
+    rng = np.random.RandomState(0)
+    given = np.where(rng.rand(10, len(labels)) < 0.4, labels ^ 1, labels).astype(np.int16)  # 0 <-> 1, 2 <-> 3
+    write_array(workplace / "data/noise/toy/0.npy", given)
+    runs.forget_data()
+    return runs.load(params, workplace), labels, given
+
+
+def test_the_noise_matrix_is_counted_in_the_runs_own_training_part(noisy):
+    params, labels, given = noisy
+    for r, each in enumerate(runs.inputs_of(params, "small", "toy", 0, "lstm_rand", "forward")):
+        training = each.assignment == TRAIN
+        for true in range(4):
+            of = training & (labels == true)
+            expected = [(given[r][of] == label).mean() for label in range(4)]
+            np.testing.assert_allclose(each.transition[true], expected, atol=1e-7)
+
+
+def test_held_out_models_have_not_seen_a_samples_label(noisy):
+    """As scikit-learn's own cross-validation gives them, from counts of words and the labels to learn from."""
+    params, labels, given = noisy
+    ids = runs.toy()[0].reshape(-1, 12)
+    counts = np.stack([np.bincount(row, minlength=40) for row in ids])
+    for r, each in enumerate(runs.inputs_of(params, "small", "toy", 0, "lstm_rand", "held_out_lcm")):
+        training = each.assignment == TRAIN
+        model = make_pipeline(TfidfTransformer(sublinear_tf=True), LogisticRegression(C=10.0, max_iter=100, tol=1e-3))
+        folds = StratifiedKFold(5, shuffle=True, random_state=r)
+        arguments = {"X": counts[training], "y": given[r][training], "cv": folds, "method": "predict_proba"}
+        np.testing.assert_allclose(each.held_out[training], cross_val_predict(model, **arguments), atol=1e-5)
+        np.testing.assert_allclose(each.held_out[~training], 0.25)
+        assert (each.held_out[training].argmax(1) == labels[training]).mean() > 0.4  # chance is 0.25
+
+
+def test_held_out_beliefs_are_kept_and_found_again_and_never_mistaken(noisy, workplace):
+    """They cost five models a split. Other labels or another split: other beliefs."""
+    params, labels, given = noisy
+    first = [each.held_out for each in runs.inputs_of(params, "small", "toy", 0, "lstm_rand", "prune")]
+    again = [each.held_out for each in runs.inputs_of(params, "small", "toy", 0, "lstm_rand", "prune")]
+    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+    assert not np.array_equal(*first)
+    splits = np.load(workplace / "data/splits/toy/splits.npy")
+    write_array(workplace / "data/splits/toy/splits.npy", splits[::-1].copy())
+    runs.forget_data()
+    moved = [each.held_out for each in runs.inputs_of(params, "small", "toy", 0, "lstm_rand", "prune")]
+    assert not any(np.array_equal(one, other) for one, other in zip(first, moved, strict=True))
+    write_array(workplace / "data/splits/toy/splits.npy", splits)
+    write_array(workplace / "data/noise/toy/0.npy", np.tile(labels, (10, 1)))
+    runs.forget_data()
+    right = [each.held_out for each in runs.inputs_of(params, "small", "toy", 0, "lstm_rand", "prune")]
+    assert not any(np.array_equal(one, other) for one, other in zip(first, right, strict=True))
+
+
+def test_a_run_is_told_nothing_that_its_target_does_not_ask_for(noisy):
+    for each in runs.inputs_of(noisy[0], "small", "toy", 0, "lstm_rand", "lcm"):
+        assert each.transition is None and each.held_out is None
+
+
+def test_data_that_changed_are_read_again_in_the_same_process(noisy, workplace):
+    """Without being told to forget: a study trains while its data are made anew."""
+    params, labels, given = noisy
+    first = runs.inputs_of(params, "small", "toy", 0, "lstm_rand", "ce")[0]
+    write_array(workplace / "data/noise/toy/0.npy", given[::-1].copy())
+    assert np.array_equal(runs.inputs_of(params, "small", "toy", 0, "lstm_rand", "ce")[0].fit_labels, given[-1])
+    assert np.array_equal(first.fit_labels, given[0])
