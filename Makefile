@@ -1,6 +1,16 @@
-# make quickstart   the whole study in small, from nothing to a table "paper | ours" (embedded corpora, no download)
-# make test         the tests
-# Both create the environment in .venv first if it is not there.
+# make quickstart               environment, then the whole study in small; no download; about 8 minutes on two cores
+# make test                     environment, then the tests; about 10 minutes
+# make environment              only the environment, in .venv (6 GB); one to five minutes
+#
+# After `source .venv/bin/activate`:
+# dvc repro noise               one study: data, training of missing runs, report; hours are in README.md
+# dvc exp run -S lcm.alpha=2    an experiment; `dvc metrics diff` shows what it changed
+# git restore .                 undoes it, as all uncommitted changes
+# dvc repro -s page             all results on one page, reports/index.html; a minute
+# lcm compare table.csv --text title body --label stars
+#                               which target is best for your own table? --minutes 10 limits it
+#
+# All results are in git: reports/index.html shows them without any of this.
 
 .DEFAULT_GOAL := help
 VENV := .venv
@@ -8,11 +18,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 READY := $(VENV)/.ready
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n 's/^# \{0,1\}//p' Makefile
 
 quickstart: $(READY)
-	@dvc repro quickstart/dvc.yaml
-	@cat reports/quickstart/table.txt
+	@dvc repro quickstart
 
 test: $(READY)
 	@python -m pytest -n 2 --dist loadfile

@@ -1,11 +1,12 @@
-"""Stage `fetch`: the verified originals of a corpus, or of word vectors -> data/raw/<name>/
+"""Stage `fetch`: download and verify originals -> data/raw/<name>/
 
-What cannot be reached leaves data/raw/<name>/unavailable.txt, which says what was tried and what to do, and the later stages pass it on.
-Without a name: tries again for everything that is missing so.
+If a file cannot be reached, data/raw/<name>/unavailable.txt says what was tried and what to do, and later stages pass
+it on. Without a name: try again everything that is unavailable.
+
+    python pipeline/fetch.py 20ng
 """
 
 import argparse
-from pathlib import Path
 
 from lcm.corpora.catalogue import RAW, fetch
 from lcm.errors import Unavailable, UserError, run_main
@@ -15,7 +16,9 @@ from lcm.params import load_params
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="name", help="a name below `originals` in params.yaml, such as 20ng")
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help="a name below `originals` in params.yaml, such as 20ng"
+    )
     names = parser.parse_args().names
     params = load_params()
     unknown = [name for name in names if name not in params.originals]

@@ -1,8 +1,7 @@
-"""Stage `plan`: what each study trains on each corpus, with digests of the resolved settings ->
-plans/<study>/<corpus>.json
+"""Stage `plan`: write what each study trains on each corpus, with digests -> plans/<study>/<corpus>.json
 
-DVC compares these files: a training stage is looked at again when the parameters that its own cells depend on have
-changed, or the numeric code, and not when a comment or another method's setting has.
+DVC compares these files. A training stage runs again if the parameters of its own cells, or the numeric code, have
+changed; a comment or another method's setting changes nothing.
 
     python pipeline/plan.py
 """

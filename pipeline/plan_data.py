@@ -1,7 +1,9 @@
-"""Stage `plan`: what each data stage depends on -> data/plans/<stage>/<name>.json
+"""Stage `plan` of data/dvc.yaml: write what each data stage depends on -> data/plans/<stage>/<name>.json
 
-DVC compares these files: a stage runs again when its own settings have changed, or its code (comments do not count; nor does the code of
-`skipgram`, whose training takes hours).
+DVC compares these files. A stage runs again if its own settings or its code have changed. Comments do not count, nor
+does the code of `skipgram`, whose training takes hours.
+
+    python pipeline/plan_data.py
 """
 
 import argparse
@@ -23,7 +25,11 @@ def plans(params: Params) -> dict[str, dict]:
     def of(group) -> dict:
         return group.model_dump(exclude_defaults=True)
 
-    read, split, vectors = digest((*READ, *TOKENISE)), digest(("protocol/splits.py", "protocol/noise.py")), digest(("text/vectors.py",))
+    read, split, vectors = (
+        digest((*READ, *TOKENISE)),
+        digest(("protocol/splits.py", "protocol/noise.py")),
+        digest(("text/vectors.py",)),
+    )
     found = {}
     for name, corpus in params.corpora.items():
         found[f"prepare/{name}"] = {"corpus": of(corpus), "code": read}
@@ -34,10 +40,18 @@ def plans(params: Params) -> dict[str, dict]:
         found[f"skipgram/{name}"] = of(settings)
     for set_name, corpora in params.vectors.sets.items():
         for name, source in corpora.items():
-            found[f"vectors-{set_name}/{name}"] = {**params.vectors.model_dump(exclude={"sets"}), "source": of(source), "code": vectors}
+            found[f"vectors-{set_name}/{name}"] = {
+                **params.vectors.model_dump(exclude={"sets"}),
+                "source": of(source),
+                "code": vectors,
+            }
     pieces = digest((*READ, "text/wordpieces.py"))
     for name, encoder in params.wordpieces.corpora.items():
-        settings = {"encoder": of(params.encoders[encoder]), "corpus": of(params.corpora[name]), "maxlen": params.wordpieces.maxlen}
+        settings = {
+            "encoder": of(params.encoders[encoder]),
+            "corpus": of(params.corpora[name]),
+            "maxlen": params.wordpieces.maxlen,
+        }
         found[f"wordpieces/{name}"] = settings | {"code": pieces}
     return found
 

@@ -1,4 +1,7 @@
-"""Stage `prepare`: originals -> data/corpus/<corpus>/ (arrays) and data/cards/<corpus>.json (for people, in git)"""
+"""Stage `prepare`: originals -> data/corpus/<corpus>/ (arrays) and data/cards/<corpus>.json (to read, in git)
+
+Example: python pipeline/prepare.py 20ng
+"""
 
 import argparse
 from pathlib import Path
@@ -11,7 +14,7 @@ from lcm.params import load_params
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", help="a name below `corpora` in params.yaml, such as 20ng")
     corpus = parser.parse_args().corpus
     knobs = lookup(load_params().corpora, corpus, "corpora")

@@ -1,4 +1,7 @@
-"""Stage `skipgram`: word vectors trained on a text -> data/vectors/<name>/vectors.txt, in GloVe's format"""
+"""Stage `skipgram`: train word vectors on a text -> data/vectors/<name>/vectors.txt, in GloVe's format
+
+Example: python pipeline/skipgram.py 20ng_text
+"""
 
 import argparse
 import tempfile
@@ -11,7 +14,7 @@ from lcm.text.vectors import train_skipgram
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="a name below `skipgram` in params.yaml, such as 20ng_text")
     name = parser.parse_args().name
     settings = lookup(load_params().skipgram, name, "skipgram")

@@ -1,6 +1,9 @@
-"""Stage `split`: train / validation / test parts and labels to learn from, for every split of one corpus.
+"""Stage `split`: train / validation / test parts, and the labels to learn from, for every split of one corpus.
 
--> data/splits/<corpus>/splits.npy, (n_splits, n) uint8, and data/noise/<corpus>/<percent>.npy, (n_splits, n) int16, wrong in training samples only
+-> data/splits/<corpus>/splits.npy, (n_splits, n) uint8
+-> data/noise/<corpus>/<percent>.npy, (n_splits, n) int16, wrong in training samples only
+
+    python pipeline/split.py 20ng
 """
 
 import argparse
@@ -10,7 +13,7 @@ from lcm.corpora.prepare import load
 from lcm.errors import lookup, run_main
 from lcm.files import new_folder, pass_gap, write_array
 from lcm.params import load_params
-from lcm.protocol.noise import given_labels, labels_to_learn, label_groups
+from lcm.protocol.noise import given_labels, label_groups, labels_to_learn
 from lcm.protocol.splits import make_splits
 
 
@@ -30,11 +33,15 @@ def main() -> None:
     with new_folder(splits_folder) as part, new_folder(noise_folder) as noise_part:
         write_array(part / "splits.npy", splits)
         for percent in [0, *noise.rates.get(corpus, [])]:
-            write_array(noise_part / f"{percent}.npy", labels_to_learn(data.labels, splits, groups, percent / 100, noise))
+            write_array(
+                noise_part / f"{percent}.npy", labels_to_learn(data.labels, splits, groups, percent / 100, noise)
+            )
         if data.given is not None:
             percent = round(100 * data.meta["given_labels_wrong"])
             write_array(noise_part / f"{percent}.npy", given_labels(data.labels, data.given, splits, noise))
-            print(f"{corpus}: {percent} % of the given labels are wrong; a study that learns from them has noise {percent}")
+            print(
+                f"{corpus}: {percent} % of the given labels are wrong; a study that learns from them has noise {percent}"
+            )
 
 
 if __name__ == "__main__":

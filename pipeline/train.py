@@ -1,10 +1,10 @@
-"""Stages `train-<study>`: train what is missing of a study's cells -> metrics/cells/<study>/<corpus>/
+"""Stages `train-<study>`: train the missing runs of a study -> metrics/cells/<study>/<corpus>/
 
-The whole study, one corpus of it, or one cell. It runs without DVC too (on a GPU machine, say):
+Trains the whole study, one corpus of it, or one cell. It also runs without DVC, for example on a GPU machine.
 
-    PYTHONPATH=src python pipeline/train.py noise
-    PYTHONPATH=src python pipeline/train.py noise 20ng
-    PYTHONPATH=src python pipeline/train.py noise 20ng 30 lstm_rand lcm
+    python pipeline/train.py noise
+    python pipeline/train.py noise 20ng
+    python pipeline/train.py noise 20ng 30 lstm_rand lcm
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main() -> None:
         nargs="?",
         help="a target (ce, ls, ls_matched, lcm, ...), or one with settings: lcm.alpha=0.5,stop_epoch=10",
     )
-    parser.add_argument("--retrain", action="store_true", help="train all of it again, whatever is recorded")
+    parser.add_argument("--retrain", action="store_true", help="train all of it again, even runs that are recorded")
     given = parser.parse_args()
     if given.noise is not None and given.method is None:
         parser.error("expected a study, a study and a corpus, or study, corpus, noise, model and method")

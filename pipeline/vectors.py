@@ -1,4 +1,9 @@
-"""Stages `vectors_<set>`: vectors for the words of a corpus -> data/vectors/<set>/<corpus>/vectors.npy, data/cards/vectors-<set>-<corpus>.json"""
+"""Stages `vectors_<set>`: take vectors for the words of a corpus -> data/vectors/<set>/<corpus>/vectors.npy
+
+Coverage is written to data/cards/vectors-<set>-<corpus>.json.
+
+    python pipeline/vectors.py pretrained 20ng
+"""
 
 import argparse
 from pathlib import Path
@@ -10,7 +15,7 @@ from lcm.text.vectors import fit_vectors, read_vocabulary
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", help="a name below `vectors.sets` in params.yaml, such as pretrained")
     parser.add_argument("corpus", help="a name below that set, such as 20ng")
     arguments = parser.parse_args()

@@ -1,7 +1,7 @@
-"""Train a recorded cell again and print every run beside its recorded number. Changes no result; notes what it found.
+"""Train a recorded cell again and print each run beside its recorded number. Changes no result.
 
-On the same CPU type the numbers are bit-identical. Another CPU, or a GPU, rounds otherwise, and a run of an LSTM then
-ends a point or two elsewhere, as from another seed: compare means over splits there. The outcome is kept in
+On the same CPU type the numbers are bit-identical. Another CPU, or a GPU, rounds differently, and a run of an LSTM then
+ends a point or two elsewhere, as from another seed: compare means over splits there. The outcome is added to
 metrics/verified.json.
 
     python pipeline/verify.py benchmark 20ng 0 lstm_rand lcm --splits 1
@@ -29,11 +29,11 @@ VERIFIED = Path("metrics/verified.json")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", help="a file of studies/, without .yaml")
-    parser.add_argument("corpus")
+    parser.add_argument("corpus", help="a corpus of the study")
     parser.add_argument("noise", type=int, help="percent of wrong training labels")
     parser.add_argument("model", help="a name below `models` in params.yaml, or linear")
     parser.add_argument("method", help="a target (ce, ls, ls_matched, lcm, ...), or one with settings: lcm.alpha=2")
-    parser.add_argument("--splits", type=int, help="only so many, from the first on")
+    parser.add_argument("--splits", type=int, help="train only the first so many splits")
     given = parser.parse_args()
     if given.splits is not None and given.splits < 1:
         parser.error("--splits: expected 1 or more")
@@ -78,7 +78,7 @@ def main() -> None:
         known = json.loads(VERIFIED.read_text(encoding="utf-8")) if VERIFIED.exists() else {}
         write_json(VERIFIED, known | {str(cell): entry})
     print(
-        "The same CPU type gives the same bits. With other vector instructions single runs differ as from another seed."
+        "On the same CPU type the numbers are identical. With other vector instructions runs differ as with another seed."
     )
 
 

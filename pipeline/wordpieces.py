@@ -1,4 +1,9 @@
-"""Stage `wordpieces`: BERT's inputs for a corpus -> data/wordpieces/<corpus>/wordpieces.npy, (n, maxlen) int32, and data/cards/wordpieces-<corpus>.json"""
+"""Stage `wordpieces`: BERT's inputs for a corpus -> data/wordpieces/<corpus>/wordpieces.npy, (n, maxlen) int32
+
+Facts are written to data/cards/wordpieces-<corpus>.json.
+
+    python pipeline/wordpieces.py 20ng
+"""
 
 import argparse
 from pathlib import Path
@@ -12,7 +17,7 @@ from lcm.text.wordpieces import encoder_folder, wordpieces
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", help="a name below `wordpieces.corpora` in params.yaml, such as 20ng")
     corpus = parser.parse_args().corpus
     params = load_params()

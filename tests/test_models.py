@@ -1,4 +1,4 @@
-"""Encoders against NumPy in float64, written from the definitions (Keras' as in the study's PROTOCOL 6), not from PyTorch's layers."""
+"""Encoders against NumPy in float64, written from the definitions (Keras' as in docs/protocol.md), not from PyTorch's layers."""
 
 import copy
 

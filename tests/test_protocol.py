@@ -10,7 +10,7 @@ from lcm.protocol.noise import add_noise, given_labels, label_groups, labels_to_
 from lcm.protocol.splits import TEST, TRAIN, VAL, make_splits
 from lcm.protocol.subsets import choose
 
-# 20NG: class sizes of train + test, alphabetical (corpora README)
+# 20NG: class sizes of train + test, alphabetical (counted in the archive)
 NAMES = """alt.atheism comp.graphics comp.os.ms-windows.misc comp.sys.ibm.pc.hardware comp.sys.mac.hardware comp.windows.x misc.forsale
 rec.autos rec.motorcycles rec.sport.baseball rec.sport.hockey sci.crypt sci.electronics sci.med sci.space soc.religion.christian
 talk.politics.guns talk.politics.mideast talk.politics.misc talk.religion.misc""".split()
@@ -93,7 +93,7 @@ def test_asym_noise_meets_the_overall_rate_inside_the_groups_only(labels, rate, 
     for group in groups:
         members = where & np.isin(labels, group)
         assert set(noisy[members]) <= set(group)  # never into another group
-        assert wrong[members].mean() == pytest.approx(within, abs=0.006)  # PROTOCOL 1.5, table
+        assert wrong[members].mean() == pytest.approx(within, abs=0.006)  # docs/protocol.md
         for true in group:  # uniform over the other labels of the group
             others = [np.sum(noisy[members & (labels == true)] == other) for other in group if other != true]
             assert chisquare(others).pvalue > 1e-4

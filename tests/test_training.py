@@ -267,7 +267,7 @@ def test_ctrl_c_is_one_line_and_keeps_what_had_finished(workplace, long_cell):
     wait_for(lambda: list((workplace / "kept").glob("*/*.json")))
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130 and said.splitlines()[-1].startswith("interrupted: what had finished is kept")
+    assert process.returncode == 130 and said.splitlines()[-1].startswith("Interrupted. Finished runs are saved")
     assert "Traceback" not in said
     assert list((workplace / "kept").glob("*/*.json")) and not cell_path("cnn_rand", "ls").exists()
 

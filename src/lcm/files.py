@@ -1,4 +1,7 @@
-"""Atomic writes: a file or folder appears under its final name only once it is complete. And gaps: data that cannot be had."""
+"""Atomic writes: a file or folder appears under its final name only once it is complete.
+
+Also gaps: data whose originals could not be reached.
+"""
 
 import json
 import os
@@ -12,12 +15,12 @@ import numpy as np
 
 from lcm.errors import UserError
 
-GAP = "unavailable.txt"  # stands in a folder of data/ in place of the data, and says why and what to do
+GAP = "unavailable.txt"  # takes the place of the data in a folder of data/; says why and what to do
 NUMBERS = re.compile(r"\[\n\s*(-?\d[^\s,]*(?:,\n\s*-?\d[^\s,]*)*)\n\s*\]")  # a raw newline: never inside a string
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file as a whole: temporary name in the same folder, then rename. Folders are made."""
+    """Write a text file atomically. Makes missing folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -28,13 +31,16 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """`write_text` of JSON with sorted keys, a list of numbers on one line; refuses NaN, which is no JSON."""
+    """Write JSON atomically, with sorted keys and each list of numbers on one line.
+
+    Raises ValueError for NaN, which JSON lacks.
+    """
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_text(path, NUMBERS.sub(lambda match: "[" + " ".join(match[1].split()) + "]", text) + "\n")
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an array as .npy, as a whole."""
+    """Write an array as .npy, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -46,7 +52,10 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 
 def read_json(path: Path, made_by: str) -> dict:
-    """The content of a JSON file. Raises UserError naming the command that makes it if it is missing, or that it is broken."""
+    """Return the content of a JSON file.
+
+    Raises UserError that names the command `made_by` if the file is missing or broken.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -57,7 +66,7 @@ def read_json(path: Path, made_by: str) -> dict:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder to fill; takes the place of `path` when the block ends well, vanishes when it does not."""
+    """Yield a temporary folder to fill. It replaces `path` if the block ends well, and is deleted if it does not."""
     part = path.with_name(f".{path.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -70,7 +79,10 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def gap(path: Path) -> str | None:
-    """Return why the data of a folder, or of a file in one, are not available: the text of its unavailable.txt. None: there is none."""
+    """Return the text of the folder's unavailable.txt (why its data are missing, what to do), or None.
+
+    A file counts as its folder.
+    """
     try:
         return ((path if path.is_dir() else path.parent) / GAP).read_text(encoding="utf-8").strip()
     except (FileNotFoundError, NotADirectoryError):
@@ -84,7 +96,7 @@ def make_gap(folder: Path, why: str) -> None:
 
 
 def pass_gap(source: Path, *folders: Path) -> bool:
-    """Say whether `source` is a gap; if it is, make each of `folders` the same gap, and print one line for all of them."""
+    """Return whether `source` is a gap. If it is, make each of `folders` the same gap and print one line."""
     why = gap(source)
     if why is None:
         return False
@@ -95,7 +107,7 @@ def pass_gap(source: Path, *folders: Path) -> bool:
 
 
 def read_yaml(path: Path) -> object:
-    """The content of a YAML file. Raises UserError if it is missing or no YAML."""
+    """Return the content of a YAML file. Raises UserError if it is missing or not valid YAML."""
     import yaml
 
     try:

@@ -1,7 +1,7 @@
-"""params.yaml and studies/*.yaml, read once and strictly: a bad key, type or value stops a stage before any work.
+"""Read params.yaml and studies/*.yaml once and strictly: a bad key, type or value stops a stage before any work.
 
-The file has one group for each method (`lcm: {alpha: 4}`) and one for each model. Their keys are declared where the
-method or the model is (src/lcm/targets/, src/lcm/models/), and `Params.settings` and `Params.model` read them.
+params.yaml has one group for each method (`lcm: {alpha: 4}`) and one for each model. The file of the method or model
+(src/lcm/targets/, src/lcm/models/) declares their keys. `lcm.study.method_groups` and `Params.model` check them.
 """
 
 from pathlib import Path
@@ -18,24 +18,21 @@ Column = str | Annotated[int, Field(ge=0)]
 
 
 class Corpus(Group):
-    """Knobs of one corpus. Which of them a corpus of the catalogue has is for its entry to say
-    (corpora/catalogue.py).
-    """
+    """Knobs of one corpus. Its entry in corpora/catalogue.py says which of them it has."""
 
     tokens: Literal["letters", "words", "jieba", "characters"] | None = None  # None: letters (English), jieba (Chinese)
     empty: Literal["error", "drop"] = "error"
 
-    # data/raw/<name>, a name below `originals`, or your own table. Corpora may share one: a subset is read from its
-    # parent's
+    # data/raw/<name>, with a name below `originals`, or your own table. Corpora may share one.
     path: str | None = None
 
-    # which documents, in this order; applied after merging train and test
+    # Which documents take part, in this order, after train and test are merged.
     labels: Annotated[list[str], Field(min_length=2)] | None = None
     per_label: Count | None = None
     subset: Count | None = None
     subset_seed: Seed = 0
 
-    # of single formats
+    # Knobs of single formats.
     text_form: Literal["allterms", "raw", "stripped"] | None = None
     min_words: Count | None = None
     use_title: bool = False
@@ -43,7 +40,7 @@ class Corpus(Group):
     sources: Annotated[list[str], Field(min_length=1)] | None = None
     bad_rows: Literal["error", "drop"] = "error"
 
-    # your own data
+    # Knobs of your own table.
     text: Column | Annotated[list[Column], Field(min_length=1)] | None = None
     label: Column | None = None
     language: Literal["en", "zh"] | None = None
@@ -86,8 +83,9 @@ class Vectors(Group):
 
 
 class Encoder(Group):
-    """A pre-trained encoder: a local folder, an installed package, or the Hugging Face hub (owner/name or
-    owner/name@revision).
+    """Where a pre-trained encoder comes from: a local folder, an installed package, or the Hugging Face hub.
+
+    hub: owner/name or owner/name@revision.
     """
 
     folder: str | None = None
@@ -115,7 +113,10 @@ class Noise(Group):
 
 
 class Train(Group):
-    """Fields with a default stay out of a run's key while they are at it: a new knob retrains nothing."""
+    """How a network is trained.
+
+    Fields at their default stay out of a run's key, so that a new knob retrains nothing.
+    """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=1, le=10**6)]
@@ -149,9 +150,7 @@ class Linear(Group):
 
 
 class Grid(Group):
-    """Cells of a study: corpora x noise x models x methods, each on the first `splits` splits with `seeds` seeds a
-    split.
-    """
+    """Cells of a study: corpora x noise x models x methods, each on the first `splits` splits with `seeds` seeds."""
 
     corpora: Annotated[list[Name], Field(min_length=1)]
     noise: list[Percent] = [0]
@@ -162,11 +161,11 @@ class Grid(Group):
 
 
 class Study(Group):
-    """A question: a table or figure. studies/<name>.yaml."""
+    """A question, such as a table or figure: studies/<name>.yaml."""
 
     title: str
     question: str
-    corpora: Annotated[list[Name], Field(min_length=1)]  # every corpus of its grids: a DVC stage each
+    corpora: Annotated[list[Name], Field(min_length=1)]  # every corpus of its grids; each is a DVC stage
     splits: Count
     seeds: Annotated[int, Field(ge=1, le=1000)] = 1
     train: dict = {}
@@ -193,7 +192,10 @@ class Execution(Group):
 
 
 class Params(Group):
-    """The groups of params.yaml; those of methods are in `model_extra`, raw. studies: from studies/*.yaml, by name."""
+    """The groups of params.yaml, and the studies by name.
+
+    The groups of methods are in `model_extra`, not yet checked: `methods` returns them.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -214,7 +216,7 @@ class Params(Group):
     @field_validator("models")
     @classmethod
     def models_say_what_they_are_like(cls, models: dict[str, dict]) -> dict[str, dict]:
-        """`like: lstm_rand` takes the keys of another model that a model does not set itself."""
+        """Resolve `like: lstm_rand`: take over the keys of that model which this one does not set."""
         done = {}
         for name, keys in models.items():
             base = keys.get("like")
@@ -225,14 +227,14 @@ class Params(Group):
 
     @model_validator(mode="after")
     def names_are_known(self):
-        for where, names, known in (
+        for key, names, known in (
             *((f"vectors.sets.{name}", corpora, self.corpora) for name, corpora in self.vectors.sets.items()),
             ("wordpieces.corpora", self.wordpieces.corpora, self.corpora),
             ("wordpieces.corpora", self.wordpieces.corpora.values(), self.encoders),
         ):
             unknown = sorted(set(names) - set(known))
             if unknown:
-                raise ValueError(f"{where} names {unknown}, known are {sorted(known)}")
+                raise ValueError(f"{key} names {unknown}, known are {sorted(known)}")
         for name, corpus in self.corpora.items():
             if (
                 corpus.path
@@ -250,11 +252,14 @@ class Params(Group):
 
     @property
     def methods(self) -> dict[str, dict]:
-        """The methods' groups as the file has them."""
+        """The groups of methods, as the file has them."""
         return self.model_extra or {}
 
     def model(self, name: str) -> Group:
-        """The checked keys of a model, without its `train`. Raises UserError that names the model and the key."""
+        """Return the checked keys of a model, without its `train`.
+
+        Raises UserError that names the model and the key.
+        """
         from lcm.models import config_class
 
         keys = {key: value for key, value in self.models[name].items() if key != "train"}
@@ -272,7 +277,10 @@ class Params(Group):
         return config
 
     def training(self, study: str, model: str) -> Train:
-        """`train` as overridden by the model and then by the study; a key set to null is overridden by null."""
+        """Return `train` with the changes of the model, then those of the study.
+
+        A change to null sets null. Raises UserError.
+        """
         settings = self.train.model_dump()
         overrides = {
             f"models.{model}": self.models[model].get("train") or {},
@@ -290,8 +298,8 @@ class Params(Group):
 def load_params(path: str | Path = "params.yaml", training: bool = False) -> Params:
     """Read and check params.yaml and the files of studies/ beside it.
 
-    training: also check every model, method and cell, which data stages do without (it imports PyTorch).
-    Raises UserError with one line that names every bad key, what was found there and what is allowed.
+    training: also check every model, method and cell. This imports PyTorch; data stages do without.
+    Raises UserError, one line that names every bad key, what was found and what is allowed.
     """
     path = Path(path)
     content = read_yaml(path)
@@ -313,7 +321,7 @@ def load_params(path: str | Path = "params.yaml", training: bool = False) -> Par
 
 
 def _read_study(file: Path, params: Params) -> Study:
-    # The name stands in the file too: DVC reads it from there (`foreach: ${studies.noise.corpora}` in dvc.yaml).
+    # The file repeats its name because DVC reads it from there (`foreach: ${studies.noise.corpora}` in dvc.yaml).
     content = read_yaml(file)
     if not isinstance(content, dict) or list(content) != ["studies"] or list(content["studies"] or {}) != [file.stem]:
         raise UserError(f"{file}: expected one key, studies, and in it one, {file.stem}")
@@ -339,8 +347,9 @@ _short.maxstring = _short.maxother = 100
 
 
 def explain(error: ValidationError, where: str = "") -> str:
-    """Every problem of a validation in one line: key, what is wrong, what was found. where: the path of the checked
-    group.
+    """Describe every problem of a validation in one line: key, what is wrong, what was found.
+
+    where: the path of the checked group.
     """
     lines = [_explain(problem, where) for problem in error.errors()]
     return "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")

@@ -1,4 +1,4 @@
-"""Digests of source files that change when a number could, and not when a comment does."""
+"""Digests of source files that change with the code, but not with comments, docstrings or layout."""
 
 import ast
 import hashlib
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent  # src/lcm
 
 
 def digest(names: Iterable[str]) -> str:
-    """Return 16 hex digits of the named files below src/lcm, in this order; comments, docstrings and layout do not count."""
+    """Return 16 hex digits for the named files below src/lcm, in this order."""
     found = hashlib.sha256()
     for name in names:
         if (ROOT / name).exists():
@@ -21,6 +21,11 @@ def _without_prose(source: str) -> str:
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
             node.body = body[1:] or [ast.Pass()]
     return ast.unparse(tree)

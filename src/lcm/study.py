@@ -1,8 +1,8 @@
-"""Study, cell, run: their names, their paths, and which of them there are.
+"""Study, cell and run: their names, paths and enumeration.
 
 A study (a question: a table or figure) is made of cells, a cell of runs. Training and evidence both read the grid from
-here and from nowhere else. Result files are listed from the parameters, never globbed: DVC keeps the files of cells
-that left a grid.
+here and from nowhere else. Expected files are listed from the parameters, never globbed: DVC keeps the outputs of cells
+that left a grid, and a glob would count them in.
 """
 
 import re
@@ -18,7 +18,7 @@ from lcm.params import Params, explain
 from lcm.schema import Group
 
 METRICS = Path("metrics")
-LINEAR = "linear"  # the model of the yardsticks
+LINEAR = "linear"  # the model name of all yardsticks
 YARDSTICKS = {  # method -> for people
     "linear": "LinearSVC, C = 1",
     "linear_window": "LinearSVC, C = 1, the network's window",
@@ -29,15 +29,14 @@ YARDSTICKS = {  # method -> for people
 }
 METHOD = re.compile(
     r"([a-z]\w*)(?:\.(\w+=[\w.+-]+(?:,\w+=[\w.+-]+)*))?"
-)  # these characters are safe in file names, shells and DVC
+)  # only characters that are safe in file names, shells and DVC target names
 
 
 @dataclass(frozen=True)
 class Cell:
     """One (study, corpus, noise, model, method), trained on the first `splits` splits with `seeds` seeds each.
 
-    noise: percent of wrong training labels. method: a target, as in `lcm`, or a target with settings, as in
-    `lcm.alpha=2`.
+    noise: percent of wrong training labels. method: a target (`lcm`), or a target with settings (`lcm.alpha=2`).
     """
 
     study: str
@@ -58,12 +57,12 @@ class Cell:
         return self.method.partition(".")[0]
 
     def path(self, kind: str = "cells") -> Path:
-        """The file of the cell's results, or of its `curves`. Relative to the repository's root."""
+        """Return the path of the cell's results, or of its `curves`, relative to the repository's root."""
         suffix = {"cells": ".json", "curves": ".curves.json"}[kind]
         return METRICS / "cells" / self.study / self.corpus / f"{self.name}{suffix}"
 
     def runs(self) -> list["Run"]:
-        """Seed by seed, so that every prefix has as many splits as it can."""
+        """Return the cell's runs, seed by seed: an interrupted cell then has as many splits as possible."""
         return [Run(self, split, seed) for seed, split in product(range(self.seeds), range(self.splits))]
 
     def __str__(self) -> str:
@@ -80,13 +79,12 @@ class Run:
 
     @property
     def random_seed(self) -> int:
-        """Of initial weights, order of samples and dropout. Seed 0 of split k has k."""
+        """Seed of initial weights, order of samples and dropout. Seed 0 of split k has k."""
         return self.split + 1000 * self.seed
 
 
 def cells(params: Params, study: str, corpus: str | None = None) -> list[Cell]:
-    """The cells of a study, or of one of its corpora, in the order of its file; the yardsticks of a text come after its
-    networks.
+    """Return the cells of a study, or of one of its corpora, in the order of its file; yardsticks follow the networks.
 
     A cell that two grids name has the larger number of splits and of seeds. Raises UserError for an unknown study or
     corpus.
@@ -115,8 +113,10 @@ def cells(params: Params, study: str, corpus: str | None = None) -> list[Cell]:
 
 
 def tuning_grid(method: str) -> list[str]:
-    """The methods that a study's entry stands for: `gce.*` are all values of the target's grid, everything else is one
-    method.
+    """Return the methods that an entry of a study stands for.
+
+    `gce.*` stands for all values of the target's grid, anything else for itself. Raises UserError for a target without
+    a grid.
     """
     name, _, rest = method.partition(".")
     if rest != "*":
@@ -132,7 +132,7 @@ def tuning_grid(method: str) -> list[str]:
 
 
 def find(params: Params, study: str, corpus: str, noise: int, model: str, method: str) -> Cell:
-    """The cell of these names. Raises UserError, one line that lists what there is."""
+    """Return the cell of these names. Raises UserError, one line that lists the known cells."""
     for cell in cells(params, study, corpus):
         if (cell.noise, cell.model, cell.method) == (noise, model, method):
             return cell
@@ -145,10 +145,10 @@ def find(params: Params, study: str, corpus: str, noise: int, model: str, method
 
 
 def method_groups(params: Params, method: str) -> dict[str, Group]:
-    """The parameter groups that a method depends on, checked, with the changes that its name makes: {"lcm":
-    Settings(alpha=2, ...)}.
+    """Return the checked parameter groups of a method, with the changes that its name makes.
 
-    Raises UserError, one line that names the method and the key.
+    For `lcm.alpha=2` that is {"lcm": Settings(alpha=2, ...)}. Raises UserError, one line that names the method and the
+    key.
     """
     from lcm.targets import target_class, target_names
 
@@ -179,7 +179,7 @@ def method_groups(params: Params, method: str) -> dict[str, Group]:
 
 
 def _number(value):
-    """`1e-1` is text for YAML 1.1; for people it is a number."""
+    """Read `1e-1` as a number: for YAML 1.1 it is text."""
     if isinstance(value, str):
         try:
             return float(value)
@@ -189,7 +189,7 @@ def _number(value):
 
 
 def method_settings(params: Params, method: str, n_labels: int) -> dict:
-    """The settings of a method's target on a corpus of n_labels classes."""
+    """Return the settings of a method's target on a corpus of n_labels classes."""
     from lcm.targets import target_class
 
     groups = {name: group.model_dump() for name, group in method_groups(params, method).items()}
@@ -198,10 +198,10 @@ def method_settings(params: Params, method: str, n_labels: int) -> dict:
 
 
 def cell_config(params: Params, cell: Cell) -> dict:
-    """All parameters that a cell's numbers depend on, as its file records them and as the report checks them.
+    """Return all parameters that a cell's numbers depend on. Its file records them and the report compares them.
 
-    Keys of models and training that have a default are left out while they are at it, and so are a method's keys that
-    are null: a key that is added later changes no older cell.
+    Keys at their default are left out, and so are a method's keys that are null: a key that is added later makes no
+    older cell stale.
     """
     corpus = params.corpora[cell.corpus].model_dump(exclude_defaults=True)
     config = {"split": params.split.model_dump(), "corpus": corpus}
@@ -237,7 +237,7 @@ def cell_config(params: Params, cell: Cell) -> dict:
 
 
 def check(params: Params) -> None:
-    """Check every model, method group and cell of every study. Raises UserError."""
+    """Check every model, every method's group and every cell of every study. Raises UserError."""
     from lcm.targets import target_class, target_names
 
     for group, keys in params.methods.items():

@@ -1,9 +1,8 @@
-"""Predictors: an encoder that makes the text vector v, and a softmax layer on it. They know nothing of targets or of
-files.
+"""Predictors: an encoder that makes the text vector v, and a softmax layer on it. They know no targets and no files.
 
 An encoder is one file of this folder, found by its name: `models.X.encoder: lstm` is models/lstm.py. It holds `Config`,
-its keys in params.yaml, and `Encoder(config, start)`, an nn.Module with `vector_size`. What differs when the weights of
-many runs are stacked is its method `forward_stacked` (models/stacked.py).
+its keys in params.yaml, and `Encoder(config, start)`, an nn.Module with `vector_size`. If it needs another form when
+the weights of many runs are stacked, that is its method `forward_stacked` (models/stacked.py).
 """
 
 from dataclasses import dataclass
@@ -25,9 +24,10 @@ _PARTS = ("attention", "dropout", "initialise", "stacked")  # files that encoder
 
 @dataclass(frozen=True)
 class Start:
-    """What an encoder starts from. image_size: pixels of a square image's side. vectors: (rows, size) float32 of the
-    words with ids 0 to rows - 1, where the model names a set of word vectors. folder: of a BERT's configuration and
-    weights.
+    """What an encoder starts from.
+
+    image_size: pixels of a square image's side. vectors: (rows, size) float32, of the words with ids 0 to rows - 1, if
+    the model names a set of word vectors. folder: of a BERT's configuration and weights.
     """
 
     image_size: int | None = None
@@ -44,8 +44,9 @@ class ModelConfig(Group):
 
 
 class TextConfig(ModelConfig):
-    """A model that reads words. The embedding has random rows of size `embedding`, or starts from a set of word
-    vectors, of their size.
+    """Keys of a model that reads words.
+
+    Its embedding has random rows of size `embedding`, or starts from a set of word vectors and has their size.
     """
 
     embedding: Count | None = None
@@ -63,17 +64,17 @@ class TextConfig(ModelConfig):
         return self
 
     def embedding_layer(self, start: Start) -> nn.Embedding:
-        """An embedding of the configured size, not yet initialised."""
+        """Return an embedding of the configured size, not yet initialised."""
         return nn.Embedding(self.vocabulary_size, self.embedding if start.vectors is None else start.vectors.shape[1])
 
 
 def encoder_names() -> list[str]:
-    """The encoders of this folder, by file name."""
+    """Return the encoders of this folder, by file name."""
     return sorted(module.name for module in iter_modules(__path__) if module.name not in _PARTS)
 
 
 def config_class(encoder: str) -> type[ModelConfig]:
-    """The keys of an encoder. Raises ValueError, one line, for a name without a file."""
+    """Return the class of an encoder's keys. Raises ValueError, one line, for a name without a file."""
     if encoder not in encoder_names():
         raise ValueError(f"encoder {encoder!r}: no such file in src/lcm/models; known are {', '.join(encoder_names())}")
     return import_module(f"lcm.models.{encoder}").Config
@@ -90,13 +91,13 @@ class Predictor(nn.Module):
             keras_linear(self.output)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs as the encoder takes them. Returns the vectors v (B, d) and the logits (B, C)."""
+        """Return the vectors v (B, d) and the logits (B, C) of a batch of the encoder's inputs."""
         vector = self.encoder(inputs)
         return vector, self.output(vector)
 
 
 def build(config: ModelConfig, n_labels: int, start: Start = Start()) -> Predictor:
-    """A freshly initialised predictor; draws from PyTorch's global generator."""
+    """Return a freshly initialised predictor. Draws from PyTorch's global generator."""
     encoder = import_module(f"lcm.models.{config.encoder}").Encoder(config, start)
     if start.vectors is not None:
         with torch.no_grad():

@@ -1,5 +1,6 @@
-"""transformers' BERT and ALBERT made fit for fleets: stateless dropout, and an attention of operations that
-`torch.vmap` can map.
+"""Makes transformers' BERT and ALBERT fit for fleets.
+
+Their dropout becomes stateless, and their attention is made of operations that `torch.vmap` can map.
 """
 
 import torch
@@ -15,9 +16,9 @@ NAME = "lcm_eager"
 def attention(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float, **_
 ) -> tuple[Tensor, Tensor]:
-    """softmax(QK^T * scaling + mask) V with the module's own dropout on the weights.
+    """Return softmax(QK^T * scaling + mask) V, with the module's own dropout on the weights.
 
-    query, key, value: (B, heads, T, size). attention_mask: (B, 1, 1, T) to add, or None. Returns (B, T, heads, size)
+    query, key, value: (B, heads, T, size). attention_mask: (B, 1, 1, T), is added, or None. Returns (B, T, heads, size)
     and the weights (B, heads, T, T).
     """
     scores = query @ key.transpose(-1, -2) * scaling
@@ -29,9 +30,9 @@ def attention(
 
 
 def padding_mask(tokens: Tensor) -> Tensor:
-    """What to add to attention's scores so that nobody looks at the pads (id 0) of tokens (B, T): (B, 1, 1, T) float32.
+    """Return what is added to attention's scores so that no token attends to pads (id 0): (B, 1, 1, T) float32.
 
-    Given to BertModel as it is: transformers passes a mask of four dimensions on, and asks the device nothing about it.
+    tokens: (B, T). transformers passes a mask of four dimensions on as it is, and asks the device nothing about it.
     """
     return torch.zeros_like(tokens, dtype=torch.float32).masked_fill(tokens == 0, torch.finfo(torch.float32).min)[
         :, None, None
@@ -39,7 +40,7 @@ def padding_mask(tokens: Tensor) -> Tensor:
 
 
 def make_stateless(model: PreTrainedModel) -> None:
-    """Replace the model's dropout and attention; its weights stay as they are."""
+    """Replace the model's dropout and attention. Its weights stay as they are."""
     AttentionInterface.register(NAME, attention)
     AttentionMaskInterface.register(
         NAME, eager_mask

@@ -1,5 +1,6 @@
-"""BERT (paper, "Choice of Basic Predictors"; authors' code): the vector of [CLS], made smaller. Shapes: B batch, T
-wordpieces, h hidden.
+"""BERT (paper, "Choice of Basic Predictors"; authors' code): the vector of [CLS], made smaller.
+
+Shapes: B batch, T wordpieces, h hidden.
 """
 
 import json
@@ -40,8 +41,9 @@ class Config(ModelConfig):
 
 
 class Encoder(nn.Module):
-    """BERT or ALBERT -> last layer's vector of [CLS] (no pooler) -> dense -> tanh. Dropout as in the encoder's own
-    configuration.
+    """BERT or ALBERT -> last layer's vector of [CLS] (no pooler) -> dense -> tanh.
+
+    Dropout is as in the encoder's own configuration.
     """
 
     def __init__(self, config: Config, start: Start):
@@ -62,8 +64,9 @@ class Encoder(nn.Module):
         return self.forward_stacked(tokens)
 
     def forward_stacked(self, tokens: Tensor) -> Tensor:
-        """The same of all columns: stacked runs have different columns of pads to leave out, and vmap cannot wait for
-        them.
+        """`forward` on all columns.
+
+        Stacked runs have different columns of pads to leave out, and vmap cannot wait for them.
         """
         from lcm.models.attention import padding_mask
 
@@ -72,8 +75,9 @@ class Encoder(nn.Module):
 
 
 def read_config(folder: Path) -> "PreTrainedConfig":
-    """The encoder's configuration (config.json). Raises UserError if it is missing, broken or of another
-    architecture.
+    """Return the encoder's configuration.
+
+    Raises UserError if config.json is missing, broken or of another architecture.
     """
     try:
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -88,16 +92,14 @@ def read_config(folder: Path) -> "PreTrainedConfig":
 
 
 def weights_file(folder: Path) -> Path | None:
-    """The file with the encoder's weights, or None."""
+    """Return the file with the encoder's weights, or None."""
     return next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
 
 
 def pretrained_bert(folder: Path) -> "PreTrainedModel":
-    """The encoder with the weights in `folder`, in float32. Nothing is downloaded and nothing unpickled (a .bin file as
-    weights only).
+    """Return the encoder with the weights in `folder`, in float32. Nothing is downloaded and no object is unpickled.
 
-    Raises UserError if they are missing, cannot be read or are not all there: a layer left at random would go
-    unnoticed.
+    Raises UserError if weights are missing, unreadable or incomplete: a layer left at random would go unnoticed.
     """
     from transformers.utils import logging
 
@@ -128,8 +130,9 @@ def pretrained_bert(folder: Path) -> "PreTrainedModel":
 
 
 def random_bert(folder: Path, shape: RandomShape) -> "PreTrainedModel":
-    """An encoder of this shape with random weights; the rest of its configuration is that in `folder`. Draws from
-    PyTorch's global generator.
+    """Return an encoder of this shape with random weights; the rest of its configuration is that in `folder`.
+
+    Draws from PyTorch's global generator.
     """
     config = read_config(folder)
     config.num_hidden_layers, config.hidden_size = shape.layers, shape.hidden

@@ -1,5 +1,6 @@
-"""CNN of Kim (2014) with the paper's filters: sizes 3, 10, 25, 100 of each. Shapes: B batch, T tokens, E embedding, F
-filters.
+"""CNN of Kim (2014) with the paper's filters: sizes 3, 10, 25, 100 of each.
+
+Shapes: B batch, T tokens, E embedding, F filters.
 """
 
 from typing import Annotated, Literal
@@ -53,7 +54,7 @@ class Encoder(nn.Module):
         return torch.cat(maxima, 1).relu()  # ReLU commutes with the maximum
 
     def forward_stacked(self, tokens: Tensor) -> Tensor:
-        """`forward` with dense gradients: the sparse ones of ConvolutionMaximum pay on a CPU only."""
+        """`forward` with dense gradients: the sparse ones of ConvolutionMaximum are faster on a CPU only."""
         embedded = self.embedding(tokens).transpose(1, 2)
         return torch.cat(
             [F.conv1d(embedded, layer.weight, layer.bias).max(-1).values for layer in self.convolutions], 1
@@ -63,7 +64,7 @@ class Encoder(nn.Module):
 class ConvolutionMaximum(torch.autograd.Function):
     """max over t of (inputs * weight + bias)_t, (B, F), of inputs (B, T, E), weight (F, E, k), bias (F,).
 
-    A maximum passes its gradient to one window only. So the backward pass needs B * F windows and not B * F * T: with
+    A maximum passes its gradient to one window only, so the backward pass needs B * F windows and not B * F * T. With
     the paper's filters a training step on a CPU is 2.8 times as fast as with autograd's dense gradients
     (benchmarks/cpu.py).
     """

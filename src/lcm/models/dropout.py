@@ -1,5 +1,6 @@
-"""Dropout without a generator: which elements drop is a hash of (seed, step, layer, call, element), so a run drops the
-same ones whether it is trained alone, beside others in a fleet, in a CUDA graph, or goes on from a checkpoint.
+"""Dropout without a generator: which elements drop is a hash of (seed, step, layer, call, element).
+
+A run therefore drops the same ones alone, beside others in a fleet, in a CUDA graph, and after a checkpoint.
 """
 
 import torch

@@ -24,8 +24,8 @@ class Config(ModelConfig):
 class Encoder(nn.Module):
     """2 x (3x3 convolution -> 2x2 max-pooling -> ReLU) -> dropout -> dense -> ReLU: the image vector.
 
-    The ReLU comes after the maximum, where it is the same on a quarter of the numbers, and weights lie channels last:
-    on a CPU a training step takes two thirds of the time (73 and 47 ms).
+    The ReLU follows the maximum: it commutes with it, and there are a quarter of the numbers left. Weights lie channels
+    last. On a CPU both together make a training step a third shorter (73 and 47 ms).
     """
 
     def __init__(self, config: Config, start: Start):

@@ -1,5 +1,6 @@
-"""LSTM (paper, "Choice of Basic Predictors"): the last hidden state is the text vector. Shapes: B batch, T tokens, h
-hidden.
+"""LSTM (paper, "Choice of Basic Predictors"): the last hidden state is the text vector.
+
+Shapes: B batch, T tokens, h hidden.
 """
 
 from typing import Literal
@@ -22,8 +23,9 @@ class Config(TextConfig):
 
 
 class Encoder(nn.Module):
-    """Embedding -> LSTM -> last hidden state. `mask` skips the pads (id 0); without it the LSTM reads them, as the
-    authors' does.
+    """Embedding -> LSTM -> last hidden state.
+
+    `mask` skips the pads (id 0); without it the LSTM reads them, as the authors' does.
     """
 
     def __init__(self, config: Config, start: Start):

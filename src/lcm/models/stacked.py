@@ -1,7 +1,7 @@
 """How an encoder runs when the weights of many runs are stacked and `torch.vmap` maps its forward pass over them.
 
-A model file is written for one run, and for a CPU where that differs. Its method `forward_stacked`, if it has one, is
-the form that `vmap` and a GPU need instead: same weights, same names, same numbers up to rounding.
+A model file is written for one run, and for a CPU if that differs. Its method `forward_stacked`, if it has one, is the
+form that `vmap` and a GPU need instead: same weights, same names, same numbers up to rounding.
 """
 
 import torch

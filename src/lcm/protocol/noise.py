@@ -54,8 +54,8 @@ def add_noise(labels: np.ndarray, where: np.ndarray, groups: list[np.ndarray], r
     """Replace labels by others of the same group so that a share `rate` of the samples in `where` is wrong.
 
     labels: (n,) true labels. where: (n,) bool, the samples that may be hit (the training part). rate: overall share of
-    wrong labels among them; the rate inside the groups follows from it (PROTOCOL of the study: 30 % overall is 46.6 % inside
-    comp, rec and talk). kind: `asym`, every chosen sample gets another label of its group, uniformly; `shuffle`, the labels
+    wrong labels among them; the rate inside the groups follows from it (on 20NG 30 % overall is 46.6 % inside comp, rec
+    and talk). kind: `asym`, every chosen sample gets another label of its group, uniformly; `shuffle`, the labels
     of the chosen samples are permuted inside the group, so some keep theirs and the rate is met in expectation only.
     Returns a copy of labels. Raises UserError if the groups hold too few samples for the rate.
     """

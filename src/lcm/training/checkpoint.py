@@ -1,6 +1,4 @@
-"""Checkpoints: where unfinished runs stand, so that a killed process goes on from its last checkpoint and ends with the
-same numbers.
-"""
+"""Checkpoints of unfinished runs: a killed process continues from its last one and ends with the same numbers."""
 
 import os
 import sys
@@ -25,7 +23,7 @@ class Checkpoint:
         return checkpoint_path(self.folder, self.keys)
 
     def save(self, state: dict) -> None:
-        """Keep `state` (tensors, numbers, text, lists, dicts) as a whole or not at all, in place of the one before."""
+        """Store `state` (tensors, numbers, text, lists, dicts) atomically, in place of the one before."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         try:
@@ -35,8 +33,9 @@ class Checkpoint:
             part.unlink(missing_ok=True)
 
     def load(self, device: str) -> dict | None:
-        """The state, its tensors on the device, or None. One that is broken, or of other runs, is ignored with a line
-        on stderr.
+        """Return the state, its tensors on the device, or None.
+
+        A checkpoint that is broken, or of other runs, is ignored with one line on stderr.
         """
         try:
             content = torch.load(self.path, map_location=device, weights_only=True)  # never unpickles an object

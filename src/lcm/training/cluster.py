@@ -1,5 +1,6 @@
-"""Runs as tasks of a Ray cluster. The driver reads the data and keeps the records; the other machines need the pinned
-packages only.
+"""Runs as tasks of a Ray cluster.
+
+The driver reads the data and keeps the records; the other machines need only the pinned packages.
 """
 
 import hashlib
@@ -30,11 +31,11 @@ def run_jobs(
     title: str,
     save: Callable[[object], None],
 ) -> None:
-    """Do every job on the cluster; `save` gets each of its results, in this process, as soon as the job is done.
+    """Do every job on the cluster. `save` is called with each result, in this process, as soon as its job is done.
 
-    work: module-level function of a job and its data. data_of: loads a job's data here; an array is shipped to a node
-    once and mapped read-only by its tasks. A run whose worker or node is lost is trained again elsewhere. Raises
-    UserError without Ray or its cluster, and what the first failing job raised, at once.
+    work: module-level function of a job and its data. data_of: loads a job's data here; an array is sent to a node
+    once, and its tasks map it read-only. A run whose worker or node is lost is trained again elsewhere. Raises
+    UserError if Ray or its cluster is missing, and what the first failing job raised, at once.
     """
     if not jobs:
         return
@@ -81,7 +82,7 @@ def run_jobs(
             f"the cluster is well"
         ) from None
     finally:
-        ray.shutdown()  # Ctrl-C too: the cluster ends the tasks of a driver that has left
+        ray.shutdown()  # after Ctrl-C too: the cluster ends the tasks of a driver that has left
 
 
 def _connect(execution: Execution):
@@ -106,7 +107,7 @@ def _connect(execution: Execution):
     host, _, port = address.rpartition(":")
     try:
         if port.isdigit() and "/" not in host:
-            socket.create_connection((host, int(port)), 10).close()  # Ray itself tries for minutes
+            socket.create_connection((host, int(port)), 10).close()  # Ray alone would try for minutes
         ray.init(address, runtime_env=code, logging_level="ERROR", log_to_driver=False, **own)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         ray.shutdown()
@@ -118,7 +119,7 @@ def _connect(execution: Execution):
 
 
 def _task(work: Callable[[object, list], list], job: object, header: bytes, *buffers: np.ndarray) -> list:
-    """On a worker."""
+    """Do a job, on a worker."""
     return work(job, pickle.loads(header, buffers=buffers))
 
 

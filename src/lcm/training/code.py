@@ -1,4 +1,4 @@
-"""Which code made a number: the commit, and a digest of the modules whose change could change it."""
+"""Which code made a number: the commit, and a digest of the modules that compute it."""
 
 import subprocess
 from functools import lru_cache
@@ -25,8 +25,9 @@ LINEAR = ("training/linear.py", "training/evaluation.py", "text/encode.py")
 
 @lru_cache
 def digest(encoder: str | None, target: str) -> str:
-    """Of the numeric modules of a pair of encoder and target, or (encoder None) of the yardsticks. Comments and
-    docstrings do not count.
+    """Return a digest of the numeric modules of an encoder and a target; encoder None: of the yardsticks.
+
+    Comments and docstrings do not count.
     """
     files = LINEAR if encoder is None else (*SHARED, f"models/{encoder}.py", f"targets/{target}.py")
     return source.digest(files)
@@ -34,7 +35,7 @@ def digest(encoder: str | None, target: str) -> str:
 
 @lru_cache
 def commit() -> str:
-    """The commit of the working tree, with a + where tracked files of src differ from it; "" outside git."""
+    """Return the commit of the working tree, with a + if tracked files of src differ from it; "" outside git."""
     try:
         head = subprocess.run(
             ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True

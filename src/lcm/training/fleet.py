@@ -1,8 +1,8 @@
-"""A fleet: R runs of one architecture and one target, trained in lock-step. Weights, Adam's state, data order and best
-epochs have a leading run axis.
+"""A fleet: R runs of one architecture and one target, trained in lock-step.
 
-One run on a CPU is the plain case: its own modules, nothing stacked. Every fleet must give each run what that gives, up
-to rounding. Shapes: R runs, n samples of the corpus, B batch, C classes, d size of the text vector.
+Weights, Adam's state, data order and best epochs have a leading run axis. One run on a CPU is the plain case: its own
+modules, nothing stacked. In every fleet each run must give what it gives alone, up to rounding.
+Shapes: R runs, n samples of the corpus, B batch, C classes, d size of the text vector.
 """
 
 import sys
@@ -27,7 +27,7 @@ WARM_UP = (
 
 
 class Member(nn.Module):
-    """All modules of one run: the predictor and the target. bf16: of the predictor's products."""
+    """All modules of one run: the predictor and the target. bf16: whether the predictor's products are in bf16."""
 
     def __init__(self, predictor: nn.Module, target: Target):
         super().__init__()
@@ -36,11 +36,11 @@ class Member(nn.Module):
         self.bf16 = False
 
     def forward(self, function: Callable, *arguments):
-        """function(self, *arguments): so `functional_call` reaches whatever a function does with the modules."""
+        """Return function(self, *arguments), so that `functional_call` reaches whatever the function does."""
         return function(self, *arguments)
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Text vectors (B, d) and logits (B, C) in float32: losses and targets never run in bf16."""
+        """Return text vectors (B, d) and logits (B, C) in float32: losses and targets never run in bf16."""
         # Without autocast's cache: a cached copy of a weight would outlive the step that a CUDA graph repeats.
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.bf16, cache_enabled=False):
             vector, logits = self.predictor(inputs)
@@ -101,18 +101,16 @@ class Fleet:
 
     @torch.no_grad()
     def restart(self) -> None:
-        """Begin a new round: every predictor has its initial weights again, with a new optimiser; targets keep what
-        they know.
-        """
+        """Begin a new round: predictors get their initial weights and a new optimiser, targets keep what they know."""
         self._each(_end_round, self.loss)
         for name, weight in self.initial.items():
             self.weights[name].copy_(weight)
         self.new_optimizer()
 
     def train_epoch(self, order: np.ndarray) -> tuple[Tensor, Tensor]:
-        """One pass over the samples `order`, (R, n_train), each run's in its own order.
+        """Train on the samples `order`, (R, n_train), each run in its own order.
 
-        Returns each run's sum of losses and its number of right predictions while it trained, both (R,).
+        Returns each run's sum of losses and its number of right predictions during training, both (R,).
         """
         self.member.train()
         self.loss.zero_()
@@ -123,7 +121,7 @@ class Fleet:
 
     @torch.no_grad()
     def end_epoch(self) -> None:
-        """Tell the targets that an epoch is over: from now on they are those of the next one."""
+        """Tell the targets that an epoch is over."""
         self._each(_end_epoch, self.loss)
 
     def step(self, batch: Tensor) -> None:
@@ -176,8 +174,9 @@ class Fleet:
 
     @torch.no_grad()
     def predict(self, index: np.ndarray) -> tuple[np.ndarray, Tensor]:
-        """Of the samples `index`, (R, m): probabilities (R, m, C) as NumPy and text vectors (R, m, d), in evaluation
-        mode.
+        """Return probabilities (R, m, C), NumPy, and text vectors (R, m, d) of the samples `index`, (R, m).
+
+        The modules are in evaluation mode.
         """
         self.member.eval()
         parts = []
@@ -192,8 +191,9 @@ class Fleet:
 
     @torch.no_grad()
     def confusions(self, vectors: Tensor, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of text vectors (R, m, d) of samples `index`: label confusion distributions (R, m, C), and SLD mass on the
-        label, (R, m).
+        """Return label confusion distributions (R, m, C) and the SLD's mass on the label, (R, m).
+
+        vectors: (R, m, d), of the samples `index`, (R, m).
         """
         labels = self.fit_labels[torch.from_numpy(index).to(self.device) + self.label_rows]
         lcd, sld_true = self._each(_confusions, vectors, labels)
@@ -201,8 +201,9 @@ class Fleet:
 
     @torch.no_grad()
     def implicit(self, index: np.ndarray) -> tuple[list[float], list[float]]:
-        """Mean strength and structure (nats) of each run's implicit target over the samples `index`, (R, m); nan where
-        undefined.
+        """Return the mean strength and structure (nats) of each run's implicit target over the samples `index`, (R, m).
+
+        nan where they are undefined.
         """
         self.member.eval()
         batch = torch.from_numpy(index).to(self.device)
@@ -211,13 +212,13 @@ class Fleet:
         return mass.nanmean(1).tolist(), nats.nanmean(1).tolist()
 
     def label_embeddings(self) -> list[list[list[float]]]:
-        """Of every run: (C, e)."""
+        """Return every run's label embeddings, (C, e)."""
         embedding = self.weights["target.confusion_model.embedding.weight"]
         return embedding.tolist() if self.stacked else [embedding.tolist()]
 
     @torch.no_grad()
     def keep_best(self, improved: list[bool]) -> None:
-        """Note the weights of the runs that improved, without leaving the device."""
+        """Remember the weights of the runs that improved, without leaving the device."""
         if not any(improved):
             return
         mask = torch.tensor(improved, device=self.device)
@@ -232,8 +233,9 @@ class Fleet:
             self.weights[name].copy_(best)
 
     def state(self) -> dict:
-        """Everything that the next step depends on (dropout's counters and the targets' tables are buffers), and the
-        best weights.
+        """Return everything that the next step depends on, and the best weights.
+
+        Dropout's counters and the targets' tables are buffers and so part of it.
         """
         return {
             "weights": self.weights,
@@ -243,7 +245,10 @@ class Fleet:
         }
 
     def fits(self, state: dict) -> bool:
-        """Whether `state` is of these modules: other code may have left a checkpoint under the same run key."""
+        """Return whether `state` belongs to these modules.
+
+        Other code may have left a checkpoint under the same run key.
+        """
         groups = (("weights", self.weights), ("buffers", self.buffers), ("best", self.best))
         return all(
             {key: tensor.shape for key, tensor in state.get(name, {}).items()}
@@ -253,7 +258,7 @@ class Fleet:
 
     @torch.no_grad()
     def load_state(self, state: dict) -> None:
-        """Go on from `state()`."""
+        """Continue from `state()`."""
         for name, tensors in (("weights", self.weights), ("buffers", self.buffers), ("best", self.best)):
             for key, tensor in tensors.items():
                 tensor.copy_(state[name][key])

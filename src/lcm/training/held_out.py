@@ -1,6 +1,4 @@
-"""Out-of-fold class probabilities of a linear model: what somebody who has not seen a sample's label believes about
-it.
-"""
+"""Out-of-fold class probabilities of a linear model: its belief about a sample whose label it has not seen."""
 
 import os
 
@@ -18,11 +16,10 @@ FOLDS = 5
 
 
 def held_out(data: Data, split: int) -> np.ndarray:
-    """(n, C) float32: for training samples the probabilities of a model that was fitted on the other folds of the
-    training part.
+    """Return out-of-fold class probabilities of the training samples of a split, (n, C) float32.
 
-    TF-IDF and logistic regression, five folds, on the labels to learn from. Rows of other samples are uniform; nobody
-    reads them. The result is kept in the run store.
+    Each comes from a model fitted on the other four of five folds of the training part: TF-IDF and logistic regression,
+    on the labels to learn from. Rows of other samples are uniform and never read. The result is kept in the run store.
     """
     corpus, labels = data.corpus, data.fit_labels[split]
     digest = sha(np.frombuffer((corpus.meta["digest"] + sha(data.splits[split]) + sha(labels)).encode(), np.uint8))

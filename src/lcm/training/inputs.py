@@ -1,5 +1,6 @@
-"""What a run reads: a prepared corpus, its splits and labels, and what its model starts from. Checked, and named by
-content.
+"""What a run reads: a prepared corpus, splits, labels, and what its model starts from.
+
+Checked, with content digests.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ DATA = Path("data")
 
 
 class Gap(UserError):
-    """Data that cannot be had now: their original was not reached."""
+    """Data whose original could not be reached."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Source:
-    """The files that a model starts from, and digests of their content for the keys of its runs."""
+    """The files that a model starts from, and digests of their content for run keys."""
 
     vectors: Path | None = None
     wordpieces: Path | None = None
@@ -47,8 +48,9 @@ class Source:
 
 
 def load(corpus: str, noise: int) -> Data:
-    """Raises Gap where the corpus could not be fetched, UserError where a file is missing or does not belong to the
-    corpus.
+    """Return a corpus with its splits and the labels to learn from. noise: percent of wrong training labels.
+
+    Raises Gap if the corpus could not be fetched, UserError if a file is missing or does not belong to the corpus.
     """
     places = (DATA / "corpus" / corpus, DATA / "splits" / corpus, DATA / "noise" / corpus)
     for place in places:
@@ -81,9 +83,9 @@ def _rows(path: Path, made_by: str, samples: int) -> np.ndarray:
 
 
 def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
-    """What the cell's model starts from on this corpus; an empty Source for a model that starts from nothing.
+    """Return what the cell's model starts from on this corpus; an empty Source for a model that starts from nothing.
 
-    Raises Gap where it could not be fetched, UserError where it is missing or of another corpus.
+    Raises Gap if it could not be fetched, UserError if it is missing or of another corpus.
     """
     config = params.model(cell.model)
     if (config.reads == "images") != (data.pixels is not None):
@@ -168,9 +170,9 @@ def _read(path: Path, made_by: str) -> np.ndarray:
 def model_inputs(
     config: ModelConfig, source: Source, data: prepare.Prepared, training: np.ndarray
 ) -> tuple[np.ndarray, Start]:
-    """What a model reads, (n, T) ids or (n, side, side) uint8, and what it starts from.
+    """Return what a model reads, (n, T) ids or (n, side, side) uint8, and what it starts from.
 
-    training: (n,) bool, the training part: with `vocabulary_fit: train` the vocabulary is that of its documents only.
+    training: (n,) bool, the training part. `vocabulary_fit: train` takes the vocabulary from its documents only.
     """
     if config.reads == "images":
         return np.asarray(data.pixels), Start(image_size=data.pixels.shape[-1])
@@ -196,11 +198,11 @@ def model_inputs(
 
 
 def true_transition(data: Data, split: int) -> np.ndarray:
-    """(C, C) P(given label | true label) among the training samples of a split: what only an oracle knows."""
+    """Return P(given label | true label) among a split's training samples, (C, C). Only an oracle knows it."""
     training = data.splits[split] == TRAIN
     return transition(np.asarray(data.corpus.labels), data.fit_labels[split], training, len(data.corpus.names))
 
 
 def sha(array: np.ndarray) -> str:
-    """A digest of an array's bytes, for run keys."""
+    """Return a digest of an array's bytes, for run keys."""
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]

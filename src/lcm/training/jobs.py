@@ -1,5 +1,6 @@
-"""Jobs: runs with everything resolved, as they go to a worker, and what a worker does with them. Workers never read
-params.yaml.
+"""Jobs: runs with all settings resolved, as a worker gets them, and how it does them.
+
+Workers never read params.yaml.
 """
 
 import platform
@@ -20,10 +21,10 @@ from lcm.training.evaluation import group_index
 
 @dataclass(frozen=True)
 class Job:
-    """Runs of one cell that train together; most often one. keys: of the runs, in order. settings: of the cell's
-    target.
+    """Runs of one cell that train together, most often one.
 
-    model, train: None for a yardstick, which has `linear`. store: where checkpoints go, or None for none.
+    keys: of the runs, in order. settings: of the cell's target.
+    model, train: None for a yardstick, which has `linear` instead. store: where checkpoints go, or None.
     """
 
     cell: Cell
@@ -41,7 +42,7 @@ class Job:
 
     @property
     def size(self) -> int:
-        """Epochs of all its runs: the unit of progress."""
+        """Number of epochs of all its runs, the unit of progress."""
         if self.train is None:
             return len(self.runs)
         from lcm.targets import target_class
@@ -50,7 +51,7 @@ class Job:
 
 
 def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
-    """A job for each run of a cell, with its key. Raises Gap or UserError for data that are not there."""
+    """Return a job for each run of a cell, with its key. Raises Gap or UserError if data are missing."""
     data = inputs.load(cell.corpus, cell.noise)
     if cell.model == LINEAR:
         from lcm.training.linear import method_settings as linear_settings
@@ -98,7 +99,7 @@ def with_keys(common: Job, data: inputs.Data) -> list[Job]:
 
 
 def gather(jobs: list[Job], size: int, device: str) -> list[Job]:
-    """The jobs gathered to fleets of at most `size` runs of a cell (0: all of them on a GPU, one on a CPU)."""
+    """Join jobs of a cell into fleets of at most `size` runs (0: all of them on a GPU, one on a CPU)."""
     size = size or (1 if device == "cpu" else len(jobs))
     if size == 1:
         return jobs
@@ -115,9 +116,9 @@ def gather(jobs: list[Job], size: int, device: str) -> list[Job]:
 
 
 def job_data(job: Job, data: inputs.Data | None = None) -> list:
-    """What a job's runs read: RunData for each, or for a yardstick the corpus, its split and the labels to learn from.
+    """Return what a job's runs read: RunData for each, or for a yardstick the corpus, its split and labels.
 
-    data: of the job's corpus, where it does not lie in data/.
+    data: of the job's corpus, if it does not lie in data/.
     """
     data = data or inputs.load(job.cell.corpus, job.cell.noise)
     corpus = data.corpus
@@ -156,9 +157,9 @@ def job_data(job: Job, data: inputs.Data | None = None) -> list:
 
 
 def do(job: Job, data: list | None = None) -> list[tuple[dict, dict | None]]:
-    """Train a job's runs, in the process that calls it. data: `job_data(job)`, where already loaded.
+    """Train a job's runs in this process. data: `job_data(job)`, if already loaded.
 
-    Returns a record, rounded and with what it was made with, and the predictions, for each run.
+    Returns for each run its record, rounded and with its provenance, and its predictions.
     """
     data = data or job_data(job)
     results = []
@@ -202,10 +203,10 @@ def _train_networks(job: Job, data: list) -> list[dict]:
 
 
 def _made_with(job: Job) -> dict:
-    """The provenance of a run's numbers: versions, device and precision, and the code.
+    """Return the provenance of a run's numbers: versions, device and precision, code.
 
-    Of a CPU also the instructions that PyTorch uses there: AVX2 and AVX512 add in another order, and after thousands of
-    steps an LSTM ends a point or two elsewhere, as from another seed.
+    For a CPU it names the vector instructions that PyTorch uses: AVX2 and AVX512 add in another order, and after
+    thousands of steps an LSTM ends a point or two elsewhere, as from another seed.
     """
     encoder = job.model.encoder if job.model else None
     made_by = {"commit": code.commit(), "digest": code.digest(encoder, job.cell.target)}
@@ -222,7 +223,7 @@ def _made_with(job: Job) -> dict:
 
 
 def _rounded(value):
-    """Six decimals: enough for every table, small in git, and the same text after a round trip."""
+    """Round to six decimals: enough for every table, small in git, and the same text after a round trip."""
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Adam as the authors' framework or PyTorch writes it, with one learning-rate schedule for every method of a study."""
+"""Adam in PyTorch's form or in Keras', with one learning-rate schedule for every method of a study."""
 
 from collections.abc import Iterable
 
@@ -11,11 +11,10 @@ BETAS = (0.9, 0.999)
 
 
 class Optimizer:
-    """Adam or AdamW over weights of any shape: updates are elementwise, so a leading run axis makes no difference.
+    """Adam or AdamW for weights of any shape. Updates are elementwise, so a leading run axis makes no difference.
 
-    weights: what to train. settings: the group `train` of params.yaml. Nothing here waits for the device: where there
-    is a schedule, number of steps and learning rate are tensors on the weights' device, so a step can be captured in a
-    CUDA graph.
+    weights: what to train. settings: the group `train` of params.yaml. Nothing here waits for the device: with a
+    schedule, step number and learning rate are tensors on the weights' device, so a CUDA graph can capture a step.
     """
 
     def __init__(self, weights: Iterable[Tensor], settings: Train):
@@ -46,8 +45,9 @@ class Optimizer:
         self.adam.zero_grad()
 
     def step(self) -> None:
-        """Update the weights by their gradients. Raises RuntimeError for Keras' epsilon in a CUDA graph, where it could
-        not change.
+        """Update the weights by their gradients.
+
+        Raises RuntimeError for Keras' epsilon in a CUDA graph, where it could not change.
         """
         if (
             self.settings.adam_form == "keras"
@@ -66,7 +66,7 @@ class Optimizer:
         self.adam.step()
 
     def state_dict(self) -> dict:
-        """As PyTorch's: the tensors in it are those that go on changing, copy what must not."""
+        """Return the state as PyTorch does: its tensors keep changing, so copy what must stay."""
         return {"adam": self.adam.state_dict(), "steps": self.steps, "step_number": self.step_number}
 
     def load_state_dict(self, state: dict) -> None:
@@ -76,10 +76,10 @@ class Optimizer:
 
 
 def lr_share(step: Tensor, settings: Train) -> Tensor:
-    """Share of `train.lr` at a step, counted from 1: from 0 up to 1 at warmup_steps, down to final_lr_share at
-    decay_end_step, then flat.
+    """Return the share of `train.lr` at a step, counted from 1, as float32 of the shape of `step`.
 
-    step: any shape. Returns float32 of this shape. This is the piecewise-linear schedule of the authors' BERT.
+    It rises from 0 to 1 at warmup_steps, falls to final_lr_share at decay_end_step, and is flat afterwards: the
+    piecewise-linear schedule of the authors' BERT.
     """
     warm = (
         (step / settings.warmup_steps).clamp(max=1)

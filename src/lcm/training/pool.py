@@ -1,5 +1,6 @@
-"""Jobs over processes: on a CPU one process per core with one thread each, on a GPU one process. Knows nothing of what
-a job does.
+"""A pool of processes for jobs: on a CPU one process per core with one thread each, on a GPU one process.
+
+It knows nothing of what a job does.
 """
 
 import glob
@@ -19,11 +20,10 @@ from lcm.errors import UserError
 from lcm.params import Execution
 
 WORKER_ENVIRONMENT = {
-    # Small models on few cores: two threads in one process are slower than one, and far slower when the machine is
-    # busy.
+    # For these small models two threads in a process are slower than one, and far slower on a busy machine.
     **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
-    # glibc gives large blocks back to the kernel at once and gets them again, zeroed, a step later: without this
-    # an LSTM's step takes 1.4 times as long (benchmarks/cpu.py).
+    # By default glibc returns large blocks to the kernel and gets them again, zeroed, a step later: an LSTM's step then
+    # takes 1.4 times as long (benchmarks/cpu.py).
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "MALLOC_TOP_PAD_": str(2**26),
@@ -32,16 +32,17 @@ _ticks = None
 
 
 def choose_device(execution: Execution) -> str:
-    """`cuda` or `cpu`: execution.device, or for auto what this machine has. Raises UserError if a GPU is asked for and
-    none is there.
+    """Return `cuda` or `cpu`: execution.device, or for auto whatever this machine has.
+
+    Raises UserError if a GPU is asked for and there is none.
     """
     wanted = execution.device
-    # Without a driver there is no need to import PyTorch here, which takes seconds that the workers already spend.
+    # Without a driver PyTorch need not be imported here: it takes seconds, which the workers spend anyway.
     if wanted == "cpu" or (wanted == "auto" and not glob.glob("/dev/nvidia*") and not glob.glob("/dev/dxg")):
         return "cpu"
     if (
         wanted == "cuda" and execution.executor == "ray"
-    ):  # the GPUs are the cluster's; it is asked for them when it is there
+    ):  # the cluster has the GPUs, and is asked for them once it is connected
         return "cuda"
     import torch
 
@@ -61,11 +62,11 @@ def run_jobs(
     save: Callable[[object], None],
     preload: list[str] = (),
 ) -> None:
-    """Do every job; `save` gets each of its results, in this process, as soon as the job is done.
+    """Do every job. `save` is called with each result, in this process, as soon as its job is done.
 
-    work: a module-level function of one job that returns a list of results. A job can be pickled and has a `size`, in
-    ticks. processes: 0 is one per core. preload: modules that the workers start with, imported once. Raises what the
-    first failing job raised, after the jobs in flight have ended and their results are saved.
+    work: a module-level function from a job to a list of results. jobs: can be pickled and have a `size`, in ticks.
+    processes: 0 is one per core. preload: modules that the workers start with, imported once.
+    Raises what the first failing job raised, once the running jobs have ended and their results are saved.
     """
     if not jobs:
         return
@@ -109,22 +110,21 @@ def run_jobs(
 
 
 def tick(size: int = 1) -> None:
-    """Tell the parent that so much of a job is done."""
+    """Report to the parent that `size` ticks of a job are done."""
     if _ticks is not None:
         _ticks.put(size)
 
 
 def available_cores() -> int:
-    """CPU cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _start_fork_server() -> None:
-    """Start it with SIGINT blocked, which its workers inherit: Ctrl-C reaches the whole process group, the parent alone
-    answers it.
+    """Start the fork server with SIGINT blocked. Its workers inherit that, so that the parent alone answers Ctrl-C.
 
-    From its first instruction on, not from a handler that the server would set after seconds of imports. Blocked in the
-    parent meanwhile, not ignored: a Ctrl-C in these milliseconds waits.
+    The block holds from the server's first instruction on; a handler would be set only after seconds of imports. A
+    Ctrl-C in the parent during these milliseconds is delayed, not lost.
     """
     resource_tracker.ensure_running()  # first: at its own start it unblocks SIGINT in this process
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -143,11 +143,11 @@ def _start_worker(ticks) -> None:
     global _ticks
     _ticks = ticks
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if "torch" in sys.modules:  # a linear model does without
+    if "torch" in sys.modules:  # linear models do not import it
         sys.modules["torch"].set_num_threads(1)
 
 
 def _end_with_parent() -> None:
-    """End this worker when the parent is gone, busy or idle: kill -9 of the stage alone must leave no orphan."""
+    """End this worker, busy or idle, when the parent is gone: kill -9 of the stage must leave no orphan."""
     multiprocessing.parent_process().join()
     os._exit(1)

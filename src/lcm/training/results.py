@@ -1,4 +1,4 @@
-"""Cells on disk: small JSON files in git. They also give the run store back what a clone without one lacks."""
+"""Cells on disk: small JSON files in git. A clone with an empty run store fills it from them."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ NOT_IN_CELLS = ("curve", "seconds")  # of a record; seconds differ each time, an
 
 
 def read_cell(cell: Cell, root: Path = Path()) -> dict | None:
-    """The content of a cell's file, or None if there is none or it cannot be read."""
+    """Return the content of a cell's file, or None if it is missing or broken."""
     try:
         content = json.loads((root / cell.path()).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -29,7 +29,7 @@ def read_cell(cell: Cell, root: Path = Path()) -> dict | None:
 
 
 def recorded_runs(cell: Cell) -> dict[tuple[int, int], dict]:
-    """(split, seed) -> run, as the cell's file has them; {} if there is none or it cannot be used."""
+    """Return the runs of a cell's file as (split, seed) -> run; {} if it is missing or broken."""
     try:
         return {(run["split"], run["seed"]): run for run in (read_cell(cell) or {})["runs"]}
     except (LookupError, TypeError):
@@ -37,8 +37,9 @@ def recorded_runs(cell: Cell) -> dict[tuple[int, int], dict]:
 
 
 def is_complete(params: Params, cell: Cell, jobs: list[Job]) -> bool:
-    """Whether the cell's files hold these very runs and settings: the results in git, in a clone whose run store is
-    empty.
+    """Return whether the cell's files hold exactly these runs and settings.
+
+    So results in git count in a clone whose run store is empty.
     """
     recorded = recorded_runs(cell)
     keys = {(run.split, run.seed): key for job in jobs for run, key in zip(job.runs, job.keys, strict=True)}
@@ -50,7 +51,7 @@ def is_complete(params: Params, cell: Cell, jobs: list[Job]) -> bool:
 
 
 def same_config(params: Params, cell: Cell) -> bool:
-    """Whether the cell's file was made with the parameters as they are now, and with as many splits and seeds."""
+    """Return whether the cell's file was made with today's parameters, and with as many splits and seeds."""
     content = read_cell(cell)
     if content is None or content.get("config") != json.loads(json.dumps(cell_config(params, cell))):
         return False
@@ -66,9 +67,7 @@ def _read_curves(cell: Cell) -> list | None:
 
 
 def seed_store(cell: Cell) -> None:
-    """Put what the cell's files hold into the run store, run by run and as a whole, before other results take their
-    place.
-    """
+    """Copy what the cell's files hold into the run store, run by run and as a whole, before they are replaced."""
     recorded = recorded_runs(cell)
     if not recorded:
         return
@@ -90,14 +89,14 @@ def seed_store(cell: Cell) -> None:
 
 
 def _archive(keys: list[str]) -> Path:
-    """Where the run store keeps the files of a cell with these runs."""
+    """Return where the run store keeps the files of a cell with these runs."""
     return store.store_folder() / "cells" / hashlib.sha256(" ".join(sorted(keys)).encode()).hexdigest()[:32]
 
 
 def write_cell(params: Params, cell: Cell, jobs: list[Job]) -> None:
-    """Write the cell's files from the run store, which holds every run. What they held goes into the store first.
+    """Write the cell's files from the run store, which holds every run. What they held before is kept in the store.
 
-    Raises UserError when every run of the cell failed, and leaves the files as they are.
+    Raises UserError if every run of the cell failed, and leaves the files as they are.
     """
     runs: list[Run] = [run for job in jobs for run in job.runs]
     keys = [key for job in jobs for key in job.keys]
@@ -158,18 +157,18 @@ def write_cell(params: Params, cell: Cell, jobs: list[Job]) -> None:
 
 
 def realised_noise(data: inputs.Data, n_splits: int) -> np.ndarray:
-    """Share of wrong labels among the training samples of each split: (n_splits,)."""
+    """Return the share of wrong labels among the training samples of each split, (n_splits,)."""
     training = data.splits[:n_splits] == TRAIN
     return ((data.fit_labels[:n_splits] != data.corpus.labels) & training).sum(1) / training.sum(1)
 
 
 def seconds_path(study: str, corpus: str) -> Path:
-    """How long runs took: beside the results and no output of a stage, since it differs each time."""
+    """Return where run times are kept: beside the results, and no output of a stage, because they differ each time."""
     return METRICS / "seconds" / study / f"{corpus}.json"
 
 
 def read_seconds(study: str, corpus: str, root: Path = Path()) -> dict[str, dict]:
-    """Cell name -> {"runs": n, "seconds": mean of one run on one core}; {} if nothing is recorded."""
+    """Return cell name -> {"runs": n, "seconds": mean of one run on one core}; {} if nothing is recorded."""
     try:
         content = json.loads((root / seconds_path(study, corpus)).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -178,7 +177,7 @@ def read_seconds(study: str, corpus: str, root: Path = Path()) -> dict[str, dict
 
 
 def write_seconds(cell: Cell, jobs: list[Job]) -> None:
-    """Note how long the cell's runs took, as far as the store knows."""
+    """Record how long the cell's runs took, for those whose time the store knows."""
     records = [store.load_run(key) for job in jobs for key in job.keys]
     seconds = [record["seconds"] for record in records if record and "seconds" in record]
     if seconds:

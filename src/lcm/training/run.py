@@ -1,5 +1,6 @@
-"""The loop: runs of one architecture and one target, trained epoch by epoch and tested once. Everything else only feeds
-it.
+"""The loop: runs of one architecture and one target, trained epoch by epoch and tested once.
+
+All other modules of this package only feed it.
 """
 
 import math
@@ -21,7 +22,7 @@ from lcm.training.checkpoint import Checkpoint
 from lcm.training.evaluation import class_means, confusions, evaluate, lcd_diagnostics
 from lcm.training.fleet import Fleet, Member
 
-IMPLICIT = 512  # training samples whose implicit targets are looked at after each epoch
+IMPLICIT = 512  # training samples whose implicit targets are measured after each epoch
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,12 @@ def train_runs(
     checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[], None] = lambda: None,
 ) -> list[dict]:
-    """Train and test one predictor a run, all in lock-step; the test part is looked at once, after the last epoch.
+    """Train and test one predictor a run, all in lock-step. The test part is read once, after the last epoch.
 
-    data, seeds: of each run; parts of equal size. target, settings: what all of them fit (lcm.targets). The same seed
-    gives every target the same initial predictor and the same order of samples. precision: of the predictor's products
-    (execution.precision). With a `checkpoint` a killed training goes on where that stands. `on_epoch` is called after
-    each epoch.
+    data, seeds: one of each per run; parts of equal size. target, settings: what all of them fit (lcm.targets). With
+    the same seed every target gets the same initial predictor and the same order of samples. precision: of the
+    predictor's products (execution.precision). checkpoint: a killed training goes on from there. on_epoch: is called
+    after each epoch.
 
     Returns the runs' records: `test` (at the selected epoch), `test_last`, `curve`, `confusion_matrix`, `predictions`
     (test and val, float16), `seconds` (the fleet's divided by its runs)...; or `failed`, a sentence, if the run's loss
@@ -83,7 +84,7 @@ def train_runs(
     epochs = rounds * train.epochs
     stop = settings.get("stop_epoch")
     runs = range(len(data))
-    # What the loop knows, in plain numbers: a checkpoint is this and the fleet's tensors.
+    # The loop's own state, in plain numbers. A checkpoint is this and the fleet's tensors.
     state = {
         "epoch": 0,
         "seconds": 0.0,
@@ -136,7 +137,7 @@ def train_runs(
             if confused:
                 row |= lcd_diagnostics(lcd[r], sld_true[r], labels.astype(np.int64), data[r].groups)
             state["curve"][r].append(row)
-            if val["accuracy"] > state["best_accuracy"][r]:  # strictly: of equals the first, as in the authors' code
+            if val["accuracy"] > state["best_accuracy"][r]:  # strictly: the first of equals, as in the authors' code
                 improved[r] = True
                 state["best_accuracy"][r], state["best_epoch"][r] = val["accuracy"], epoch
         fleet.keep_best(improved)
@@ -183,7 +184,7 @@ def train_runs(
 
 
 def _by_class(lcd: np.ndarray, labels: np.ndarray) -> list:
-    """(C, C): the mean label confusion distribution of each label's documents; None for a label without any."""
+    """Return the mean label confusion distribution of each label's documents, (C, C); None for a label without any."""
     means = class_means(lcd, labels.astype(np.int64))
     return [row.tolist() if (labels == label).any() else None for label, row in enumerate(means)]
 
@@ -202,7 +203,7 @@ def _fleet(
     device: str,
     precision: str,
 ) -> Fleet:
-    """The runs as their seeds initialise them."""
+    """Return a fleet of the runs, each initialised from its seed."""
     kind = target_class(target)
     members = []
     for each, seed in zip(data, seeds, strict=True):
@@ -233,8 +234,9 @@ def _tensor(array: np.ndarray | None, dtype: torch.dtype) -> torch.Tensor | None
 
 
 def _change_at(epoch: int, fleet: Fleet, settings: dict, train: Train) -> None:
-    """What changes before an epoch: the optimiser may start anew, and so may the predictors, where the target has
-    rounds.
+    """Make the changes that are due before an epoch.
+
+    The optimiser may start anew. If the target has rounds, the predictors may too.
     """
     done = epoch - 1
     if done and done % train.epochs == 0:
@@ -244,7 +246,7 @@ def _change_at(epoch: int, fleet: Fleet, settings: dict, train: Train) -> None:
 
 
 def halving(train: Callable[[list], list[dict]], runs: list) -> list[dict]:
-    """train(runs); where they do not fit into memory together, one half after the other.
+    """Return train(runs). Runs that do not fit into memory together are halved, one half after the other.
 
     Raises UserError if not even one run fits.
     """
@@ -258,7 +260,7 @@ def halving(train: Callable[[list], list[dict]], runs: list) -> list[dict]:
             raise UserError(
                 f"one run alone does not fit into memory ({reason}); set a smaller train.batch_size or a smaller model"
             ) from None
-    # Only here, where the error and with it the tensors of the failed attempt are gone.
+    # Not before here: now the error, and with it the tensors of the failed attempt, are gone.
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     half = len(runs) // 2

@@ -1,8 +1,7 @@
-"""The run store: every finished run under the hash of everything that determines it, outside DVC's outputs.
+"""The run store: every finished run, under the hash of everything that determines it, outside DVC's outputs.
 
-A cell is written as a whole. The store lets a killed one go on where it stopped, brings an alpha tried before back at
-once, and carries results trained elsewhere home (copy the folder). Beside a run's record <key>.json lie its
-predictions, <key>.npz.
+It lets an interrupted study continue, makes going back to an earlier setting free, and carries results between
+machines (copy the folder). Beside a run's record <key>.json lie its predictions, <key>.npz.
 """
 
 import hashlib
@@ -14,29 +13,28 @@ import numpy as np
 
 from lcm.files import write_json
 
-# Raise an encoder's version by hand when a change to the code changes its numbers (tests/test_golden.py notices).
-# Source text is not part of a key: a comment must not retrain the world. What is not named here has version 1.
+# Raise an encoder's version when a change to the code changes its numbers (tests/test_golden.py fails then). Source
+# text is not part of a key, so that a comment retrains nothing. Encoders that are not named here have version 1.
 ALGORITHM = {"image_cnn": 3}  # 2: dropout that is the same alone and in a fleet; 3: sums in another order
 
 
 def store_folder() -> Path:
-    """LCM_RUN_STORE, else .runs in the repository. DVC_ROOT is the repository itself even in a stage of `exp run
-    --temp`.
+    """Return LCM_RUN_STORE, else .runs in the repository.
+
+    DVC_ROOT is the repository itself even in a stage of `exp run --temp`.
     """
     return Path(os.environ.get("LCM_RUN_STORE") or Path(os.environ.get("DVC_ROOT", ".")) / ".runs").absolute()
 
 
 def run_key(determinants: dict) -> str:
-    """Hex key of a run: the hash of its data digests, parameters, seed and the algorithm's version for its encoder."""
+    """Return the hex key of a run: a hash of data digests, parameters, seed and its encoder's algorithm version."""
     version = ALGORITHM.get((determinants.get("model") or {}).get("encoder"), 1)
     text = json.dumps({"algorithm": version, **determinants}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def load_run(key: str) -> dict | None:
-    """The record of a finished run, or None. A record that cannot be read, or is of another run, counts as not
-    there.
-    """
+    """Return the record of a finished run, or None. A record that is broken, or of another run, counts as missing."""
     try:
         record = json.loads((store_folder() / key[:2] / f"{key}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -45,8 +43,9 @@ def load_run(key: str) -> dict | None:
 
 
 def is_record(record: object, key: str) -> bool:
-    """Whether this is what a run of that key can have left: its own key, and a test accuracy in [0, 1] or a reason why
-    it failed.
+    """Return whether `record` can be that of the run `key`.
+
+    It must hold this key, and a test accuracy in [0, 1] or the reason why the run failed.
     """
     if not isinstance(record, dict) or record.get("key") != key:
         return False
@@ -57,8 +56,9 @@ def is_record(record: object, key: str) -> bool:
 
 
 def save_run(record: dict, predictions: dict[str, np.ndarray] | None = None) -> None:
-    """Keep the record of a finished run and its probabilities; the checkpoint that it grew from is not needed any more.
+    """Store the record of a finished run and its probabilities.
 
+    Deletes the run's checkpoint, which is not needed any more.
     predictions: {"test": (n_test, C), "val": (n_val, C)} float16.
     """
     key = record["key"]
@@ -72,15 +72,13 @@ def save_run(record: dict, predictions: dict[str, np.ndarray] | None = None) -> 
     for pattern in (
         f"{key}-*.pt",
         f".{key}-*.part",
-    ):  # the second: of a checkpoint whose process was killed while it wrote
+    ):  # the second is left if a process is killed while it writes
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)
 
 
 def load_predictions(key: str) -> dict[str, np.ndarray] | None:
-    """The probabilities of a run, {"test": (n_test, C), "val": (n_val, C)} float16, or None where the store has
-    none.
-    """
+    """Return a run's probabilities, {"test": (n_test, C), "val": (n_val, C)} float16; None if there are none."""
     try:
         with np.load(store_folder() / key[:2] / f"{key}.npz", allow_pickle=False) as content:
             return {name: content[name] for name in content.files}
@@ -89,5 +87,5 @@ def load_predictions(key: str) -> dict[str, np.ndarray] | None:
 
 
 def checkpoint_path(folder: Path, keys: list[str]) -> Path:
-    """Where the checkpoint of a fleet of runs lies in a run store: beside the record of its first run."""
+    """Return where a run store keeps the checkpoint of a fleet: beside the record of its first run."""
     return folder / keys[0][:2] / f"{keys[0]}-{len(keys)}.pt"

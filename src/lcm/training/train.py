@@ -1,6 +1,4 @@
-"""From cells to results: what the files and the run store lack is trained, and each cell is written as soon as it is
-complete.
-"""
+"""From cells to results: train the runs that are missing, and write each cell's files as soon as they are complete."""
 
 import sys
 from collections.abc import Callable
@@ -19,9 +17,8 @@ from lcm.training.jobs import Job, do, gather, job_data, jobs_of
 class Plan:
     """What is known of some cells before anything is trained.
 
-    complete: their files hold all runs. waiting: the jobs of the others. gaps: cell -> why its data are not there;
-    kept: those of them whose files were made with today's parameters. broken: cells that cannot be trained, with the
-    reason.
+    complete: cells whose files hold all runs. waiting: the jobs of the others. gaps: cell -> why its data are missing;
+    kept: the gaps whose files in git were made with today's parameters. broken: cell -> why it cannot be trained.
     """
 
     complete: dict[Cell, list[Job]] = field(default_factory=dict)
@@ -31,13 +28,13 @@ class Plan:
     broken: dict[Cell, str] = field(default_factory=dict)
 
     def missing(self) -> list[Job]:
-        """The jobs of runs that neither a file nor the store holds, each key once."""
+        """Return the jobs whose runs neither a file nor the store holds, each key once."""
         unique = {job.keys: job for jobs in self.waiting.values() for job in jobs}
         return [job for job in unique.values() if store.load_run(job.keys[0]) is None]
 
 
 def make_plan(params: Params, cells: list[Cell], device: str, retrain: bool = False) -> Plan:
-    """Find out what there is to train. retrain: treat all results as if they were not there."""
+    """Find out what there is to train. retrain: ignore all recorded results."""
     plan = Plan()
     for cell in cells:
         try:
@@ -57,8 +54,10 @@ def make_plan(params: Params, cells: list[Cell], device: str, retrain: bool = Fa
 
 
 def describe(plan: Plan, title: str, processes: int) -> list[str]:
-    """The plan in lines for people: runs to train and known, hours from recorded seconds, gaps once each, other
-    code.
+    """Describe the plan in lines for people.
+
+    They say how many runs are known and how many to train, the hours from recorded seconds, each gap once, and how many
+    results other code made.
     """
     cells = [*plan.complete, *plan.waiting]
     runs = sum(cell.splits * cell.seeds for cell in cells)
@@ -95,7 +94,7 @@ def _hours(missing: list[Job], processes: int) -> str:
 
 
 def _seconds(cell: Cell) -> float | None:
-    """Of a run of this cell, or of another cell of its model and corpus."""
+    """Return the seconds of a run of this cell, else of another cell with its model and corpus, else None."""
     own = results.read_seconds(cell.study, cell.corpus)
     if cell.name in own:
         return own[cell.name]["seconds"]
@@ -120,11 +119,10 @@ def _made_by_other_code(plan: Plan) -> int:
 
 
 def train_cells(params: Params, cells: list[Cell], device: str, title: str, retrain: bool = False) -> Plan:
-    """Train what is missing of the cells, in one pool, and write their files. A cell whose files hold all of it is left
-    alone.
+    """Train the missing runs of the cells, in one pool, and write the cells' files. Complete cells stay as they are.
 
     Prints the plan. A gap (data that could not be fetched) changes no file. Raises UserError at the end if a cell could
-    not be trained for another reason; the others are complete then.
+    not be trained for another reason; by then the others are complete.
     """
     plan = make_plan(params, cells, device, retrain)
     for cell in cells:
@@ -169,7 +167,7 @@ def train_cells(params: Params, cells: list[Cell], device: str, title: str, retr
 
 
 def run_missing(params: Params, jobs: list[Job], device: str, title: str) -> None:
-    """Train the jobs whose runs the store lacks, and put them there."""
+    """Train the jobs whose runs the store lacks, and store them."""
     missing = [job for job in jobs if store.load_run(job.keys[0]) is None]
     run_jobs(
         params, gather(missing, params.execution.fleet, device), device, title, lambda result: store.save_run(*result)
@@ -177,8 +175,9 @@ def run_missing(params: Params, jobs: list[Job], device: str, title: str) -> Non
 
 
 def run_jobs(params: Params, jobs: list[Job], device: str, title: str, save: Callable[[tuple], None]) -> None:
-    """Do the jobs here or on a Ray cluster, as execution.executor says; `save` gets each run's (record,
-    predictions).
+    """Do the jobs on this machine or on a Ray cluster, as execution.executor says.
+
+    save: is called with each run's (record, predictions).
     """
     if not jobs:
         return
