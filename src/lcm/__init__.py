@@ -80,7 +80,7 @@ _HOME = {  # public name: its module
     "SymmetricCrossEntropy": "targets.sce",
     "VolMinNet": "targets.vol_min",
 }
-__all__ = sorted(_HOME)
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str):

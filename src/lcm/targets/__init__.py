@@ -6,8 +6,10 @@ Importing this package does not import PyTorch; a target's file does.
 
 import importlib
 import pkgutil
+import re
+from pathlib import Path
 
-HELPERS = {"base", "measures"}  # the files here that are no targets
+HELPERS = {"base", "checks", "measures"}  # the files here that are no targets
 FIRST = ("ce", "ls", "ls_matched", "lcm")  # in tables and figures; the others follow by name
 
 _HOME = {  # where the package's public names stand
@@ -33,6 +35,16 @@ def target_class(name: str) -> type:
         if isinstance(found, type) and found.__module__ == module.__name__ and getattr(found, "name", None) == name:
             return found
     raise ValueError(f"{module.__file__}: expected a Target whose `name` is {name!r}, found none")
+
+
+def target_files(name: str) -> list[str]:
+    """The names of the targets whose files a target's numbers come from: its own, and those that it imports."""
+    found = [name]
+    for each in found:  # grows
+        source = (Path(__file__).parent / f"{each}.py").read_text(encoding="utf-8")
+        imported = re.findall(r"^from lcm\.targets\.(\w+) import", source, re.MULTILINE)
+        found += sorted(set(imported) - HELPERS - set(found))
+    return found
 
 
 def __getattr__(name: str):

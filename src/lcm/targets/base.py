@@ -11,11 +11,11 @@ from pydantic import Field, ValidationError
 from torch import Tensor, nn
 
 from lcm.schema import Group
+from lcm.targets import checks
 
 Epochs = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Epsilon = Annotated[float, Field(ge=0, lt=1)]
-IGNORE = -100  # PyTorch's and Hugging Face's label of a place that has none
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,17 @@ class Target(Numbers):
     def forward(
         self, logits: Tensor, labels: Tensor, vector: Tensor | None = None, samples: Tensor | None = None
     ) -> Tensor:
-        """The mean loss of the batch, a scalar; arguments as for `losses`."""
-        return self.losses(logits, labels, vector, samples).mean()
+        """The mean loss of a batch, a scalar, for a training loop of your own. Everything is checked, also under autocast.
+
+        logits: (B, C), or (B, T, C) for T places a text. labels: (B,) or (B, T) integers; places labelled -100 do not count, and a
+        batch of nothing else has loss 0. vector: (B, d) or (B, T, d), where `needs` names vector_size. samples: (B,) or (B, T)
+        rows of state, where it names n_samples. Half-precision floats are raised to float32. Raises ValueError, one line.
+        """
+        batch = checks.batch(self.name, self.task, self.needs, logits, labels, vector, samples)
+        if not len(batch.labels):
+            return batch.logits.sum()
+        with torch.autocast(logits.device.type, enabled=False):
+            return self.losses(*batch).mean()
 
     def extra_repr(self) -> str:
         return ", ".join([f"n_labels={self.task.n_labels}", *(f"{name}={value}" for name, value in self.settings)])

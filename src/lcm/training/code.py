@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from lcm import source
+from lcm.targets import target_files
 
 ROOT = Path(__file__).parent.parent  # src/lcm
 SHARED = (
@@ -29,7 +30,8 @@ def digest(encoder: str | None, target: str) -> str:
 
     Comments and docstrings do not count.
     """
-    files = LINEAR if encoder is None else (*SHARED, f"models/{encoder}.py", f"targets/{target}.py")
+    own = [f"targets/{each}.py" for each in target_files(target)] if encoder else []
+    files = LINEAR if encoder is None else (*SHARED, f"models/{encoder}.py", *own)
     return source.digest(files)
 
 

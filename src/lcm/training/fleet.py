@@ -304,7 +304,7 @@ def _end_round(member: Member, loss: Tensor) -> Tensor:
 
 def _confusions(member: Member, vectors: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     model = member.target.confusion_model
-    return model.label_confusion(vectors), model(vectors, labels).gather(1, labels.unsqueeze(1)).squeeze(1)
+    return model.label_confusion(vectors), model.distribution(vectors, labels).gather(1, labels.unsqueeze(1)).squeeze(1)
 
 
 def _implicit(member: Member, inputs: Tensor, labels: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
