@@ -1,7 +1,7 @@
 """Every target once more, in float64 NumPy, written from its formula and sharing nothing with src/lcm/targets.
 
-A form is a function of a `Case` that returns the loss of each sample, (B,), and the state after this step of training. Arrays
-that end in `_stopped` stand where the formula stops the gradient: finite differences move only the others.
+A form is a function of a `Case` that returns the loss of each sample, (B,), and the state after this step of training.
+Arrays that end in `_stopped` stand where the formula stops the gradient: finite differences move only the others.
 """
 
 from dataclasses import dataclass, field

@@ -1,4 +1,6 @@
-"""The targets as people use them in a loop of their own: what is refused and how, autocast, state, names, several processes."""
+"""The targets as people use them in a loop of their own: what is refused and how, autocast, state, names, several
+processes.
+"""
 
 import ast
 import copy
@@ -65,8 +67,8 @@ def test_a_target_leaves_out_places_labelled_minus_100(name):
 
 
 WRONG = [
-    ("labels of shape (B, 1)", {"labels": torch.zeros(B, 1, dtype=torch.int64)}, r"labels of shape \(6,\), found \(6, 1\); use labels.squeeze\(-1\)$"),
-    ("one label for all", {"labels": torch.zeros(1, dtype=torch.int64)}, r"labels of shape \(6,\), found \(1,\)$"),
+    ("labels of shape (B, 1)", {"labels": torch.zeros(B, 1).long()}, r"\(6,\), found \(6, 1\); use labels.squeeze\(-1\)$"),
+    ("one label for all", {"labels": torch.zeros(1).long()}, r"labels of shape \(6,\), found \(1,\)$"),
     ("float labels", {"labels": torch.zeros(B)}, r"labels of integers, found torch.float32 of shape \(6,\)$"),
     ("bool labels", {"labels": torch.zeros(B).bool()}, "labels of integers, found torch.bool"),
     ("no tensor", {"labels": [0] * B}, "labels of integers, found list$"),
@@ -213,7 +215,8 @@ def test_lcm_loss_refuses_what_is_no_target():
 @pytest.mark.parametrize(
     "arguments,message",
     [
-        ({"n_labels": 1}, "n_labels of at least 2, found 1"), ({"vector_size": 0}, "vector_size of at least 1, found 0"),
+        ({"n_labels": 1}, "n_labels of at least 2, found 1"),
+        ({"vector_size": 0}, "vector_size of at least 1, found 0"),
         ({"label_dim": 0}, "label_dim of at least 1, found 0"), ({"alpha": -1}, "alpha to be a number >= 0, found -1"),
         ({"alpha": math.nan}, "found nan"), ({"alpha": math.inf}, "found inf"),
     ],

@@ -1,4 +1,5 @@
-"""Every target that the registry finds: against its NumPy form and finite differences, and alone against stacked with others.
+"""Every target that the registry finds: against its NumPy form and finite differences, and alone against stacked with
+others.
 
 A new target is in every test here without a line; in the first ones as soon as tests/targets_numpy.py has its form.
 """
@@ -257,7 +258,10 @@ def test_a_loss_likes_the_label_better_than_another(name, settings):
     task, plain = make_task()
     target = make_target(name, settings, task).eval()
     _, labels, vector, samples = tensors(make_batches(plain)[0])
-    of = lambda label: target.losses(3 * torch.eye(C)[label], labels, vector, samples).mean()
+
+    def of(label):
+        return target.losses(3 * torch.eye(C)[label], labels, vector, samples).mean()
+
     assert of(labels) < of((labels + 1) % C) - 0.01
 
 

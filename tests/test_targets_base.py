@@ -1,4 +1,6 @@
-"""What all targets share: settings, keys, numbers that stack, ending early; and cross-entropy, smoothing and LCM to the last bit."""
+"""What all targets share: settings, keys, numbers that stack, ending early; and cross-entropy, smoothing and LCM to the
+last bit.
+"""
 
 import math
 
@@ -77,7 +79,10 @@ def test_run_keys_are_those_of_the_results_in_git():
     assert LS.key_settings(LS.Settings(epsilon=0.1, stop_epoch=3)) == {"epsilon": 0.1, "stop_epoch": 3}
     lcm = {"alpha": 2.0, "label_dim": 64, "stop_epoch": None, "stop_resets_optimizer": False, "detach": False}
     assert LCM.key_settings(LCM.Settings(**lcm)) == lcm
-    e = lambda alpha: (1 - math.exp(alpha) / (math.exp(alpha) + 19)) * 20 / 19
+
+    def e(alpha):
+        return (1 - math.exp(alpha) / (math.exp(alpha) + 19)) * 20 / 19
+
     for own, alpha in (({}, 2.0), ({"alpha": 1.0}, 1.0)):
         settings = MATCHED.Settings(**MATCHED.resolve(own, {"lcm": lcm}, 20))
         key = MATCHED.key_settings(settings)

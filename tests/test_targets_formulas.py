@@ -111,7 +111,7 @@ def test_posterior_lcm_at_beta_1_is_forward_correction(batch):
 
 
 def test_the_fixed_point_of_posterior_lcm(batch):
-    """p = softmax(alpha y / (1 - beta)) is its own target: alpha (1 - beta) in place of alpha keeps the strength there."""
+    """p = softmax(alpha y / (1 - beta)) is its own target; alpha (1 - beta) for alpha keeps the strength there."""
     labels = batch[1]
     for alpha, beta in ((4.0, 0.25), (1.0, 0.8)):
         logits = alpha / (1 - beta) * torch.nn.functional.one_hot(labels, C).double()

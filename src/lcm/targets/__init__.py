@@ -1,7 +1,7 @@
 """Targets: what a predictor is trained to fit. One file a target; its name is the file's name.
 
-`target_names()` and `target_class("gce")` are all that the rest of the program needs. A new file in this folder is found by both.
-Importing this package does not import PyTorch; a target's file does.
+`target_names()` and `target_class("gce")` are all that the rest of the program needs. A new file in this folder is
+found by both. Importing this package does not import PyTorch; a target's file does.
 """
 
 import importlib

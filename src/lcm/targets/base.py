@@ -1,8 +1,10 @@
-"""What every target is made of: `Task` (what it may know of a run), `Target` (the loss), `UntilEpoch` (a target that ends early).
+"""What every target is made of: `Task` (what it may know of a run), `Target` (the loss), `UntilEpoch` (a target that
+ends early).
 
 Shapes: B batch, C classes, d size of the text vector, n samples. p = softmax(logits), y the one-hot label.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -67,15 +69,10 @@ class Numbers(nn.Module):
         *_, error_msgs = rest
         for name, value in self.numbers().items():
             own = getattr(self, name)
-            found = state_dict.setdefault(prefix + name, own)
-            if (
-                found.shape != own.shape
-                or not torch.isclose(found.double(), torch.tensor(value, dtype=torch.double), rtol=1e-6).item()
-            ):
-                shown = found.item() if found.dim() == 0 else f"a tensor of shape {tuple(found.shape)}"
-                error_msgs.append(
-                    f"{prefix}{name}: the state holds {shown:.7g}, this {type(self).__name__} was built with {value:.7g}"
-                )
+            found = state_dict.setdefault(prefix + name, own)  # older states do not have them all
+            if found.shape == own.shape and not math.isclose(found.item(), value, rel_tol=1e-6):
+                built = f"this {type(self).__name__} was built with {value:.7g}"
+                error_msgs.append(f"{prefix}{name}: the state holds {found.item():.7g}, {built}")
         super()._load_from_state_dict(state_dict, prefix, *rest)
         self._fill_numbers()
 
@@ -83,9 +80,10 @@ class Numbers(nn.Module):
 class Target(Numbers):
     """A training target: a loss with its settings and, if it has any, its state.
 
-    A target is one file in this folder and one subclass in it, which sets the attributes below, `Settings` and `losses`.
-    Used alone, a target is an `nn.Module` like any loss: `target(logits, labels, vector, samples)` is the mean loss. Call
-    `end_epoch()` after each epoch. The training loop calls `losses`, for many runs at once under `torch.vmap`.
+    A target is one file in this folder and one subclass in it, which sets the attributes below, `Settings` and
+    `losses`. Used alone, a target is an `nn.Module` like any loss: `target(logits, labels, vector, samples)` is the
+    mean loss. Call `end_epoch()` after each epoch. The training loop calls `losses`, for many runs at once under
+    `torch.vmap`.
     """
 
     name: ClassVar[str]  # as the file, in params.yaml and on the command line
@@ -107,7 +105,8 @@ class Target(Numbers):
     def __init__(self, task: Task | int, **settings):
         """task: a Task, or the number of labels where the target needs no more. settings: fields of `Settings`.
 
-        Raises ValueError, one line, for a setting that is unknown or impossible, and where `task` lacks what the target needs.
+        Raises ValueError, one line, for a setting that is unknown or impossible, and where `task` lacks what the target
+        needs.
         """
         super().__init__()
         self.task = Task(task) if isinstance(task, int) else task
@@ -132,7 +131,8 @@ class Target(Numbers):
     def resolve(cls, own: dict, groups: dict[str, dict], n_labels: int) -> dict:
         """The settings for a corpus of n_labels classes.
 
-        own: the target's group of params.yaml (empty if it has none) with a study's changes. groups: all groups by name.
+        own: the target's group of params.yaml (empty if it has none) with a study's changes. groups: all groups by
+        name.
         """
         return dict(own)
 
@@ -174,17 +174,21 @@ class Target(Numbers):
         self.epoch.add_(1)
 
     def end_round(self) -> None:
-        """Call between two rounds (`rounds`), after the last `end_epoch` of a round and before the predictor starts anew."""
+        """Call between two rounds (`rounds`), after the last `end_epoch` of a round and before the predictor starts
+        anew.
+        """
         self.epoch.zero_()
 
     def forward(
         self, logits: Tensor, labels: Tensor, vector: Tensor | None = None, samples: Tensor | None = None
     ) -> Tensor:
-        """The mean loss of a batch, a scalar, for a training loop of your own. Everything is checked, also under autocast.
+        """The mean loss of a batch, a scalar, for a training loop of your own. Everything is checked, also under
+        autocast.
 
-        logits: (B, C), or (B, T, C) for T places a text. labels: (B,) or (B, T) integers; places labelled -100 do not count, and a
-        batch of nothing else has loss 0. vector: (B, d) or (B, T, d), where `needs` names vector_size. samples: (B,) or (B, T)
-        rows of state, where it names n_samples. Half-precision floats are raised to float32. Raises ValueError, one line.
+        logits: (B, C), or (B, T, C) for T places a text. labels: (B,) or (B, T) integers; places labelled -100 do not
+        count, and a batch of nothing else has loss 0. vector: (B, d) or (B, T, d), where `needs` names vector_size.
+        samples: (B,) or (B, T) rows of state, where it names n_samples. Half-precision floats are raised to float32.
+        Raises ValueError, one line.
         """
         batch = checks.batch(self.name, self.task, self.needs, logits, labels, vector, samples)
         if not len(batch.labels):
@@ -256,10 +260,11 @@ def off_label(weights: Tensor, labels: Tensor) -> Tensor:
 
 
 def smoothed(labels: Tensor, shares: Tensor, epsilon: Tensor | float) -> Tensor:
-    """A soft target as strong as label smoothing of this epsilon, whose mass off the label goes to the others by `shares`.
+    """A soft target as strong as label smoothing of this epsilon, whose mass off the label goes to the others by
+    `shares`.
 
-    shares: (B, C), 0 at the label, rows sum to 1. Returns (B, C): 1 - epsilon (C - 1) / C on the label. Uniform shares give
-    label smoothing itself.
+    shares: (B, C), 0 at the label, rows sum to 1. Returns (B, C): 1 - epsilon (C - 1) / C on the label. Uniform shares
+    give label smoothing itself.
     """
     off = epsilon * (shares.shape[-1] - 1) / shares.shape[-1]
     return (1 - off) * one_hot(labels, shares) + off * shares

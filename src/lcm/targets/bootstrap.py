@@ -9,8 +9,8 @@ from lcm.targets.base import Fraction, Target, one_hot
 class Bootstrapping(Target):
     """loss = -sum_k s_k log p_k with s = beta y + (1 - beta) p (Reed et al. 2015, soft).
 
-    beta: trust in the label; 1 is cross-entropy. detach: whether s is taken as given. The published codes do not detach it;
-    the loss then is beta CE + (1 - beta) H(p) and rewards sure predictions, the opposite of a confidence penalty.
+    beta: trust in the label; 1 is cross-entropy. detach: whether s is taken as given. The published codes do not detach
+    it; the loss then is beta CE + (1 - beta) H(p) and rewards sure predictions, the opposite of a confidence penalty.
     Cost O(B C), no memory. Implicit target: s; without detach beta y + (1 - beta) p (1 + log p + H).
     """
 

@@ -1,4 +1,6 @@
-"""Checks of what people pass to a target in a training loop of their own. The training loop of the study does not come by here."""
+"""Checks of what people pass to a target in a training loop of their own. The training loop of the study does not come
+by here.
+"""
 
 from typing import NamedTuple
 
@@ -9,7 +11,9 @@ IGNORE = -100  # PyTorch's and Hugging Face's label of a place that has none
 
 
 class Batch(NamedTuple):
-    """A batch as `Target.losses` takes it: places in one row, without those that have no label, floats of at least 32 bits."""
+    """A batch as `Target.losses` takes it: places in one row, without those that have no label, floats of at least 32
+    bits.
+    """
 
     logits: Tensor
     labels: Tensor
@@ -28,8 +32,9 @@ def batch(
 ) -> Batch:
     """A checked batch. Raises ValueError, one line that starts with `name` and names the sizes.
 
-    task, needs: of the target. logits: (..., C). labels: (...), integers from 0 to C - 1, or -100 for a place to leave out.
-    vector: (..., d), needed where `needs` names vector_size. samples: (...), integers from 0 to n - 1, where it names n_samples.
+    task, needs: of the target. logits: (..., C). labels: (...), integers from 0 to C - 1, or -100 for a place to leave
+    out. vector: (..., d), needed where `needs` names vector_size. samples: (...), integers from 0 to n - 1, where it
+    names n_samples.
     """
     n_labels, vector_size, n_samples = (
         getattr(task, size) if size == "n_labels" or size in needs else None
@@ -82,7 +87,7 @@ def of_labels(name: str, labels: Tensor, beside: Tensor, n_labels: int) -> Tenso
 def of_integers(
     name: str, what: str, tensor: Tensor, shape: torch.Size, limit: int, other: int | None = None
 ) -> Tensor:
-    """An index tensor as int64. Raises ValueError unless it has this shape and its values are below limit, or `other`."""
+    """Indices as int64. Raises ValueError unless they have this shape and are below limit, or are `other`."""
     if (
         not isinstance(tensor, Tensor)
         or tensor.is_floating_point()
@@ -112,10 +117,8 @@ def distribution(name: str, target: Tensor) -> None:
         return
     sums = target.detach().sum(-1)
     if target.min() < 0 or (((sums - 1).abs() > 1e-2) & (sums != 0)).any():  # bfloat16 is right to a few thousandths
-        found = f"rows that sum to {sums.min().item():.4g} to {sums.max().item():.4g}, smallest entry {target.min().item():.4g}"
-        raise ValueError(
-            f"{name}: expected target's rows to be distributions, found {found}; are logits and target swapped?"
-        )
+        found = f"sums from {sums.min().item():.4g} to {sums.max().item():.4g}, least entry {target.min().item():.4g}"
+        raise ValueError(f"{name}: expected distributions as target, found {found}; are logits and target swapped?")
 
 
 def at_least_float32(tensor: Tensor | None) -> Tensor | None:

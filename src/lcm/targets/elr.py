@@ -1,4 +1,6 @@
-"""Early-learning regularisation: predictions are held near the running mean of what the model said of this sample before."""
+"""Early-learning regularisation: predictions are held near the running mean of what the model said of this sample
+before.
+"""
 
 import torch
 from torch import Tensor
@@ -14,7 +16,8 @@ class EarlyLearningRegularisation(Target):
 
     t_i belongs to the sample, is 0 at first and is updated, without gradient, before the loss is taken; p is clamped to
     [1e-4, 1 - 1e-4] in the second term and renormalised in the update. weight: the authors' 3 to 7; memory: .7 to .9.
-    Cost O(B C), memory n C numbers. Implicit target: y + weight p (t - <t, p>) / (1 - <t, p>), off the simplex in general.
+    Cost O(B C), memory n C numbers. Implicit target: y + weight p (t - <t, p>) / (1 - <t, p>), off the simplex in
+    general.
     """
 
     name, label, short = "elr", "early-learning regularisation", "ELR"

@@ -7,9 +7,11 @@ from lcm.targets.base import Target, Task
 
 
 class ForwardCorrection(Target):
-    """loss = -log sum_k p_k T_ky, the likelihood of the given label y when T_ky = P(given y | true k) is known (Patrini et al. 2017).
+    """loss = -log sum_k p_k T_ky, the likelihood of the given label y when T_ky = P(given y | true k) is known (Patrini
+    et al. 2017).
 
-    No strength to set. Cost O(B C), memory C^2 numbers. Implicit target: softmax(log p + log T_.y), the posterior of the true label.
+    No strength to set. Cost O(B C), memory C^2 numbers. Implicit target: softmax(log p + log T_.y), the posterior of
+    the true label.
     """
 
     name, label, short = "forward", "forward correction, true noise matrix", "true T"

@@ -10,12 +10,13 @@ TEMPERATURES = [2 ** (step / 16) for step in range(-32, 33)]  # a quarter to fou
 
 
 class HeldOutLcm(Target):
-    """loss = -sum_k s_k log p_k; s as strong as label smoothing, its mass off the label shared out by c_i and evenly (this study).
+    """loss = -sum_k s_k log p_k; s as strong as label smoothing, its mass off the label shared out by c_i and evenly
+    (this study).
 
-    s_y = 1 - epsilon (C - 1) / C, s_k = epsilon (C - 1) / C (rho c_ik / sum_{j != y} c_ij + (1 - rho) / (C - 1)).
-    c_i: the sample's out-of-fold probabilities, `task.held_out`, at the temperature that fits them best to `task.labels` if these are
-    given. epsilon: its strength. rho: 0 is label smoothing. whole: s = (1 - epsilon) y + epsilon c_i, which may leave a wrong label.
-    Cost: the models of the folds; O(B C) a step, memory n C numbers. Implicit target: s.
+    s_y = 1 - epsilon (C - 1) / C, s_k = epsilon (C - 1) / C (rho c_ik / sum_{j != y} c_ij + (1 - rho) / (C - 1)). c_i:
+    the sample's out-of-fold probabilities, `task.held_out`, at the temperature that fits them best to `task.labels` if
+    these are given. epsilon: its strength. rho: 0 is label smoothing. whole: s = (1 - epsilon) y + epsilon c_i, which
+    may leave a wrong label. Cost: the models of the folds; O(B C) a step, memory n C numbers. Implicit target: s.
     """
 
     name, label, short = "held_out_lcm", "held-out LCM", "held-out"
@@ -49,7 +50,9 @@ class HeldOutLcm(Target):
 
 
 def calibrated(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Probabilities (n, C) at the temperature, of `TEMPERATURES`, with the least loss on the samples whose label is not -1."""
+    """Probabilities (n, C) at the temperature, of `TEMPERATURES`, with the least loss on the samples whose label is not
+    -1.
+    """
     log_p, known = probabilities.clamp(min=1e-12).log(), labels >= 0
 
     def loss(temperature: float) -> float:

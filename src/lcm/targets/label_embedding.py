@@ -8,13 +8,14 @@ from lcm.targets.base import Fraction, Target, Task, cross_entropy, of_label, so
 
 
 class LabelEmbeddingNetwork(Target):
-    """loss = beta CE(y, o1) + (1 - beta) CE([softmax E_y], o1) + CE(y, o2) + right CE([softmax o2/T], E_y) + max(0, p2_y - cap).
+    """loss = beta CE(y, o1) + (1 - beta) CE([softmax E_y], o1) + CE(y, o2) + right CE([softmax o2/T], E_y) + max(0,
+    p2_y - cap).
 
-    CE(s, z) = -sum_k s_k log softmax(z)_k; [.] stops the gradient (Sun et al. 2017, who precede LCM and avoid its collapse).
-    o1: the predictor's logits. o2 = W [v] + b: a second head on the text vector; p2 = softmax(o2); right: 1 where o2 names the label.
-    E (C, C): the labels' embeddings, at first the identity. All terms are means over the batch, as in the authors' text code.
-    beta: trust in the label, its strength (less is softer). temperature: T. cap: how sure o2 may be.
-    Cost O(B C d), memory C d + C + C^2 weights. Implicit target: beta y + (1 - beta) softmax E_y.
+    CE(s, z) = -sum_k s_k log softmax(z)_k; [.] stops the gradient (Sun et al. 2017, who precede LCM and avoid its
+    collapse). o1: the predictor's logits. o2 = W [v] + b: a second head on the text vector; p2 = softmax(o2); right: 1
+    where o2 names the label. E (C, C): the labels' embeddings, at first the identity. All terms are means over the
+    batch, as in the authors' text code. beta: trust in the label, its strength (less is softer). temperature: T. cap:
+    how sure o2 may be. Cost O(B C d), memory C d + C + C^2 weights. Implicit target: beta y + (1 - beta) softmax E_y.
     """
 
     name, label, short = "label_embedding", "label embedding network", "LEN"

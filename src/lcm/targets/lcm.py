@@ -27,13 +27,14 @@ from lcm.targets.base import Epochs, Numbers, Task, UntilEpoch, one_hot
 class LabelConfusionModel(Numbers):
     """The label confusion model: a label encoder and the simulated label distribution (SLD) block.
 
-    n_labels: C. vector_size: d, the size of the predictor's text vector v. alpha: weight of the label (alpha in the paper), also
-    a buffer, so that a state dict shows it. label_dim: e, the size of a label embedding; default d, as in the paper.
-    detach: no gradient through the target distribution. The label encoder then learns nothing: an ablation, not the paper.
-    Raises ValueError for a size below 1, fewer than 2 labels, and an alpha that is negative or no number.
+    n_labels: C. vector_size: d, the size of the predictor's text vector v. alpha: weight of the label (alpha in the
+    paper), also a buffer, so that a state dict shows it. label_dim: e, the size of a label embedding; default d, as in
+    the paper. detach: no gradient through the target distribution. The label encoder then learns nothing: an ablation,
+    not the paper. Raises ValueError for a size below 1, fewer than 2 labels, and an alpha that is negative or no
+    number.
 
-    Initialised as in the authors' framework (embedding U(-0.05, 0.05), Glorot weights, zero biases).
-    With DistributedDataParallel it has to stand inside the wrapped module, or its weights drift apart (docs/targets.md).
+    Initialised as in the authors' framework (embedding U(-0.05, 0.05), Glorot weights, zero biases). With
+    DistributedDataParallel it has to stand inside the wrapped module, or its weights drift apart (docs/targets.md).
     """
 
     def __init__(
@@ -84,9 +85,10 @@ class LabelConfusionModel(Numbers):
     def forward(self, vector: Tensor, labels: Tensor) -> Tensor:
         """The simulated label distribution s = softmax(alpha y + c), the training target.
 
-        vector: (B, d) text vectors, or (B, T, d). labels: (B,) or (B, T) integers. Returns (B, C) or (B, T, C), in the dtype of LCM's
-        weights also under autocast; rows sum to 1, or are 0 where the label is -100. Gradients flow to the label encoder and
-        to the vectors unless `detach` was asked for. Raises ValueError, one line that names the sizes.
+        vector: (B, d) text vectors, or (B, T, d). labels: (B,) or (B, T) integers. Returns (B, C) or (B, T, C), in the
+        dtype of LCM's weights also under autocast; rows sum to 1, or are 0 where the label is -100. Gradients flow to
+        the label encoder and to the vectors unless `detach` was asked for. Raises ValueError, one line that names the
+        sizes.
         """
         checks.of_floats("LabelConfusionModel", "vector", vector, self.encoder.out_features, labels)
         labels = checks.of_labels("LabelConfusionModel", labels, vector, self.confusion.out_features)
@@ -98,8 +100,9 @@ class LabelConfusionModel(Numbers):
 def lcm_loss(logits: Tensor, target: Tensor) -> Tensor:
     """KL(s || p) with p = softmax(logits), the paper's loss: the mean over all places whose target is not 0 (no label).
 
-    logits, target: (B, C) or (B, T, C). Returns a scalar, 0 if no place has a label; half-precision floats are raised to float32.
-    Gradients flow through both arguments. Raises ValueError, one line, for unequal shapes and a target that is no distribution.
+    logits, target: (B, C) or (B, T, C). Returns a scalar, 0 if no place has a label; half-precision floats are raised
+    to float32. Gradients flow through both arguments. Raises ValueError, one line, for unequal shapes and a target that
+    is no distribution.
     """
     if logits.shape != target.shape:
         raise ValueError(
@@ -118,11 +121,12 @@ def lcm_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 
 class LabelConfusion(UntilEpoch):
-    """loss = KL(s || p) with s = softmax(alpha y + c), c = softmax(v^T V W + b), V = tanh(E W_e + b_e); gradients through s too.
+    """loss = KL(s || p) with s = softmax(alpha y + c), c = softmax(v^T V W + b), V = tanh(E W_e + b_e); gradients
+    through s too.
 
-    alpha: weight of the label, its strength (less is softer). label_dim: size of a label's embedding, None: that of the text vector.
-    stop_epoch: one-hot labels follow after this epoch, None never; stop_resets_optimizer: with a fresh optimiser, as in the
-    authors' code (the training loop reads this one). detach: no gradient through s, an ablation.
+    alpha: weight of the label, its strength (less is softer). label_dim: size of a label's embedding, None: that of the
+    text vector. stop_epoch: one-hot labels follow after this epoch, None never; stop_resets_optimizer: with a fresh
+    optimiser, as in the authors' code (the training loop reads this one). detach: no gradient through s, an ablation.
     Cost O(B C (C + d) + C d e), memory C e + d e + C^2 weights. Implicit target: s.
     """
 

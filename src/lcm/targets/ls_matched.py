@@ -8,8 +8,8 @@ from lcm.targets.ls import LabelSmoothing
 class MatchedLabelSmoothing(LabelSmoothing):
     """Label smoothing whose epsilon leaves as much mass on the label as LCM with a uniform confusion distribution.
 
-    epsilon = (1 - t) C / (C - 1) with t = e^alpha / (e^alpha + C - 1): 0.272 at alpha = 4 and 20 labels. Where LCM stops early,
-    so does its control. Cost and implicit target as label smoothing.
+    epsilon = (1 - t) C / (C - 1) with t = e^alpha / (e^alpha + C - 1): 0.272 at alpha = 4 and 20 labels. Where LCM
+    stops early, so does its control. Cost and implicit target as label smoothing.
     """
 
     name, label, short = "ls_matched", "matched label smoothing", "matched LS"

@@ -11,7 +11,8 @@ TOLERANCE = 1e-5  # rounding of float32 that still counts as a distribution
 def implicit_target(
     target: Target, logits: Tensor, labels: Tensor, vector: Tensor | None = None, samples: Tensor | None = None
 ) -> Tensor:
-    """s* = p - d loss / d logits, (B, C): the soft target whose cross-entropy pulls the logits exactly as this loss does.
+    """s* = p - d loss / d logits, (B, C): the soft target whose cross-entropy pulls the logits exactly as this loss
+    does.
 
     Arguments as for `Target.losses`. The target's state stays as it is. Works under `vmap`. Rows sum to 1 if the loss
     depends on p only; entries can be negative, as for early-learning regularisation.

@@ -1,4 +1,6 @@
-"""Online label smoothing: the soft label of a class is what the model said of its own right answers in the epoch before."""
+"""Online label smoothing: the soft label of a class is what the model said of its own right answers in the epoch
+before.
+"""
 
 import torch
 from torch import Tensor
@@ -8,12 +10,13 @@ from lcm.targets.base import Fraction, Target, Task, one_hot, soft_cross_entropy
 
 
 class OnlineLabelSmoothing(Target):
-    """loss = mix CE(y, p) + (1 - mix) CE(S_y, p), CE(s, p) = -sum_k s_k log p_k (Zhang et al. 2021, as their code has it).
+    """loss = mix CE(y, p) + (1 - mix) CE(S_y, p), CE(s, p) = -sum_k s_k log p_k (Zhang et al. 2021, as their code has
+    it).
 
-    S_k is the mean of p over the training samples of label k that the model got right in the epoch before; uniform for a label
-    with none; 0 in the first epoch. mix: share of the one-hot label, its strength (less is softer).
-    Cost O(B C^2) for the sums, memory 2 C^2 + C numbers. Implicit target: (mix y + (1 - mix) S_y), and in the first epoch
-    (1 - mix) p in place of the second term. S_y tends to y as training accuracy rises, so the strength dies out.
+    S_k is the mean of p over the training samples of label k that the model got right in the epoch before; uniform for
+    a label with none; 0 in the first epoch. mix: share of the one-hot label, its strength (less is softer). Cost O(B
+    C^2) for the sums, memory 2 C^2 + C numbers. Implicit target: (mix y + (1 - mix) S_y), and in the first epoch (1 -
+    mix) p in place of the second term. S_y tends to y as training accuracy rises, so the strength dies out.
     """
 
     name, label, short = "ols", "online label smoothing", "OLS"
@@ -40,8 +43,9 @@ class OnlineLabelSmoothing(Target):
         return soft_cross_entropy(logits, self.mix * one_hot(labels, logits) + (1 - self.mix) * soft)
 
     def count(self, logits: Tensor, labels: Tensor) -> None:
-        """Add this batch's right answers to the sums. A matrix product, because `index_add` on a GPU adds in any order."""
+        """Add this batch's right answers to the sums."""
         right = one_hot(labels, logits) * (logits.argmax(-1) == labels).unsqueeze(-1)
+        # A matrix product, because on a GPU `index_add` adds in any order.
         self.sums.add_(right.T @ logits.softmax(-1))
         self.counts.add_(right.sum(0))
 

@@ -10,8 +10,8 @@ from lcm.targets.ols import OnlineLabelSmoothing
 class FixedOnlineLabelSmoothing(OnlineLabelSmoothing):
     """loss = -sum_k s_k log p_k; s leaves as much mass off the label as label smoothing, and shares it out as S_y does.
 
-    s_y = 1 - epsilon (C - 1) / C, s_k = epsilon (C - 1) / C S_yk / sum_{j != y} S_yj, S as in `ols`; uniform in the first epoch.
-    epsilon: its strength. Cost and memory as `ols`. Implicit target: s.
+    s_y = 1 - epsilon (C - 1) / C, s_k = epsilon (C - 1) / C S_yk / sum_{j != y} S_yj, S as in `ols`; uniform in the
+    first epoch. epsilon: its strength. Cost and memory as `ols`. Implicit target: s.
     """
 
     name, label, short = "ols_fixed", "online label smoothing, fixed strength", "OLS fixed"

@@ -8,11 +8,12 @@ from lcm.targets.base import Epsilon, Fraction, Target, Task, off_label, one_hot
 
 
 class OracleGroup(Target):
-    """loss = -sum_k s_k log p_k; s as strong as label smoothing, its mass off the label mostly on the label's group (this study).
+    """loss = -sum_k s_k log p_k; s as strong as label smoothing, its mass off the label mostly on the label's group
+    (this study).
 
-    s_y = 1 - epsilon (C - 1) / C; of the rest a share rho goes evenly to the other labels of y's group, 1 - rho evenly to all other
-    labels. A label alone in its group has label smoothing. epsilon: its strength. rho: 0 is label smoothing.
-    Cost O(B C), memory C^2 numbers. Implicit target: s.
+    s_y = 1 - epsilon (C - 1) / C; of the rest a share rho goes evenly to the other labels of y's group, 1 - rho evenly
+    to all other labels. A label alone in its group has label smoothing. epsilon: its strength. rho: 0 is label
+    smoothing. Cost O(B C), memory C^2 numbers. Implicit target: s.
     """
 
     name, label, short = "oracle_group", "smoothing over the true group", "own group"

@@ -10,12 +10,14 @@ from lcm.targets.base import Target, Task, cross_entropy
 
 
 class ConfidentPruning(Target):
-    """loss = -k_i log p_y; k_i is 0 if confident learning finds the label of sample i wrong, else 1 (Northcutt et al. 2021).
+    """loss = -k_i log p_y; k_i is 0 if confident learning finds the label of sample i wrong, else 1 (Northcutt et al.
+    2021).
 
-    Which labels are found wrong: `cleanlab.filter.find_label_issues` on `task.labels` and the out-of-fold probabilities `task.held_out`.
-    share: how much of the estimated number of errors to prune, its strength (`frac_noise` there). by: the rule (`filter_by`).
-    The mean runs over all samples of a batch, so the loss shrinks by the share that is kept; Adam does not notice.
-    Cost: the models of the folds; O(B C) a step, memory n numbers. Implicit target: y, or p for a pruned sample.
+    Which labels are found wrong: `cleanlab.filter.find_label_issues` on `task.labels` and the out-of-fold probabilities
+    `task.held_out`. share: how much of the estimated number of errors to prune, its strength (`frac_noise` there). by:
+    the rule (`filter_by`). The mean runs over all samples of a batch, so the loss shrinks by the share that is kept;
+    Adam does not notice. Cost: the models of the folds; O(B C) a step, memory n numbers. Implicit target: y, or p for a
+    pruned sample.
     """
 
     name, label, short = "prune", "pruning by confident learning", "prune"

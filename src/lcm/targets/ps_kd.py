@@ -10,9 +10,9 @@ from lcm.targets.base import Fraction, Target, Task, one_hot, soft_cross_entropy
 class ProgressiveSelfDistillation(Target):
     """loss = -sum_k s_k log p_k with s = (1 - a) y + a t_i, a = weight (epoch / epochs) (PS-KD, Kim et al. 2021).
 
-    t_i is what the model, in training mode, said of this sample in the epoch before; y where it said nothing yet. epoch counts
-    from 1, `task.epochs` is how many there are. weight: its strength in the last epoch. memory: t_i <- memory t_i + (1 - memory) p,
-    so 0 is PS-KD and .9 a running mean. Cost O(B C), memory n C numbers. Implicit target: s.
+    t_i is what the model, in training mode, said of this sample in the epoch before; y where it said nothing yet. epoch
+    counts from 1, `task.epochs` is how many there are. weight: its strength in the last epoch. memory: t_i <- memory
+    t_i + (1 - memory) p, so 0 is PS-KD and .9 a running mean. Cost O(B C), memory n C numbers. Implicit target: s.
     """
 
     name, label, short = "ps_kd", "progressive self-distillation", "PS-KD"

@@ -13,7 +13,8 @@ SPEED = 10  # the authors train the matrix with ten times the usual learning rat
 
 
 class VolMinNet(Target):
-    """loss = -log sum_k p_k T_ky + penalty log |det T|, T = rows of (I + off-diagonal sigmoid(w)), each divided by its sum (Li et al. 2021).
+    """loss = -log sum_k p_k T_ky + penalty log |det T|, T = rows of (I + off-diagonal sigmoid(w)), each divided by its
+    sum (Li et al. 2021).
 
     penalty: the smaller the volume |det T|, the more of the labels' disorder is taken for noise; its strength.
     diagonal: of T at first, .48 as in the authors' code. Cost O(B C + C^3), memory C^2 weights.
