@@ -67,7 +67,7 @@ def test_a_target_leaves_out_places_labelled_minus_100(name):
 
 
 WRONG = [
-    ("labels of shape (B, 1)", {"labels": torch.zeros(B, 1).long()}, r"\(6,\), found \(6, 1\); use labels.squeeze\(-1\)$"),
+    ("labels (B, 1)", {"labels": torch.zeros(B, 1).long()}, r"\(6,\), found \(6, 1\); use labels.squeeze\(-1\)$"),
     ("one label for all", {"labels": torch.zeros(1).long()}, r"labels of shape \(6,\), found \(1,\)$"),
     ("float labels", {"labels": torch.zeros(B)}, r"labels of integers, found torch.float32 of shape \(6,\)$"),
     ("bool labels", {"labels": torch.zeros(B).bool()}, "labels of integers, found torch.bool"),
