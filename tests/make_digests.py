@@ -20,7 +20,9 @@ def short(array: np.ndarray) -> str:
 
 def main() -> None:
     digests = json.loads(FILE.read_text()) if FILE.exists() else {}
-    cells = [json.loads(path.read_text()) for path in Path("metrics/cells").rglob("*.json") if ".curves." not in path.name]
+    cells = [
+        json.loads(path.read_text()) for path in Path("metrics/cells").rglob("*.json") if ".curves." not in path.name
+    ]
     for card in sorted(Path("data/corpus").glob("*/corpus.json")):
         corpus, digest = card.parent.name, json.loads(card.read_text())["digest"]
         folder = Path("data/splits") / corpus

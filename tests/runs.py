@@ -88,7 +88,15 @@ def noisy_runs(model: str, n_runs: int, n: int = 60, folder: Path | None = None)
         believed = rng.dirichlet(np.ones(N_LABELS), n).astype(np.float32)
         runs.append(
             RunData(
-                read, assignment.astype(np.uint8), given, labels, N_LABELS, GROUPS, start, transition=transition, held_out=believed
+                read,
+                assignment.astype(np.uint8),
+                given,
+                labels,
+                N_LABELS,
+                GROUPS,
+                start,
+                transition=transition,
+                held_out=believed,
             )
         )
     return runs
@@ -144,7 +152,9 @@ def train(model: str, data: list[RunData], method: str, seeds: list[int] | None 
     rest = {name: value for name, value in changes.items() if name in ("checkpoint", "on_epoch", "precision")}
     theirs = {name: value for name, value in changes.items() if name not in ours and name not in rest}
     seeds = list(range(len(data))) if seeds is None else seeds
-    records = train_runs(data, model_settings(model, **theirs), training(**ours), *target_of(method), seeds, "cpu", **rest)
+    records = train_runs(
+        data, model_settings(model, **theirs), training(**ours), *target_of(method), seeds, "cpu", **rest
+    )
     return [without_time(record) for record in records]
 
 
@@ -300,7 +310,10 @@ def keys_from_digests(content: dict, digests: dict) -> dict[tuple[int, int], str
         patch.setattr(inputs, "load", lambda corpus, noise: data)
         patch.setattr(inputs, "sha", lambda digest: digest)
         patch.setattr(inputs, "find_source", lambda *_: source)
-        return {(job.runs[0].split, job.runs[0].seed): job.keys[0] for job in jobs.jobs_of(params, find(params, *place), "cpu")}
+        return {
+            (job.runs[0].split, job.runs[0].seed): job.keys[0]
+            for job in jobs.jobs_of(params, find(params, *place), "cpu")
+        }
 
 
 @lru_cache
@@ -319,7 +332,9 @@ def start_digests(corpus: str, model: str) -> dict[str, str]:
     if model == "linear":
         return {}
     try:
-        return inputs.find_source(_all_params(), Cell("any", corpus, 0, model, "ce", 1), load_corpus(Path("data/corpus") / corpus)).digests
+        return inputs.find_source(
+            _all_params(), Cell("any", corpus, 0, model, "ce", 1), load_corpus(Path("data/corpus") / corpus)
+        ).digests
     except UserError:
         return {}
 

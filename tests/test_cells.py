@@ -127,11 +127,7 @@ def test_the_keys_in_git_are_those_that_the_parameters_give(name):
 
 def test_the_keys_of_nearly_all_results_in_git_are_checked():
     """A results file whose data are not in digests.json is skipped above; here the number of those is kept small."""
-    known = [
-        name
-        for name in IN_GIT
-        if json.loads((CELLS / name).read_text())["corpus_digest"] in DIGESTS
-    ]
+    known = [name for name in IN_GIT if json.loads((CELLS / name).read_text())["corpus_digest"] in DIGESTS]
     assert len(known) >= 0.9 * len(IN_GIT) > 60
 
 
@@ -231,7 +227,9 @@ def test_a_cells_file_says_what_it_is_of(workplace, params):
     place = "small", "toy", 30, "lstm_rand", "lcm.alpha=2"
     found = runs.written_cell(runs.load(params, workplace), *place, [record(0), record(1)])
     assert [found[name] for name in ("study", "corpus", "noise", "model", "method")] == list(place)
-    assert found["sizes"] == {name: int((splits[0] == part).sum()) for part, name in enumerate(("train", "val", "test"))}
+    assert found["sizes"] == {
+        name: int((splits[0] == part).sum()) for part, name in enumerate(("train", "val", "test"))
+    }
     assert found["realised_noise"] == [round(7 / found["sizes"]["train"], 6), 0.0]
     assert (found["labels"], found["n_labels"], found["corpus_digest"]) == (runs.NAMES, 4, "sha256:toy")
     assert found["config"]["lcm"]["alpha"] == found["settings"]["alpha"] == 2.0

@@ -29,7 +29,9 @@ def test_two_bins_with_opposite_gaps_do_not_cancel():
 
 def test_within_a_bin_gaps_do_cancel_and_a_certain_one_is_in_the_last():
     probabilities = np.array([[0.61, 0.39], [0.39, 0.61], [0.62, 0.38], [0.0, 1.0], [0.95, 0.05]])
-    found = evaluate(probabilities, np.array([0, 0, 1, 0, 0]))  # right, wrong, wrong in one bin, wrong and right in the last
+    found = evaluate(
+        probabilities, np.array([0, 0, 1, 0, 0])
+    )  # right, wrong, wrong in one bin, wrong and right in the last
     assert found["ece"] == pytest.approx((abs(1 - 0.61 - 0.61 - 0.62) + abs(1 - 1.0 - 0.95)) / 5)
 
 
@@ -94,9 +96,7 @@ def test_all_six_columns_of_the_confusion_distribution_by_hand():
     assert found["sld_true_std"] == pytest.approx(math.sqrt((0.04 + 0.01 + 0.09) / 3))
     # Between labels: the two of label 0 stand for their mean (0.3, 0.3, 0.25, 0.15). Over all of the variance.
     mean = [0.7 / 3, 1.2 / 3, 0.7 / 3, 0.4 / 3]
-    between = sum(
-        2 * (a - m) ** 2 + (b - m) ** 2 for a, b, m in zip([0.3, 0.3, 0.25, 0.15], LCD[1], mean, strict=True)
-    )
+    between = sum(2 * (a - m) ** 2 + (b - m) ** 2 for a, b, m in zip([0.3, 0.3, 0.25, 0.15], LCD[1], mean, strict=True))
     total = sum((value - m) ** 2 for row in LCD.tolist() for value, m in zip(row, mean, strict=True))
     assert found["lcd_label_share"] == pytest.approx(between / total) and 0.5 < between / total < 0.95
     assert set(found) == {"lcd_entropy", "lcd_true", "lcd_in_group", "sld_true_mean", "sld_true_std", "lcd_label_share"}
