@@ -7,6 +7,13 @@ A method is `ce`, `ls`, `ls_matched`, `lcm` or another target, with settings aft
 
 import copy
 import json
+import multiprocessing
+import multiprocessing.forkserver
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -25,7 +32,7 @@ from lcm.models import ModelConfig, Predictor, Start, build, config_class
 from lcm.params import Linear, Params, Train, load_params
 from lcm.protocol.splits import TEST, TRAIN, VAL, make_splits
 from lcm.study import Cell, find, method_settings
-from lcm.training import fleet, inputs, jobs, linear, store
+from lcm.training import fleet, inputs, jobs, linear, pool, store
 from lcm.training.run import RunData, train_runs
 from lcm.training.train import train_cells
 
@@ -252,13 +259,54 @@ def cell(params: Params, model: str, method: str, corpus: str = "toy", noise: in
     return Cell(study, corpus, noise, model, method, spec.splits, spec.seeds)
 
 
+def in_this_process(monkeypatch) -> list[jobs.Job]:
+    """Let training do without processes, which costs nothing; returns a list that will hold the jobs done."""
+    done = []
+
+    def run_jobs(work, todo, processes, device, title, save, preload=()):
+        for job in todo:
+            done.append(job)
+            for result in work(job):
+                save(result)
+
+    monkeypatch.setattr(pool, "run_jobs", run_jobs)
+    return done
+
+
+def workers() -> list[int]:
+    """The pool's processes that are alive: children of this process' fork server."""
+    return children(multiprocessing.forkserver._forkserver._forkserver_pid)
+
+
+def children(parent: int) -> list[int]:
+    """The processes that a process has started and that are no zombies."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            state, of, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(of) == parent and state != "Z":
+            found.append(int(pid))
+    return found
+
+
 def cell_path(model: str, method: str, kind: str = "cells") -> Path:
     """The file of a cell of the study `small` and the corpus `toy`."""
     return Cell("small", "toy", 0, model, method, 1).path(kind)
 
 
+@lru_cache
+def _fork_server() -> None:
+    """Started once, with what networks need, also if the first thing to be trained is a linear model."""
+    os.environ.update(pool.WORKER_ENVIRONMENT)
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["lcm.training.preload"])
+    pool._start_fork_server()
+
+
 def train_cell(params: Params, model: str, method: str, **rest) -> Path:
     """Train one cell of the study `small`; returns its file."""
+    _fork_server()
     train_cells(params, [cell(params, model, method)], "cpu", "small", **rest)
     return cell_path(model, method)
 
@@ -347,3 +395,35 @@ def keys_in(content: dict) -> dict[tuple[int, int], str]:
 def fit_linear(data, assignment: np.ndarray, given: np.ndarray, settings: dict, method: str) -> dict:
     """The record of a linear model. given: (n,) labels to learn from. method: linear, linear_window, svc, nb, ..."""
     return without_time(linear.fit_run(data, assignment, given, Linear.model_validate(settings), method))
+
+
+# ------------------------------------------------------------------------------------------------------------- commands
+
+
+def command(script: str, *arguments: str, **environment: str) -> tuple[list[str], dict]:
+    """A stage's command line, and the environment that it runs in."""
+    line = [sys.executable, str(ROOT / "pipeline" / script), *arguments]
+    return line, os.environ | {"PYTHONPATH": str(ROOT / "src"), **environment}
+
+
+def stage(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run a stage in the current folder."""
+    line, environment = command(script, *arguments, **environment)
+    return subprocess.run(line, env=environment, capture_output=True, text=True)
+
+
+def start_stage(script: str, *arguments: str, **environment: str) -> subprocess.Popen:
+    """Start a stage in a process group of its own, as a terminal does."""
+    line, environment = command(script, *arguments, **environment)
+    # A shell starts `pytest &` with SIGINT ignored, which programs inherit and which Python leaves so, as it should.
+    plain = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(line, env=environment, start_new_session=True, preexec_fn=plain, **output)
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 300, every: float = 0.01) -> None:
+    """Wait until condition() is true; fail after so many seconds (on a busy machine a stage starts in a minute)."""
+    deadline = time.time() + seconds
+    while not condition():
+        assert time.time() < deadline, f"waited {seconds} seconds in vain"
+        time.sleep(every)

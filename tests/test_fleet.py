@@ -2,52 +2,27 @@
 
 import json
 import os
+import shutil
 import signal
-import subprocess
-import sys
-import time
+import threading
 from contextlib import nullcontext
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+import runs
 import torch
-import yaml
-from runs import N_LABELS, ROOT, bert_folder, cell_path, load, numbers, toy, without_time
 from torch import nn
 
+from lcm.errors import UserError
 from lcm.models import dropout
 from lcm.models.dropout import Dropout, next_step, seed_dropout
-from lcm.params import RandomBert
-from lcm.protocol.splits import make_splits
-from lcm.training import cell, fleet, pool, store
+from lcm.targets.lcm import LabelConfusion
+from lcm.training import fleet, jobs, store
 from lcm.training.checkpoint import Checkpoint
-from lcm.training.methods import Method
-from lcm.training.run import RunData, halving, train_run, train_runs
+from lcm.training.run import halving
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # two on a busy machine are far slower than one
-    yield
-    torch.set_num_threads(threads)
-
-
-def runs_of(model, n_runs=3):
-    """Data of a few runs: token ids of `toy`, or images whose brightness tells the label; every run has its own split."""
-    ids, _, labels = toy(120)
-    rng = np.random.default_rng(0)
-    images = (rng.integers(0, 100, (120, 8, 8)) + 40 * labels[:, None, None]).astype(np.uint8)
-    inputs = images if model == "image_cnn" else ids.reshape(-1, 12)
-    return [RunData(inputs, split, labels, labels, N_LABELS, np.array([0, 0, 1, 1])) for split in make_splits(labels, n_runs, 0.3, 0.1)]
-
-
-def settings_of(params, tmp_path, model, **changes):
-    checked = load(params, tmp_path)
-    small = {"maxlen": 12} if model != "image_cnn" else {"channels": [3, 4], "hidden": 8}
-    return checked, checked.models[model].model_copy(update=small | changes)
+METHODS = {"ls": "ls.epsilon=0.3,stop_epoch=1", "lcm": "lcm", "stopping": "lcm.stop_epoch=1,stop_resets_optimizer=true"}
+SEEDS = [0, 1, 7]
 
 
 def assert_alike(found, expected):
@@ -55,93 +30,75 @@ def assert_alike(found, expected):
     assert found.keys() == expected.keys()
     for name in ("test", "test_last"):
         assert found[name] == pytest.approx(expected[name], abs=1e-4)
-    assert found["best_epoch"] == expected["best_epoch"] and found["confusion_matrix"] == expected["confusion_matrix"]
+    assert found["best_epoch"] == expected["best_epoch"]
+    assert np.array_equal(found["confusion_matrix"], expected["confusion_matrix"])
     for row, other in zip(found["curve"], expected["curve"], strict=True):
         assert row == pytest.approx(other, abs=1e-4)
-    if "label_embedding" in found:
-        np.testing.assert_allclose(found["label_embedding"], expected["label_embedding"], atol=1e-4)
+    for part, probabilities in found["predictions"].items():
+        np.testing.assert_allclose(probabilities, expected["predictions"][part], atol=1e-3)  # float16
+    for name in ("label_embedding", "lcd_by_class"):
+        if name in found:
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-4)
 
 
-def methods_of(checked):
-    stopping = checked.lcm.model_copy(update={"stop_epoch": 1, "stop_resets_optimizer": True})
-    return {
-        "smoothing": [Method("base", epsilon=0.0), Method("ls", epsilon=0.1), Method("ls", epsilon=0.3, smooth_until=1)],
-        "lcm": [Method("lcm", lcm=checked.lcm)] * 3,
-        "stopping": [Method("lcm", lcm=stopping)] * 3,
-    }
-
-
-@pytest.mark.parametrize("kind", ["smoothing", "lcm"])
+@pytest.mark.parametrize("method", ["ls", "lcm"])
 @pytest.mark.parametrize("architecture", ["bert", "albert"])
-def test_a_fleet_of_berts_equals_its_runs_trained_alone(params, tmp_path, architecture, kind):
+def test_a_fleet_of_berts_equals_its_runs_trained_alone(tmp_path, architecture, method):
     """Dropout included; alone the columns that are pads in a whole batch are left out, in a fleet they are not."""
-    checked = load(params, tmp_path)
-    settings = checked.models["bert_tiny"].model_copy(update={"random": RandomBert(layers=2, hidden=64), "hidden": 8})
-    folder, data = bert_folder(tmp_path, architecture), []
-    for each in runs_of("lstm_rand"):
-        lengths = np.random.default_rng(0).integers(1, 9, 120)  # of 12
-        data.append(replace(each, inputs=np.where(np.arange(12) < lengths[:, None], each.inputs, 0).astype(np.int32), folder=folder))
-    methods, seeds, train = methods_of(checked)[kind], [0, 1, 7], checked.train.model_copy(update={"epochs": 2, "lr": 1e-3})
-    for found, each, method, seed in zip(train_runs(data, settings, train, methods, seeds, "cpu"), data, methods, seeds, strict=True):
-        assert_alike(found, train_run(each, settings, train, method, seed, "cpu"))
+    data = []
+    for each in runs.noisy_runs("bert", 3, folder=runs.bert_folder(tmp_path, architecture)):
+        lengths = np.random.default_rng(0).integers(1, 9, 60)  # of 12
+        data.append(runs.changed(each, inputs=np.where(np.arange(12) < lengths[:, None], each.inputs, 0).astype(np.int32)))
+    changes = {"random": {"layers": 2, "hidden": 64}, "epochs": 2, "lr": 1e-3}
+    together = runs.train("bert", data, method, SEEDS, **changes)
+    for found, each, seed in zip(together, data, SEEDS, strict=True):
+        assert_alike(found, runs.train("bert", [each], method, [seed], **changes)[0])
 
 
-@pytest.mark.parametrize("model", ["lstm_rand", "cnn_rand", "image_cnn"])
-@pytest.mark.parametrize("kind", ["smoothing", "lcm", "stopping"])
-def test_a_fleet_equals_its_runs_trained_alone(params, tmp_path, model, kind):
-    checked, settings = settings_of(params, tmp_path, model)
-    data, methods, seeds = runs_of(model), methods_of(checked)[kind], [0, 1, 7]
-    together = train_runs(data, settings, checked.train, methods, seeds, "cpu")
+@pytest.mark.parametrize("model", ["lstm", "cnn", "image_cnn", "bag"])
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_a_fleet_equals_its_runs_trained_alone(model, method):
+    data = runs.noisy_runs(model, 3, n=120)
+    together = runs.train(model, data, method, SEEDS, lr=0.02)
     assert together[0]["curve"] != together[1]["curve"]
-    for found, *run in zip(together, data, methods, seeds, strict=True):
-        each, method, seed = run
-        assert_alike(found, train_run(each, settings, checked.train, method, seed, "cpu"))
+    for found, each, seed in zip(together, data, SEEDS, strict=True):
+        assert_alike(found, runs.train(model, [each], method, [seed], lr=0.02)[0])
 
 
 @pytest.mark.parametrize("n_runs", [1, 2])
-@pytest.mark.parametrize("model", ["lstm_rand", "cnn_rand", "image_cnn", "bert"])
-def test_bf16_rounds_the_predictors_products_and_nothing_else(params, tmp_path, model, n_runs):
+@pytest.mark.parametrize("model", ["lstm", "cnn", "image_cnn", "bert", "bag"])
+def test_bf16_rounds_the_predictors_products_and_nothing_else(tmp_path, monkeypatch, model, n_runs):
     """The losses differ, by bf16's rounding at the most; weights, target distributions and losses stay in float32."""
-    if model == "bert":
-        checked = load(params, tmp_path)
-        settings = checked.models["bert_tiny"].model_copy(update={"random": RandomBert(layers=2, hidden=64), "hidden": 8})
-        data = [replace(each, folder=bert_folder(tmp_path, "bert")) for each in runs_of("lstm_rand", n_runs)]
-    else:
-        checked, settings = settings_of(params, tmp_path, model)
-        data = runs_of(model, n_runs)
-    train, methods, seeds = checked.train.model_copy(update={"epochs": 1, "lr": 1e-4}), [Method("lcm", lcm=checked.lcm)] * n_runs, list(range(n_runs))
-    types, real = set(), fleet.lcm_loss if n_runs == 1 else torch.xlogy
+    data = runs.noisy_runs(model, n_runs, folder=runs.bert_folder(tmp_path))
+    types, losses = set(), LabelConfusion.losses
 
-    def watched(*tensors):
-        types.update(tensor.dtype for tensor in tensors)
-        return real(*tensors)
+    def watched(self, logits, labels, vector, samples):
+        found = losses(self, logits, labels, vector, samples)
+        types.update(tensor.dtype for tensor in (logits, vector, found))
+        return found
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(*((fleet, "lcm_loss") if n_runs == 1 else (torch, "xlogy")), watched)
-        rounded = train_runs(data, settings, train, methods, seeds, "cpu", precision="bf16")
+    monkeypatch.setattr(LabelConfusion, "losses", watched)
+    rounded = runs.train(model, data, "lcm", epochs=1, lr=1e-4, precision="bf16")
     assert types == {torch.float32}
-    for found, exact in zip(rounded, train_runs(data, settings, train, methods, seeds, "cpu"), strict=True):
+    for found, exact in zip(rounded, runs.train(model, data, "lcm", epochs=1, lr=1e-4), strict=True):
         loss, expected = found["curve"][0]["train_loss"], exact["curve"][0]["train_loss"]
         assert loss != expected and loss == pytest.approx(expected, rel=0.02)
 
 
-def test_masked_lstms_and_vocabularies_of_their_own(params, tmp_path):
+def test_masked_lstms_and_vocabularies_of_their_own():
     """Pads are skipped in a fleet too, and runs may read different ids for the same documents."""
-    checked, settings = settings_of(params, tmp_path, "lstm_rand", mask=True)
     data = []
-    for r, each in enumerate(runs_of("lstm_rand")):
+    for r, each in enumerate(runs.noisy_runs("lstm", 3, n=120)):
         inputs = np.where(np.arange(12) < np.arange(120)[:, None] % 13, 0, (each.inputs + r) % 40).astype(np.int32)  # 0 to 12 pads
-        data.append(RunData(inputs, each.assignment, each.fit_labels, each.labels, N_LABELS, each.groups))
-    methods, seeds = [Method("base", epsilon=0.0)] * 3, [0, 1, 2]
-    for found, each, seed in zip(train_runs(data, settings, checked.train, methods, seeds, "cpu"), data, seeds, strict=True):
-        assert_alike(found, train_run(each, settings, checked.train, methods[0], seed, "cpu"))
+        data.append(runs.changed(each, inputs=inputs))
+    for found, each, seed in zip(runs.train("lstm_masked", data, "ce", SEEDS), data, SEEDS, strict=True):
+        assert_alike(found, runs.train("lstm_masked", [each], "ce", [seed])[0])
 
 
-@pytest.mark.parametrize("kind", ["smoothing", "lcm"])
-def test_a_run_that_diverges_says_so_and_leaves_the_others_alone(params, tmp_path, monkeypatch, kind):
-    checked, settings = settings_of(params, tmp_path, "lstm_rand")
-    data, methods = runs_of("lstm_rand"), methods_of(checked)[kind]
-    healthy = train_runs(data, settings, checked.train, methods, [0, 1, 2], "cpu")
+@pytest.mark.parametrize("method", ["ls", "lcm"])
+def test_a_run_that_diverges_says_so_and_leaves_the_others_alone(monkeypatch, method):
+    data = runs.noisy_runs("lstm", 3)
+    healthy = runs.train("lstm", data, method)
     train_epoch, epochs = fleet.Fleet.train_epoch, []
 
     def poisoned(self, order):
@@ -152,53 +109,73 @@ def test_a_run_that_diverges_says_so_and_leaves_the_others_alone(params, tmp_pat
         return train_epoch(self, order)
 
     monkeypatch.setattr(fleet.Fleet, "train_epoch", poisoned)
-    found = train_runs(data, settings, checked.train, methods, [0, 1, 2], "cpu")
-    assert found[1]["failed"].startswith("the loss became nan in epoch 2 (lstm") and "seed 1, lr 0.02" in found[1]["failed"]
-    assert [without_time(found[r]) for r in (0, 2)] == [without_time(healthy[r]) for r in (0, 2)]
+    found = runs.train("lstm", data, method)
+    assert found[1]["failed"].startswith(f"the loss became nan in epoch 2 (lstm, {method} {{")
+    assert "seed 1, lr 0.01" in found[1]["failed"] and list(found[1]) == ["failed"]
+    assert [found[r] for r in (0, 2)] == [healthy[r] for r in (0, 2)]
 
 
 def test_the_jobs_of_a_cell_gather_to_fleets(workplace, params):
-    """Smoothing of any strength trains together, LCM apart; on a CPU every run is alone unless execution.fleet says otherwise."""
-    for size, arm, device, sizes in [
-        (0, "ls", "cpu", [1, 1, 1, 1]), (0, "ls", "cuda", [4]), (0, "lcm", "cuda", [2, 2]), (3, "ls", "cpu", [3, 1]), (1, "ls", "cuda", [1, 1, 1, 1]),
-    ]:  # fmt: skip
-        jobs = cell.cell_jobs(load(params, workplace), "small", "toy", 0, "lstm_rand", arm, "cpu")
-        fleets = pool.fleets(jobs, size, device)
-        assert [len(pool.runs_of(job)) for job in fleets] == sizes
-        assert sorted(run["key"] for job in fleets for run in pool.runs_of(job)) == sorted(job["key"] for job in jobs)
-    whole = cell.run_job(jobs[0] | {"members": jobs})  # from jobs to records, in order
-    for job, record in zip(jobs, whole, strict=True):
-        assert_alike(record, cell.run_job(job)[0])
+    """Runs of one cell train together; on a CPU every run is alone unless execution.fleet says otherwise; a yardstick always is."""
+    params["studies"]["small"]["splits"] = 3
+    checked = runs.load(params, workplace)
+    two_cells = [job for method in ("ls", "lcm") for job in jobs.jobs_of(checked, runs.cell(checked, "lstm_rand", method), "cpu")]
+    for size, device, sizes in [(0, "cpu", [1] * 6), (0, "cuda", [3, 3]), (2, "cpu", [2, 1, 2, 1]), (1, "cuda", [1] * 6)]:
+        fleets = jobs.gather(two_cells, size, device)
+        assert [len(job.runs) for job in fleets] == sizes
+        assert [(job.cell, run, key) for job in fleets for run, key in zip(job.runs, job.keys, strict=True)] == [
+            (job.cell, job.runs[0], job.keys[0]) for job in two_cells
+        ]
+    yardstick = jobs.jobs_of(checked, runs.cell(checked, "linear", "linear"), "cpu")
+    assert [len(job.runs) for job in jobs.gather(yardstick, 0, "cuda")] == [1, 1, 1]
+    (together,) = jobs.gather(two_cells[3:], 3, "cpu")  # from jobs to records, in order
+    for (record, predictions), job in zip(jobs.do(together), two_cells[3:], strict=True):
+        (alone, of_alone), = jobs.do(job)
+        assert record["key"] == job.keys[0]
+        assert_alike(record | {"predictions": predictions, "seconds": 0}, alone | {"predictions": of_alone, "seconds": 0})
 
 
-def test_out_of_memory_halves_the_fleet(params, tmp_path, monkeypatch, capsys):
-    checked, settings = settings_of(params, tmp_path, "cnn_rand")
-    data, method = runs_of("cnn_rand", 5), Method("base", epsilon=0.0)
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("no room"), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_out_of_memory_halves_the_fleet(monkeypatch, capsys, error):
+    data = runs.noisy_runs("cnn", 5, n=120)
     train_epoch = fleet.Fleet.train_epoch
 
     def small_card(self, order):
         if self.n_runs > 2:
-            raise torch.OutOfMemoryError("no room")
+            raise error
         return train_epoch(self, order)
 
     def train(seeds):
-        return train_runs([data[seed] for seed in seeds], settings, checked.train, [method] * len(seeds), seeds, "cpu")
+        return runs.train("cnn", [data[seed] for seed in seeds], "ce", seeds)
 
     whole = train([0, 1, 2, 3, 4])
     monkeypatch.setattr(fleet.Fleet, "train_epoch", small_card)
     for found, expected in zip(halving(train, [0, 1, 2, 3, 4]), whole, strict=True):
         assert_alike(found, expected)
     assert [line for line in capsys.readouterr().err.splitlines()] == [
-        "out of GPU memory with 5 runs at once; going on with 2 and 3",
-        "out of GPU memory with 3 runs at once; going on with 1 and 2",
+        "out of memory with 5 runs at once; going on with 2 and 3",
+        "out of memory with 3 runs at once; going on with 1 and 2",
     ]
 
 
-def test_without_a_cuda_graph_the_steps_are_the_same(params, tmp_path, monkeypatch, capsys):
+def test_a_run_that_does_not_fit_alone_is_one_line_and_other_errors_stay_what_they_are():
+    def failing(error):
+        def train(run):
+            raise error
+
+        return train
+
+    with pytest.raises(UserError, match=r"one run alone does not fit into memory \(no room\); set a smaller train.batch_size") as caught:
+        halving(failing(torch.OutOfMemoryError("no\nroom")), [0])
+    assert "\n" not in str(caught.value)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        halving(failing(RuntimeError("shapes differ")), [0, 1])
+
+
+def test_without_a_cuda_graph_the_steps_are_the_same(monkeypatch, capsys):
     """A capture that fails is said once and costs nothing but time. (That one succeeds is for a machine with a GPU to see.)"""
-    checked, settings = settings_of(params, tmp_path, "cnn_rand")
-    data, methods = runs_of("cnn_rand"), [Method("base", epsilon=0.0)] * 3
-    expected = train_runs(data, settings, checked.train, methods, [0, 1, 2], "cpu")
+    data = runs.noisy_runs("cnn", 3)
+    expected = runs.train("cnn", data, "ce")
 
     class Stream:
         def wait_stream(self, other): ...
@@ -211,10 +188,9 @@ def test_without_a_cuda_graph_the_steps_are_the_same(params, tmp_path, monkeypat
     fakes = {"Stream": Stream, "current_stream": Stream, "stream": lambda _: nullcontext(), "CUDAGraph": object, "graph": refused}
     for name, value in fakes.items():
         monkeypatch.setattr(torch.cuda, name, value)
-    found = train_runs(data, settings, checked.train, methods, [0, 1, 2], "cpu")
-    assert [without_time(run) for run in found] == [without_time(run) for run in expected]
+    assert runs.train("cnn", data, "ce") == expected
     said = capsys.readouterr().err
-    assert said == "no CUDA graph (operation not permitted when stream is capturing); going on without, more slowly\n"
+    assert said == "no CUDA graph (operation not permitted when stream is capturing); training goes on without, more slowly\n"
 
 
 def interrupted(monkeypatch, after, train):
@@ -233,28 +209,25 @@ def interrupted(monkeypatch, after, train):
 
 
 @pytest.mark.parametrize("n_runs", [1, 3])
-@pytest.mark.parametrize("model,kind,train", [
+@pytest.mark.parametrize("model,method,changes", [
     ("image_cnn", "lcm", {}),
-    ("lstm_rand", "stopping", {}),
-    ("cnn_rand", "smoothing", {"warmup_steps": 9, "decay_end_step": 20, "restart_epoch": 1}),
+    ("lstm", METHODS["stopping"], {}),
+    ("cnn", METHODS["ls"], {"warmup_steps": 9, "decay_end_step": 20, "restart_epoch": 1}),
 ])  # fmt: skip
-def test_a_resumed_training_is_the_same_bit_for_bit(params, tmp_path, monkeypatch, n_runs, model, kind, train):
-    params["train"]["epochs"] = 6
-    checked, settings = settings_of(params, tmp_path, model)
-    methods = methods_of(checked)[kind][:n_runs]
-    data, seeds = runs_of(model, n_runs), list(range(n_runs))
-    point = Checkpoint(tmp_path, [f"ab{seed}" for seed in seeds], 2)
+def test_a_resumed_training_is_the_same_bit_for_bit(tmp_path, monkeypatch, n_runs, model, method, changes):
+    data = runs.noisy_runs(model, n_runs)
+    point = Checkpoint(tmp_path, [f"ab{seed}" for seed in range(n_runs)], 2)
 
     def train_on(**rest):
-        return train_runs(data, settings, checked.train.model_copy(update=train), methods, seeds, "cpu", **rest)
+        return runs.train(model, data, method, epochs=6, **changes, **rest)
 
     whole = train_on()
     interrupted(monkeypatch, 4, lambda: train_on(checkpoint=point))
     epochs = []
     found = train_on(checkpoint=point, on_epoch=lambda: epochs.append(1))
-    assert [without_time(run) for run in found] == [without_time(run) for run in whole] and len(epochs) == 6
+    assert found == whole and len(epochs) == 6
     assert torch.load(point.path, weights_only=True)["state"]["loop"]["epoch"] == 4  # the last epoch needs none
-    store.save_run("ab1", {}), store.save_run("ab0", {})
+    store.save_run({"key": "ab0"}), store.save_run({"key": "ab1"})
     assert point.path.exists()  # not in the store of these records
 
 
@@ -270,45 +243,46 @@ def test_broken_and_foreign_checkpoints_are_ignored_with_a_line(tmp_path, capsys
         assert point.load("cpu") is None
         said = capsys.readouterr().err
         assert said.count("\n") == 1 and "ab12-2.pt: cannot be read" in said
-    torch.save({"keys": point.keys, "state": Path("code")}, point.path)  # an object: never unpickled
+    torch.save({"keys": point.keys, "state": tmp_path}, point.path)  # an object: never unpickled
     assert point.load("cpu") is None and "cannot be read" in capsys.readouterr().err
 
 
-def test_a_run_killed_in_its_middle_goes_on_from_its_checkpoint(workplace, params):
-    """kill -9 of everything once a checkpoint is there; the second start ends with the numbers of an uninterrupted cell."""
+def test_a_run_killed_in_its_middle_goes_on_from_its_checkpoint(workplace, params, monkeypatch):
+    """kill -9 of the worker once a checkpoint is there; the second start ends with the numbers of an uninterrupted cell."""
     params["train"]["epochs"] = 40
     params["studies"]["small"]["splits"] = 1
-    params["execution"] |= {"processes": 1, "checkpoint_epochs": 3}
-    (workplace / "params.yaml").write_text(yaml.safe_dump(params))
-    command = [sys.executable, str(ROOT / "pipeline/train.py"), "small", "toy", "0", "lstm_rand", "lcm"]
+    params["execution"]["checkpoint_epochs"] = 3
+    checked = runs.load(params, workplace)
 
-    def start(run_store):
-        environment = os.environ | {"LCM_RUN_STORE": str(run_store), "PYTHONPATH": str(ROOT / "src")}
-        return subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    def files(pattern):
+        return list((workplace / "runs").rglob(pattern))
 
-    assert start(workplace / "whole").wait(120) == 0
-    whole = numbers(cell_path("lstm_rand", "lcm"))
-    assert not list((workplace / "whole").rglob("*.pt")) and len(list((workplace / "whole").rglob("*.json"))) == 2
-    cell_path("lstm_rand", "lcm").unlink()
+    path = runs.train_cell(checked, "lstm_rand", "lcm")
+    whole = runs.numbers(path)
+    assert not files("*.pt") and len(files("*.json")) == len(files("*.npz")) == 1
+    path.unlink()
+    shutil.rmtree(workplace / "runs")
 
-    broken = workplace / "broken"
-    process = start(broken)
-    deadline = time.time() + 60
-    while not list(broken.rglob("*.pt")) and time.time() < deadline:
-        time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    (left,) = broken.rglob("*-1.pt")
-    assert 3 <= torch.load(left, weights_only=True)["state"]["loop"]["epoch"] < 40 and not list(broken.rglob("*.json"))
+    def kill():
+        runs.wait_for(lambda: files("*.pt"), every=0.002)
+        for pid in runs.workers():
+            os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(UserError, match="small: a training process was ended from outside .* run the same command again"):
+        runs.train_cell(checked, "lstm_rand", "lcm")
+    killer.join()
+    (left,) = files("*-1.pt")
+    assert 3 <= torch.load(left, weights_only=True)["state"]["loop"]["epoch"] < 40
+    assert not files("*.json") and not path.exists()
 
     # The checkpoint is what the run goes on from: marked, its mark is in the result.
     content = torch.load(left, weights_only=True)
     content["state"]["loop"]["seconds"] = 5000.0
     torch.save(content, left)
-    assert start(broken).wait(120) == 0
-    assert numbers(cell_path("lstm_rand", "lcm")) == whole
-    resumed = json.loads((broken / left.parent.name / f"{left.stem.removesuffix('-1')}.json").read_text())
-    assert resumed["seconds"] > 5000 and not list(broken.rglob("*.pt"))
+    assert runs.numbers(runs.train_cell(checked, "lstm_rand", "lcm")) == whole
+    assert json.loads(left.with_name(f"{left.stem.removesuffix('-1')}.json").read_text())["seconds"] > 5000 and not files("*.pt")
 
 
 class Noise(nn.Module):

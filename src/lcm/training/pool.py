@@ -75,9 +75,11 @@ def run_jobs(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
     _start_fork_server()
-    ticks, failure = context.SimpleQueue(), None
+    # A pipe without a lock: small messages are written whole or not at all, and a worker that is killed leaves no lock locked.
+    counted, ticks = context.Pipe(duplex=False)
+    failure = None
     with tqdm(total=sum(job.size for job in jobs), desc=title, unit="epoch", disable=None) as bar:
-        listener = threading.Thread(target=_count, args=(ticks, bar), daemon=True)
+        listener = threading.Thread(target=_count, args=(counted, bar), daemon=True)
         listener.start()
         executor = ProcessPoolExecutor(count, context, initializer=_start_worker, initargs=(ticks,))
         try:
@@ -105,14 +107,14 @@ def run_jobs(
             raise
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
-            ticks.put(None)
+            ticks.send(None)
             listener.join()
 
 
 def tick(size: int = 1) -> None:
     """Report to the parent that `size` ticks of a job are done."""
     if _ticks is not None:
-        _ticks.put(size)
+        _ticks.send(size)
 
 
 def available_cores() -> int:
@@ -135,7 +137,7 @@ def _start_fork_server() -> None:
 
 
 def _count(ticks, bar: tqdm) -> None:
-    while (size := ticks.get()) is not None:
+    while (size := ticks.recv()) is not None:
         bar.update(size)
 
 
