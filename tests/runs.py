@@ -165,6 +165,22 @@ def train(model: str, data: list[RunData], method: str, seeds: list[int] | None 
     return [without_time(record) for record in records]
 
 
+def assert_alike(found, expected):
+    """Two records agree up to rounding: curves and losses to 1e-4, so that every accuracy is the same."""
+    assert found.keys() == expected.keys()
+    for name in ("test", "test_last"):
+        assert found[name] == pytest.approx(expected[name], abs=1e-4)
+    assert found["best_epoch"] == expected["best_epoch"]
+    assert np.array_equal(found["confusion_matrix"], expected["confusion_matrix"])
+    for row, other in zip(found["curve"], expected["curve"], strict=True):
+        assert row == pytest.approx(other, abs=1e-4)
+    for part, probabilities in found["predictions"].items():
+        np.testing.assert_allclose(probabilities, expected["predictions"][part], atol=1e-3)  # float16
+    for name in ("label_embedding", "lcd_by_class"):
+        if name in found:
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-4)
+
+
 def orders_of(action: Callable[[], object]) -> list[np.ndarray]:
     """The order of samples, (R, n_train), of every epoch that is trained while action() runs."""
     seen, train_epoch = [], fleet.Fleet.train_epoch

@@ -16,6 +16,7 @@ from torch import nn
 from lcm.errors import UserError
 from lcm.models import dropout
 from lcm.models.dropout import Dropout, next_step, seed_dropout
+from lcm.targets.ce import CrossEntropy
 from lcm.targets.lcm import LabelConfusion
 from lcm.training import fleet, jobs, store
 from lcm.training.checkpoint import Checkpoint
@@ -23,22 +24,6 @@ from lcm.training.run import halving
 
 METHODS = {"ls": "ls.epsilon=0.3,stop_epoch=1", "lcm": "lcm", "stopping": "lcm.stop_epoch=1,stop_resets_optimizer=true"}
 SEEDS = [0, 1, 7]
-
-
-def assert_alike(found, expected):
-    """Two records agree up to rounding: curves and losses to 1e-4, so that every accuracy is the same."""
-    assert found.keys() == expected.keys()
-    for name in ("test", "test_last"):
-        assert found[name] == pytest.approx(expected[name], abs=1e-4)
-    assert found["best_epoch"] == expected["best_epoch"]
-    assert np.array_equal(found["confusion_matrix"], expected["confusion_matrix"])
-    for row, other in zip(found["curve"], expected["curve"], strict=True):
-        assert row == pytest.approx(other, abs=1e-4)
-    for part, probabilities in found["predictions"].items():
-        np.testing.assert_allclose(probabilities, expected["predictions"][part], atol=1e-3)  # float16
-    for name in ("label_embedding", "lcd_by_class"):
-        if name in found:
-            np.testing.assert_allclose(found[name], expected[name], atol=1e-4)
 
 
 @pytest.mark.parametrize("method", ["ls", "lcm"])
@@ -52,7 +37,7 @@ def test_a_fleet_of_berts_equals_its_runs_trained_alone(tmp_path, architecture, 
     changes = {"random": {"layers": 2, "hidden": 64}, "epochs": 2, "lr": 1e-3}
     together = runs.train("bert", data, method, SEEDS, **changes)
     for found, each, seed in zip(together, data, SEEDS, strict=True):
-        assert_alike(found, runs.train("bert", [each], method, [seed], **changes)[0])
+        runs.assert_alike(found, runs.train("bert", [each], method, [seed], **changes)[0])
 
 
 @pytest.mark.parametrize("model", ["lstm", "cnn", "image_cnn", "bag"])
@@ -62,7 +47,7 @@ def test_a_fleet_equals_its_runs_trained_alone(model, method):
     together = runs.train(model, data, method, SEEDS, lr=0.02)
     assert together[0]["curve"] != together[1]["curve"]
     for found, each, seed in zip(together, data, SEEDS, strict=True):
-        assert_alike(found, runs.train(model, [each], method, [seed], lr=0.02)[0])
+        runs.assert_alike(found, runs.train(model, [each], method, [seed], lr=0.02)[0])
 
 
 @pytest.mark.parametrize("n_runs", [1, 2])
@@ -92,7 +77,7 @@ def test_masked_lstms_and_vocabularies_of_their_own():
         inputs = np.where(np.arange(12) < np.arange(120)[:, None] % 13, 0, (each.inputs + r) % 40).astype(np.int32)  # 0 to 12 pads
         data.append(runs.changed(each, inputs=inputs))
     for found, each, seed in zip(runs.train("lstm_masked", data, "ce", SEEDS), data, SEEDS, strict=True):
-        assert_alike(found, runs.train("lstm_masked", [each], "ce", [seed])[0])
+        runs.assert_alike(found, runs.train("lstm_masked", [each], "ce", [seed])[0])
 
 
 @pytest.mark.parametrize("method", ["ls", "lcm"])
@@ -132,7 +117,7 @@ def test_the_jobs_of_a_cell_gather_to_fleets(workplace, params):
     for (record, predictions), job in zip(jobs.do(together), two_cells[3:], strict=True):
         (alone, of_alone), = jobs.do(job)
         assert record["key"] == job.keys[0]
-        assert_alike(record | {"predictions": predictions, "seconds": 0}, alone | {"predictions": of_alone, "seconds": 0})
+        runs.assert_alike(record | {"predictions": predictions, "seconds": 0}, alone | {"predictions": of_alone, "seconds": 0})
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("no room"), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
@@ -151,7 +136,7 @@ def test_out_of_memory_halves_the_fleet(monkeypatch, capsys, error):
     whole = train([0, 1, 2, 3, 4])
     monkeypatch.setattr(fleet.Fleet, "train_epoch", small_card)
     for found, expected in zip(halving(train, [0, 1, 2, 3, 4]), whole, strict=True):
-        assert_alike(found, expected)
+        runs.assert_alike(found, expected)
     assert [line for line in capsys.readouterr().err.splitlines()] == [
         "out of memory with 5 runs at once; going on with 2 and 3",
         "out of memory with 3 runs at once; going on with 1 and 2",
@@ -229,6 +214,15 @@ def test_a_resumed_training_is_the_same_bit_for_bit(tmp_path, monkeypatch, n_run
     assert torch.load(point.path, weights_only=True)["state"]["loop"]["epoch"] == 4  # the last epoch needs none
     store.save_run({"key": "ab0"}), store.save_run({"key": "ab1"})
     assert point.path.exists()  # not in the store of these records
+
+
+def test_a_training_of_two_rounds_goes_on_in_its_second(tmp_path, monkeypatch):
+    monkeypatch.setattr(CrossEntropy, "rounds", 2)
+    data, point = runs.noisy_runs("cnn", 1), Checkpoint(tmp_path, ["ab0"], 2)
+    whole = runs.train("cnn", data, "ce")
+    interrupted(monkeypatch, 6, lambda: runs.train("cnn", data, "ce", checkpoint=point))
+    assert torch.load(point.path, weights_only=True)["state"]["loop"]["epoch"] == 4  # of 2 times 3
+    assert runs.train("cnn", data, "ce", checkpoint=point) == whole
 
 
 def test_broken_and_foreign_checkpoints_are_ignored_with_a_line(tmp_path, capsys):
