@@ -33,7 +33,9 @@ def test_a_fleet_of_berts_equals_its_runs_trained_alone(tmp_path, architecture, 
     data = []
     for each in runs.noisy_runs("bert", 3, folder=runs.bert_folder(tmp_path, architecture)):
         lengths = np.random.default_rng(0).integers(1, 9, 60)  # of 12
-        data.append(runs.changed(each, inputs=np.where(np.arange(12) < lengths[:, None], each.inputs, 0).astype(np.int32)))
+        data.append(
+            runs.changed(each, inputs=np.where(np.arange(12) < lengths[:, None], each.inputs, 0).astype(np.int32))
+        )
     changes = {"random": {"layers": 2, "hidden": 64}, "epochs": 2, "lr": 1e-3}
     together = runs.train("bert", data, method, SEEDS, **changes)
     for found, each, seed in zip(together, data, SEEDS, strict=True):
@@ -74,7 +76,9 @@ def test_masked_lstms_and_vocabularies_of_their_own():
     """Pads are skipped in a fleet too, and runs may read different ids for the same documents."""
     data = []
     for r, each in enumerate(runs.noisy_runs("lstm", 3, n=120)):
-        inputs = np.where(np.arange(12) < np.arange(120)[:, None] % 13, 0, (each.inputs + r) % 40).astype(np.int32)  # 0 to 12 pads
+        inputs = np.where(np.arange(12) < np.arange(120)[:, None] % 13, 0, (each.inputs + r) % 40).astype(
+            np.int32
+        )  # 0 to 12 pads
         data.append(runs.changed(each, inputs=inputs))
     for found, each, seed in zip(runs.train("lstm_masked", data, "ce", SEEDS), data, SEEDS, strict=True):
         runs.assert_alike(found, runs.train("lstm_masked", [each], "ce", [seed])[0])
@@ -104,8 +108,15 @@ def test_the_jobs_of_a_cell_gather_to_fleets(workplace, params):
     """Runs of one cell train together; on a CPU every run is alone unless execution.fleet says otherwise; a yardstick always is."""
     params["studies"]["small"]["splits"] = 3
     checked = runs.load(params, workplace)
-    two_cells = [job for method in ("ls", "lcm") for job in jobs.jobs_of(checked, runs.cell(checked, "lstm_rand", method), "cpu")]
-    for size, device, sizes in [(0, "cpu", [1] * 6), (0, "cuda", [3, 3]), (2, "cpu", [2, 1, 2, 1]), (1, "cuda", [1] * 6)]:
+    two_cells = [
+        job for method in ("ls", "lcm") for job in jobs.jobs_of(checked, runs.cell(checked, "lstm_rand", method), "cpu")
+    ]
+    for size, device, sizes in [
+        (0, "cpu", [1] * 6),
+        (0, "cuda", [3, 3]),
+        (2, "cpu", [2, 1, 2, 1]),
+        (1, "cuda", [1] * 6),
+    ]:
         fleets = jobs.gather(two_cells, size, device)
         assert [len(job.runs) for job in fleets] == sizes
         assert [(job.cell, run, key) for job in fleets for run, key in zip(job.runs, job.keys, strict=True)] == [
@@ -115,12 +126,16 @@ def test_the_jobs_of_a_cell_gather_to_fleets(workplace, params):
     assert [len(job.runs) for job in jobs.gather(yardstick, 0, "cuda")] == [1, 1, 1]
     (together,) = jobs.gather(two_cells[3:], 3, "cpu")  # from jobs to records, in order
     for (record, predictions), job in zip(jobs.do(together), two_cells[3:], strict=True):
-        (alone, of_alone), = jobs.do(job)
+        ((alone, of_alone),) = jobs.do(job)
         assert record["key"] == job.keys[0]
-        runs.assert_alike(record | {"predictions": predictions, "seconds": 0}, alone | {"predictions": of_alone, "seconds": 0})
+        runs.assert_alike(
+            record | {"predictions": predictions, "seconds": 0}, alone | {"predictions": of_alone, "seconds": 0}
+        )
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("no room"), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("no room"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
 def test_out_of_memory_halves_the_fleet(monkeypatch, capsys, error):
     data = runs.noisy_runs("cnn", 5, n=120)
     train_epoch = fleet.Fleet.train_epoch
@@ -150,7 +165,9 @@ def test_a_run_that_does_not_fit_alone_is_one_line_and_other_errors_stay_what_th
 
         return train
 
-    with pytest.raises(UserError, match=r"one run alone does not fit into memory \(no room\); set a smaller train.batch_size") as caught:
+    with pytest.raises(
+        UserError, match=r"one run alone does not fit into memory \(no room\); set a smaller train.batch_size"
+    ) as caught:
         halving(failing(torch.OutOfMemoryError("no\nroom")), [0])
     assert "\n" not in str(caught.value)
     with pytest.raises(RuntimeError, match="shapes differ"):
@@ -169,13 +186,24 @@ def test_without_a_cuda_graph_the_steps_are_the_same(monkeypatch, capsys):
         raise RuntimeError("operation not permitted when stream is capturing")
 
     init = fleet.Fleet.__init__
-    monkeypatch.setattr(fleet.Fleet, "__init__", lambda self, *arguments: (init(self, *arguments), setattr(self, "captures", True))[0])
-    fakes = {"Stream": Stream, "current_stream": Stream, "stream": lambda _: nullcontext(), "CUDAGraph": object, "graph": refused}
+    monkeypatch.setattr(
+        fleet.Fleet, "__init__", lambda self, *arguments: (init(self, *arguments), setattr(self, "captures", True))[0]
+    )
+    fakes = {
+        "Stream": Stream,
+        "current_stream": Stream,
+        "stream": lambda _: nullcontext(),
+        "CUDAGraph": object,
+        "graph": refused,
+    }
     for name, value in fakes.items():
         monkeypatch.setattr(torch.cuda, name, value)
     assert runs.train("cnn", data, "ce") == expected
     said = capsys.readouterr().err
-    assert said == "no CUDA graph (operation not permitted when stream is capturing); training goes on without, more slowly\n"
+    assert (
+        said
+        == "no CUDA graph (operation not permitted when stream is capturing); training goes on without, more slowly\n"
+    )
 
 
 def interrupted(monkeypatch, after, train):
@@ -264,7 +292,9 @@ def test_a_run_killed_in_its_middle_goes_on_from_its_checkpoint(workplace, param
 
     killer = threading.Thread(target=kill)
     killer.start()
-    with pytest.raises(UserError, match="small: a training process was ended from outside .* run the same command again"):
+    with pytest.raises(
+        UserError, match="small: a training process was ended from outside .* run the same command again"
+    ):
         runs.train_cell(checked, "lstm_rand", "lcm")
     killer.join()
     (left,) = files("*-1.pt")
@@ -276,7 +306,9 @@ def test_a_run_killed_in_its_middle_goes_on_from_its_checkpoint(workplace, param
     content["state"]["loop"]["seconds"] = 5000.0
     torch.save(content, left)
     assert runs.numbers(runs.train_cell(checked, "lstm_rand", "lcm")) == whole
-    assert json.loads(left.with_name(f"{left.stem.removesuffix('-1')}.json").read_text())["seconds"] > 5000 and not files("*.pt")
+    assert json.loads(left.with_name(f"{left.stem.removesuffix('-1')}.json").read_text())[
+        "seconds"
+    ] > 5000 and not files("*.pt")
 
 
 class Noise(nn.Module):
@@ -297,14 +329,21 @@ def drops(seed, steps=0, shape=(40, 50)):
 
 
 def test_dropout_is_a_function_of_seed_step_layer_and_place():
-    masks = {(seed, step, layer): mask for seed in (0, 1, 2) for step in (0, 1, 9) for layer, mask in enumerate(drops(seed, step))}
+    masks = {
+        (seed, step, layer): mask
+        for seed in (0, 1, 2)
+        for step in (0, 1, 9)
+        for layer, mask in enumerate(drops(seed, step))
+    }
     for one, mask in masks.items():
         assert mask.float().mean().item() == pytest.approx(0.25, abs=0.04), one  # 4 standard deviations
         assert torch.equal(mask, drops(*one[:2])[one[2]])
         for other, second in masks.items():
             if one != other:  # independent: both drop in 1/16 of the places, shifted copies would drop together
                 for shift in (0, 1, 50):
-                    assert (mask.flatten() & second.flatten().roll(shift)).float().mean().item() == pytest.approx(1 / 16, abs=0.03)
+                    assert (mask.flatten() & second.flatten().roll(shift)).float().mean().item() == pytest.approx(
+                        1 / 16, abs=0.03
+                    )
     assert torch.equal(drops(0, shape=(40, 30))[0], drops(0)[0][:, :30])  # columns left out change nothing
     kept = Dropout(0.25)(torch.ones(1000))
     assert kept.unique().tolist() == [0, pytest.approx(4 / 3)]

@@ -12,13 +12,19 @@ from lcm.targets import target_class, target_names
 TARGETS = target_names()
 WITH_STATE = [name for name in TARGETS if "n_samples" in target_class(name).needs][:1]
 ENCODERS = [name for name in runs.MODELS | runs.MORE_MODELS if name != "bag"]
-PAIRS = [("bag", target) for target in TARGETS] + [(model, name) for model in ENCODERS for name in ["ce", "ls", "lcm", *WITH_STATE]]
+PAIRS = [("bag", target) for target in TARGETS] + [
+    (model, name) for model in ENCODERS for name in ["ce", "ls", "lcm", *WITH_STATE]
+]
 
 
 @pytest.mark.parametrize("model,target", PAIRS, ids=[" ".join(pair) for pair in PAIRS])
 def test_a_pair_trains_alone_and_in_a_fleet(tmp_path, model, target):
     data, seeds = runs.noisy_runs(model, 2, folder=runs.bert_folder(tmp_path)), [0, 3]
-    changes = {"epochs": 2, "batch_size": 20, "lr": 1e-3 if model == "bert" else 0.01}  # two steps an epoch, the second smaller
+    changes = {
+        "epochs": 2,
+        "batch_size": 20,
+        "lr": 1e-3 if model == "bert" else 0.01,
+    }  # two steps an epoch, the second smaller
     together = runs.train(model, data, target, seeds, **changes)
     assert together[0]["curve"] != together[1]["curve"]
     for found, each, seed in zip(together, data, seeds, strict=True):

@@ -48,7 +48,9 @@ def test_after_the_stop_epoch_the_loss_is_cross_entropy():
         assert [row["strength"] > 0.01 for row in curve] == [True, True, False]
     assert stops[:2] == resets[:2] and stops[2] != resets[2]
     whole, stopped = train("ls.epsilon=0.3")["curve"], train("ls.epsilon=0.3,stop_epoch=2")["curve"]
-    assert whole[:2] == stopped[:2] and whole[2]["train_loss"] > stopped[2]["train_loss"]  # a smoothed target has entropy, a label has none
+    assert (
+        whole[:2] == stopped[:2] and whole[2]["train_loss"] > stopped[2]["train_loss"]
+    )  # a smoothed target has entropy, a label has none
 
 
 def test_a_restart_gives_every_method_what_the_stop_gives_lcm():
@@ -88,4 +90,8 @@ def test_a_target_of_two_rounds_starts_the_predictor_anew_and_keeps_what_it_know
         assert two["curve"][:3] == one["curve"]
         assert two["best_epoch"] > 3
         # a round's samples come in the order of the run's further epochs, so only the untrained start is the same
-        assert abs(two["curve"][3]["train_loss"] - one["curve"][0]["train_loss"]) < 0.05 < one["curve"][0]["train_loss"] - one["curve"][2]["train_loss"]
+        assert (
+            abs(two["curve"][3]["train_loss"] - one["curve"][0]["train_loss"])
+            < 0.05
+            < one["curve"][0]["train_loss"] - one["curve"][2]["train_loss"]
+        )
