@@ -21,13 +21,13 @@ _HOME = {  # where the package's public names stand
 
 
 def target_names() -> list[str]:
-    """The names of all targets: `FIRST`, then the others by name. Does not import PyTorch."""
+    """Return the names of all targets: `FIRST`, then the others by name. Does not import PyTorch."""
     found = {module.name for module in pkgutil.iter_modules(__path__)} - HELPERS
     return [*FIRST, *sorted(found - set(FIRST))]
 
 
 def target_class(name: str) -> type:
-    """The class of a target. Raises ValueError, one line with the known names, for a name that is none."""
+    """Return the class of a target. Raises ValueError, one line with the known names, for an unknown name."""
     if name not in target_names():
         raise ValueError(f"target {name!r}: not known; the targets are {', '.join(target_names())}")
     module = importlib.import_module(f"{__name__}.{name}")

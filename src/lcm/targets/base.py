@@ -1,5 +1,4 @@
-"""What every target is made of: `Task` (what it may know of a run), `Target` (the loss), `UntilEpoch` (a target that
-ends early).
+"""What every target is made of: `Task`, `Target` and `UntilEpoch`.
 
 Shapes: B batch, C classes, d size of the text vector, n samples. p = softmax(logits), y the one-hot label.
 """
@@ -22,10 +21,10 @@ Epsilon = Annotated[float, Field(ge=0, lt=1)]
 
 @dataclass(frozen=True)
 class Task:
-    """What a target may know of a run. Targets say in `needs` which of these they cannot do without.
+    """What a target may know of a run. A target lists in `needs` the fields that it cannot do without.
 
-    n_labels: C. vector_size: d. n_samples: how many rows of state a target keeps, `samples` number them from 0.
-    epochs: how many epochs a round of the run has. groups: (C,) int64, the group of each label.
+    n_labels: C. vector_size: d. n_samples: number of rows of state that a target keeps; `samples` index them from 0.
+    epochs: number of epochs in a round of the run. groups: (C,) int64, the group of each label.
     transition: (C, C), the true P(given label | true label), rows sum to 1. held_out: (n, C) out-of-fold probabilities.
     labels: (n,) int64, the given labels of the training part, -1 elsewhere. true_labels: (n,) int64, for oracles only.
     """
@@ -44,12 +43,12 @@ class Task:
 class Numbers(nn.Module):
     """A module whose numeric settings are buffers, so that `stack_module_state` stacks them over runs.
 
-    A state dict shows them, but they always stay as the module was built: loading a state with another value raises
-    RuntimeError and says so. A change of dtype starts from the exact numbers again.
+    A state dict shows them, but they keep the values that the module was built with: loading another value raises
+    RuntimeError. A change of dtype starts from the exact numbers again.
     """
 
     def numbers(self) -> dict[str, float | int]:
-        """The buffers' names and exact values: floats in PyTorch's default dtype, ints in int64."""
+        """Return the buffers' names and exact values: floats in PyTorch's default dtype, ints in int64."""
         raise NotImplementedError
 
     def register_numbers(self) -> None:
@@ -86,12 +85,12 @@ class Target(Numbers):
     `torch.vmap`.
     """
 
-    name: ClassVar[str]  # as the file, in params.yaml and on the command line
-    key_name: ClassVar[str | None] = None  # its name in run keys where that differs, for old results' sake
+    name: ClassVar[str]  # the file's name; also in params.yaml and on the command line
+    key_name: ClassVar[str | None] = None  # its name in run keys if different, for older results
     label: ClassVar[str]  # for people
     short: ClassVar[str]  # the same in 10 characters
     reference: ClassVar[str]
-    ceiling: ClassVar[bool] = False  # whether it knows what nobody knows: an upper bound, drawn grey
+    ceiling: ClassVar[bool] = False  # whether it is told what nobody knows, such as true labels; drawn grey
     knob: ClassVar[str | None] = None  # the setting that sets its strength
     grid: ClassVar[tuple[dict[str, Any], ...]] = ()  # the settings that tuning tries: six, or none
     needs: ClassVar[tuple[str, ...]] = ()  # fields of Task
@@ -129,7 +128,7 @@ class Target(Numbers):
 
     @classmethod
     def resolve(cls, own: dict, groups: dict[str, dict], n_labels: int) -> dict:
-        """The settings for a corpus of n_labels classes.
+        """Return the settings for a corpus of n_labels classes.
 
         own: the target's group of params.yaml (empty if it has none) with a study's changes. groups: all groups by
         name.
@@ -138,22 +137,25 @@ class Target(Numbers):
 
     @classmethod
     def key_settings(cls, settings: Group) -> dict:
-        """The settings as they enter a run's key."""
+        """Return the settings as they enter a run's key."""
         return settings.model_dump()
 
     @classmethod
     def fleet_key(cls, settings: Group) -> tuple:
-        """Runs whose targets have equal keys can be stacked; all other settings are buffers and may differ."""
+        """Return a key: runs whose targets have equal keys can be stacked; all other settings are buffers."""
         return (cls.name, *(getattr(settings, field) for field in cls.structural))
 
     def numbers(self) -> dict[str, float | int]:
-        """Default: every float among the settings that is not structural."""
+        """Return every float among the settings that is not structural, by default."""
         return {
             name: value for name, value in self.settings if isinstance(value, float) and name not in self.structural
         }
 
     def of_task(self, field: str, *shape: int, floating: bool = True) -> Tensor:
-        """A tensor of the task, in PyTorch's default float dtype or in int64. Raises ValueError for another shape."""
+        """Return a tensor of the task, in PyTorch's default float dtype or int64.
+
+        Raises ValueError for another shape.
+        """
         tensor = torch.as_tensor(getattr(self.task, field))
         if tuple(tensor.shape) != shape:
             raise ValueError(f"{self.name}: expected {field} of shape {shape}, found {tuple(tensor.shape)}")
@@ -162,7 +164,7 @@ class Target(Numbers):
     def losses(
         self, logits: Tensor, labels: Tensor, vector: Tensor | None = None, samples: Tensor | None = None
     ) -> Tensor:
-        """The loss of each sample, (B,). Nothing is checked here: the code runs under `vmap` and in CUDA graphs.
+        """Return the loss of each sample, (B,). Nothing is checked: the code runs under `vmap` and in CUDA graphs.
 
         logits: (B, C). labels: (B,) int64. vector: (B, d) text vectors. samples: (B,) int64 rows of per-sample state.
         In training mode this also updates the target's state, in place.
@@ -170,25 +172,25 @@ class Target(Numbers):
         raise NotImplementedError
 
     def end_epoch(self) -> None:
-        """Call after each epoch of training. Updates buffers in place, also under `vmap`."""
+        """Call this after each epoch of training. It updates buffers in place, also under `vmap`."""
         self.epoch.add_(1)
 
     def end_round(self) -> None:
-        """Call between two rounds (`rounds`), after the last `end_epoch` of a round and before the predictor starts
-        anew.
+        """Call this between two rounds (`rounds`).
+
+        That is after the last `end_epoch` of a round, and before the predictor starts anew.
         """
         self.epoch.zero_()
 
     def forward(
         self, logits: Tensor, labels: Tensor, vector: Tensor | None = None, samples: Tensor | None = None
     ) -> Tensor:
-        """The mean loss of a batch, a scalar, for a training loop of your own. Everything is checked, also under
-        autocast.
+        """Return the mean loss of a batch, a scalar, for your own training loop.
 
-        logits: (B, C), or (B, T, C) for T places a text. labels: (B,) or (B, T) integers; places labelled -100 do not
-        count, and a batch of nothing else has loss 0. vector: (B, d) or (B, T, d), where `needs` names vector_size.
-        samples: (B,) or (B, T) rows of state, where it names n_samples. Half-precision floats are raised to float32.
-        Raises ValueError, one line.
+        Everything is checked, also under autocast. logits: (B, C), or (B, T, C) for T places a text. labels: (B,) or
+        (B, T) integers. Places labelled -100 do not count; a batch with no other places has loss 0. vector: (B, d) or
+        (B, T, d), if `needs` names vector_size. samples: (B,) or (B, T) rows of state, if it names n_samples.
+        Half-precision floats are raised to float32. Raises ValueError, one line.
         """
         batch = checks.batch(self.name, self.task, self.needs, logits, labels, vector, samples)
         if not len(batch.labels):
@@ -201,7 +203,7 @@ class Target(Numbers):
 
 
 class UntilEpoch(Target):
-    """A target that ends early: after `stop_epoch` epochs one-hot targets follow. Subclasses define `soft_losses`.
+    """A target that ends early: one-hot targets follow after `stop_epoch` epochs. Subclasses define `soft_losses`.
 
     With `stop_epoch` None it never ends.
     """
@@ -218,7 +220,7 @@ class UntilEpoch(Target):
         return super().numbers() | ({} if stop is None else {"stop_epoch": stop})
 
     def soft_losses(self, logits: Tensor, labels: Tensor, vector: Tensor | None, samples: Tensor | None) -> Tensor:
-        """The loss before the end, as `losses`."""
+        """Return the loss before the end, as `losses`."""
         raise NotImplementedError
 
     def losses(
@@ -231,28 +233,28 @@ class UntilEpoch(Target):
 
 
 def of_label(values: Tensor, labels: Tensor) -> Tensor:
-    """values (B, C) at the labels (B,): (B,)."""
+    """Return values (B, C) at the labels (B,): (B,)."""
     return values.gather(1, labels.unsqueeze(1)).squeeze(1)
 
 
 def one_hot(labels: Tensor, like: Tensor) -> Tensor:
-    """y: (B, C) of the dtype of `like`, (B, C)."""
+    """Return y, (B, C), of the dtype of `like`, (B, C)."""
     # Not F.one_hot: that looks at the labels' values, which `vmap` and CUDA graphs cannot wait for.
     return (labels.unsqueeze(-1) == torch.arange(like.shape[-1], device=labels.device)).to(like.dtype)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """-log p_y of logits (B, C) and labels (B,): (B,)."""
+    """Return -log p_y of logits (B, C) and labels (B,): (B,)."""
     return -of_label(logits.log_softmax(-1), labels)
 
 
 def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """-sum_k s_k log p_k of logits and a target s, both (B, C): (B,)."""
+    """Return -sum_k s_k log p_k of logits and a target s, both (B, C): (B,)."""
     return -(target * logits.log_softmax(-1)).sum(-1)
 
 
 def off_label(weights: Tensor, labels: Tensor) -> Tensor:
-    """weights (B, C) >= 0 without the label's, made to sum to 1: (B, C). Uniform where nothing is left."""
+    """Return weights (B, C) >= 0 without the label's, scaled to sum to 1: (B, C). Uniform if nothing is left."""
     others = 1 - one_hot(labels, weights)
     rest = weights * others
     total = rest.sum(-1, keepdim=True)
@@ -260,11 +262,10 @@ def off_label(weights: Tensor, labels: Tensor) -> Tensor:
 
 
 def smoothed(labels: Tensor, shares: Tensor, epsilon: Tensor | float) -> Tensor:
-    """A soft target as strong as label smoothing of this epsilon, whose mass off the label goes to the others by
-    `shares`.
+    """Return a soft target of the strength epsilon, whose mass off the label goes to the other labels by `shares`.
 
-    shares: (B, C), 0 at the label, rows sum to 1. Returns (B, C): 1 - epsilon (C - 1) / C on the label. Uniform shares
-    give label smoothing itself.
+    shares: (B, C), 0 at the label, rows sum to 1. Returns (B, C), with 1 - epsilon (C - 1) / C on the label. Uniform
+    shares give label smoothing.
     """
     off = epsilon * (shares.shape[-1] - 1) / shares.shape[-1]
     return (1 - off) * one_hot(labels, shares) + off * shares

@@ -1,4 +1,4 @@
-"""Soft bootstrapping: the label, mixed with the model's own present prediction."""
+"""Soft bootstrapping: the label, mixed with the model's current prediction."""
 
 from torch import Tensor
 

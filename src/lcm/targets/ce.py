@@ -1,4 +1,4 @@
-"""Cross-entropy with one-hot labels: every study's base line."""
+"""Cross-entropy with one-hot labels: the baseline of every study."""
 
 from torch import Tensor
 

@@ -1,5 +1,6 @@
-"""Checks of what people pass to a target in a training loop of their own. The training loop of the study does not come
-by here.
+"""Checks of what people pass to a target in their own training loop.
+
+The training loop of the study does not use them.
 """
 
 from typing import NamedTuple

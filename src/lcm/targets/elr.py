@@ -1,5 +1,6 @@
-"""Early-learning regularisation: predictions are held near the running mean of what the model said of this sample
-before.
+"""Early-learning regularisation.
+
+Predictions are held near the running mean of the model's earlier predictions for the sample.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""Held-out LCM: the confusion distribution is what models that never saw a sample's label say of it."""
+"""Held-out LCM: models that have not seen a sample's label give its confusion distribution."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ TEMPERATURES = [2 ** (step / 16) for step in range(-32, 33)]  # a quarter to fou
 
 
 class HeldOutLcm(Target):
-    """loss = -sum_k s_k log p_k; s as strong as label smoothing, its mass off the label shared out by c_i and evenly
+    """loss = -sum_k s_k log p_k; s has label smoothing's strength, its mass off the label goes by c_i and evenly
     (this study).
 
     s_y = 1 - epsilon (C - 1) / C, s_k = epsilon (C - 1) / C (rho c_ik / sum_{j != y} c_ij + (1 - rho) / (C - 1)). c_i:

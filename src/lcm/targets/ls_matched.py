@@ -1,4 +1,4 @@
-"""Label smoothing as strong as LCM: the control that decides whether LCM's confusion distribution matters."""
+"""Label smoothing of LCM's strength: the control that decides whether LCM's confusion distribution matters."""
 
 from lcm.protocol.matched import matched_epsilon
 from lcm.targets.base import Task
@@ -8,7 +8,7 @@ from lcm.targets.ls import LabelSmoothing
 class MatchedLabelSmoothing(LabelSmoothing):
     """Label smoothing whose epsilon leaves as much mass on the label as LCM with a uniform confusion distribution.
 
-    epsilon = (1 - t) C / (C - 1) with t = e^alpha / (e^alpha + C - 1): 0.272 at alpha = 4 and 20 labels. Where LCM
+    epsilon = (1 - t) C / (C - 1) with t = e^alpha / (e^alpha + C - 1): 0.272 at alpha = 4 and 20 labels. If LCM
     stops early, so does its control. Cost and implicit target as label smoothing.
     """
 

@@ -1,5 +1,6 @@
-"""Online label smoothing: the soft label of a class is what the model said of its own right answers in the epoch
-before.
+"""Online label smoothing.
+
+The soft label of a class is the mean prediction for its correctly classified samples in the epoch before.
 """
 
 import torch
@@ -43,7 +44,7 @@ class OnlineLabelSmoothing(Target):
         return soft_cross_entropy(logits, self.mix * one_hot(labels, logits) + (1 - self.mix) * soft)
 
     def count(self, logits: Tensor, labels: Tensor) -> None:
-        """Add this batch's right answers to the sums."""
+        """Add the correctly classified samples of this batch to the sums."""
         right = one_hot(labels, logits) * (logits.argmax(-1) == labels).unsqueeze(-1)
         # A matrix product, because on a GPU `index_add` adds in any order.
         self.sums.add_(right.T @ logits.softmax(-1))

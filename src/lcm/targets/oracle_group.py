@@ -1,4 +1,4 @@
-"""Group smoothing: the paper's premise at its ceiling, mass on the labels that are truly alike."""
+"""Group smoothing: the ceiling of the paper's premise, with mass on the labels that are truly alike."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from lcm.targets.base import Epsilon, Fraction, Target, Task, off_label, one_hot
 
 
 class OracleGroup(Target):
-    """loss = -sum_k s_k log p_k; s as strong as label smoothing, its mass off the label mostly on the label's group
+    """loss = -sum_k s_k log p_k; s has label smoothing's strength, its mass off the label is mostly in the group
     (this study).
 
     s_y = 1 - epsilon (C - 1) / C; of the rest a share rho goes evenly to the other labels of y's group, 1 - rho evenly

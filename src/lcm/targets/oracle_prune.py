@@ -1,4 +1,4 @@
-"""Oracle pruning: samples with a wrong label are left out, because somebody told."""
+"""Oracle pruning: samples with a wrong label are left out, by the true labels."""
 
 from torch import Tensor
 

@@ -1,4 +1,4 @@
-"""Permuted-group smoothing: groups of the true sizes, but of labels that were drawn by chance."""
+"""Permuted-group smoothing: groups of the true sizes, with labels drawn at random."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from lcm.targets.oracle_group import OracleGroup
 
 
 class PermutedGroup(OracleGroup):
-    """As `oracle_group`, with the labels of all groups shuffled: as strong, as structured, without likeness.
+    """As `oracle_group`, with the labels of all groups shuffled: same strength and structure, no likeness.
 
     seed: of the shuffle.
     """

@@ -14,7 +14,7 @@ class PosteriorLcm(Target):
 
     LCM has softmax(alpha y + c). Here log p takes the place of the bounded c, s is taken as given, and A_y may know the
     noise. matrix: `symmetric`, A_y = alpha y; `known`, A_y = log T_.y of the task's noise matrix. beta: 0 is label
-    smoothing as strong as LCM (`ls_matched`), 1 is forward correction, with `symmetric` for noise that leaves a label
+    smoothing of LCM's strength (`ls_matched`), 1 is forward correction, with `symmetric` for noise that leaves a label
     right with probability e^alpha / (e^alpha + C - 1): 74 % at alpha = 4 and 20 labels. A model that fits s has p =
     softmax(alpha y / (1 - beta)). smoothing: s <- (1 - smoothing) s + smoothing / C. Cost O(B C), memory none or C^2
     numbers. Implicit target: s.

@@ -1,4 +1,4 @@
-"""Pruning by confident learning: samples whose label held-out models doubt are left out."""
+"""Pruning by confident learning: leave out samples whose label held-out models doubt."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Progressive self-distillation: the label, mixed with the model's own predictions of the epochs before."""
+"""Progressive self-distillation: the label, mixed with the model's predictions in earlier epochs."""
 
 import torch
 from torch import Tensor

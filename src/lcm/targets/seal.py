@@ -1,4 +1,4 @@
-"""SEAL: train, then train anew on the mean of everything the first model said of each sample."""
+"""SEAL: train, then train again on the mean of the first model's predictions for each sample."""
 
 import torch
 from torch import Tensor
