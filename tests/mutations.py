@@ -94,7 +94,7 @@ of(
     ("correct_kept", "        self.correct.zero_()\n", ""),
     ("mean_over_runs", "losses.sum().backward()", "losses.mean().backward()"),
     ("lcd_of_nothing", "lcd, sld_true = self._each(_confusions, vectors, labels)", "lcd, sld_true = self._each(_confusions, vectors * 0, labels)"),
-    ("sld_is_lcd", "return model.label_confusion(vectors), model(", "return model(vectors, labels), model("),
+    ("sld_is_lcd", "return model.label_confusion(vectors), model.", "return model.distribution(vectors, labels), model."),
     ("loss_sum", "losses(logits, labels, vector, samples).mean()", "losses(logits, labels, vector, samples).sum() / 8"),
     ("samples_shifted", "losses, correct = self._each(_loss, self._inputs(batch), labels, batch)", "losses, correct = self._each(_loss, self._inputs(batch), labels, batch * 0)"),
     ("epoch_end_lost", "member.target.end_epoch()", "pass"),
@@ -115,7 +115,7 @@ of(
 
 of(
     "training/jobs.py", "test_cells.py",
-    ("key_corpus", '            **shared,\n            "assignment"', '            "assignment"'),
+    ("key_corpus", '"corpus": data.corpus.meta["digest"], "assignment"', '"assignment"'),
     ("key_assignment", '            "assignment": inputs.sha(data.splits[run.split]),\n', ""),
     ("key_labels", '            "fit_labels": inputs.sha(data.fit_labels[run.split]),\n', ""),
     ("key_seed", '            "seed": run.random_seed,\n', ""),

@@ -2,7 +2,7 @@
 
 A number that differs means that the code's numbers changed. If that is meant, raise the encoder's version
 (ALGORITHM in training/store.py), so that no old result passes for a new one, and write the traces again:
-`python tests/test_golden.py`. A new encoder or target gets its traces by the same command; others must stay as they are.
+`python tests/test_golden.py`. A new encoder or target gets its traces by the same command; the others must stay.
 """
 
 import json

@@ -14,7 +14,7 @@ from lcm.protocol.splits import TRAIN
 
 @pytest.fixture
 def noisy(workplace, params):
-    """Runs of a cell whose two splits have labels of their own: 40 % wrong, x for y and y for x of a group. And what is true."""
+    """Parameters; true labels; labels to learn from, 40 % of them wrong, each split with its own."""
     labels = runs.toy()[2]
     rng = np.random.RandomState(0)
     given = np.where(rng.rand(10, len(labels)) < 0.4, labels ^ 1, labels).astype(np.int16)  # 0 <-> 1, 2 <-> 3

@@ -1,4 +1,4 @@
-"""Our layers and optimiser against Keras 2.3, the authors' framework: its rules written in NumPy, float64, from its documentation.
+"""Our layers and optimiser against Keras 2.3, the authors' framework, in NumPy and float64 from its documentation.
 
 Nothing of ours is used to make the expected values: neither layers, nor initialisers, nor `pad_sequences`.
 """
@@ -86,9 +86,10 @@ class KerasWeights(dict):
     def __init__(self, seed=0):
         random = np.random.RandomState(seed)
         shapes = {
-            "embedding": (VOCABULARY, SIZE), "kernel": (SIZE, 4 * HIDDEN), "recurrent": (HIDDEN, 4 * HIDDEN), "bias": (4 * HIDDEN,),
-            "dense": (HIDDEN, LABELS), "dense_bias": (LABELS,), "label_embedding": (LABELS, 6), "label_dense": (6, HIDDEN),
-            "label_bias": (HIDDEN,), "confusion": (LABELS, LABELS), "confusion_bias": (LABELS,),
+            "embedding": (VOCABULARY, SIZE), "kernel": (SIZE, 4 * HIDDEN), "recurrent": (HIDDEN, 4 * HIDDEN),
+            "bias": (4 * HIDDEN,), "dense": (HIDDEN, LABELS), "dense_bias": (LABELS,), "label_embedding": (LABELS, 6),
+            "label_dense": (6, HIDDEN), "label_bias": (HIDDEN,), "confusion": (LABELS, LABELS),
+            "confusion_bias": (LABELS,),
         }  # fmt: skip
         super().__init__({name: random.normal(0, 0.5, shape) for name, shape in shapes.items()})
 
@@ -101,9 +102,10 @@ def ours(weights, mask=False):
     confusion = LabelConfusionModel(LABELS, HIDDEN, 4.0, 6).double()
     lstm = predictor.encoder.lstm
     places = {
-        "embedding": predictor.encoder.embedding.weight, "kernel": lstm.weight_ih_l0, "recurrent": lstm.weight_hh_l0, "bias": lstm.bias_ih_l0,
-        "dense": predictor.output.weight, "dense_bias": predictor.output.bias, "label_embedding": confusion.embedding.weight,
-        "label_dense": confusion.encoder.weight, "label_bias": confusion.encoder.bias, "confusion": confusion.confusion.weight,
+        "embedding": predictor.encoder.embedding.weight, "kernel": lstm.weight_ih_l0, "recurrent": lstm.weight_hh_l0,
+        "bias": lstm.bias_ih_l0, "dense": predictor.output.weight, "dense_bias": predictor.output.bias,
+        "label_embedding": confusion.embedding.weight, "label_dense": confusion.encoder.weight,
+        "label_bias": confusion.encoder.bias, "confusion": confusion.confusion.weight,
         "confusion_bias": confusion.confusion.bias,
     }  # fmt: skip
     with torch.no_grad():
@@ -195,7 +197,7 @@ def numeric_gradients(weights, tokens, labels, step=1e-5):
 
 
 class KerasAdam:
-    """p -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps): epsilon outside of the bias correction; every row is updated."""
+    """p -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps): no bias correction of eps; every row is updated."""
 
     def __init__(self, lr, eps):
         self.lr, self.eps, self.t, self.m, self.v = lr, eps, 0, {}, {}
@@ -228,7 +230,7 @@ def test_the_loss_of_lcm_and_its_gradients():
 
 @pytest.mark.parametrize("form", ["keras", "torch"])
 def test_steps_of_adam_on_lstm_and_lcm(form):
-    """Three steps. An epsilon as large as the gradients shows where it is added: PyTorch's form must miss Keras' weights."""
+    """Three steps, with an epsilon as large as the gradients: PyTorch's form must miss Keras' weights."""
     eps = 0.01
     weights = KerasWeights()
     predictor, confusion, places = ours(weights)
@@ -271,7 +273,7 @@ def pad_sequences(sequences, maxlen, padding="pre", truncating="pre"):
 @pytest.mark.parametrize("truncating", ["pre", "post"])
 @pytest.mark.parametrize("padding", ["pre", "post"])
 def test_pad_sequences_after_num_words(padding, truncating):
-    """Tokenizer(num_words=8) leaves ids 1 to 7, then pad_sequences; the authors' is padding post, truncating pre (the default)."""
+    """Tokenizer(num_words=8) leaves ids 1 to 7, then pad_sequences; the authors pad post and truncate pre."""
     texts = [[1, 9, 2, 3], [7, 8, 8, 1, 2, 3, 4, 5, 6], [9, 10], [4], [1, 2, 3, 4, 5]]
     known = [[word for word in text if word < 8] for text in texts]
     offsets = np.cumsum([0, *map(len, texts)])

@@ -1,4 +1,4 @@
-"""Encoders against NumPy in float64, written from the definitions (Keras' as in docs/protocol.md), not from PyTorch's layers."""
+"""Encoders against NumPy in float64, written from the definitions (docs/protocol.md), not from PyTorch's layers."""
 
 import copy
 
@@ -126,7 +126,7 @@ def test_gradients_through_the_maximum_equal_dense_ones(width):
 
 
 def test_equal_windows_share_or_take_the_gradient_alike():
-    """Pads make windows equal, so maxima tie: autograd splits the gradient, ours gives it to one; the embedding's sum is the same."""
+    """Where windows are equal autograd splits the gradient, ours gives it to one; the embedding's sum is the same."""
     torch.manual_seed(0)
     table, weight, bias = (
         torch.randn(4, 5, dtype=torch.float64),

@@ -1,4 +1,4 @@
-"""The optimiser and its schedule, against the definitions in float64 (Keras' form of Adam stands in test_keras_parity.py)."""
+"""The optimiser and its schedule, against the definitions in float64 (Keras' form of Adam: test_keras_parity.py)."""
 
 import copy
 
@@ -96,7 +96,7 @@ def test_a_leading_run_axis_changes_nothing():
 
 
 def test_weight_decay_is_added_to_the_gradient_or_decoupled():
-    """Without a gradient of its own a weight of 1 moves by lr (Adam normalises the decay away) or by lr * decay (AdamW)."""
+    """A weight of 1 without a gradient moves by lr (Adam normalises the decay away) or by lr * decay (AdamW)."""
     for kind, expected in (("adam", 1 - 0.01), ("adamw", 1 - 0.01 * 0.5)):
         weight = torch.ones(1, requires_grad=True)
         optimizer = Optimizer([weight], settings(optimizer=kind, weight_decay=0.5))

@@ -43,7 +43,7 @@ def loss_of(method, logits, labels, vector, confusion):
 
 
 def strength_and_structure(target, labels):
-    """The epsilon of label smoothing that leaves as much on the label; the divergence of what is off it from uniform, by sums."""
+    """The epsilon of smoothing as strong; the divergence of what is off the label from uniform. Means, by sums."""
     strengths, structures = [], []
     for row, label in zip(target.double().tolist(), labels.tolist(), strict=True):
         off = [value for k, value in enumerate(row) if k != label]
@@ -117,7 +117,8 @@ def trained_plainly(model, data, method, seed, epochs, batch_size=8, lr=0.01, se
         of_lcm["lcd_by_class"] = [each.mean(0).tolist() if len(each) else None for each in of_label]
     return of_lcm | {
         "curve": curve, "best_epoch": best[1], "epochs": epochs, "test": evaluate(chosen, true, data.groups),
-        "test_last": evaluate(tested, true, data.groups), "predictions": {"test": chosen, "val": of_val}, "val_accuracy": best[0] if select == "best_val" else judged["accuracy"],
+        "test_last": evaluate(tested, true, data.groups), "predictions": {"test": chosen, "val": of_val},
+        "val_accuracy": best[0] if select == "best_val" else judged["accuracy"],
         "confusion_matrix": metrics.confusion_matrix(true, chosen.argmax(1), labels=range(runs.N_LABELS)).tolist(),
     }  # fmt: skip
 
@@ -152,7 +153,7 @@ def test_the_loop_equals_a_plain_one(model, method, n_runs, select):
 
 
 def trained_by_hand(data, method, seed, epochs):
-    """Losses of training and validation, strength and structure of the implicit target, of every epoch of every round."""
+    """Losses of training and validation, strength and structure of the implicit target, of every epoch."""
     name, settings = runs.target_of(method)
     predictor = runs.fresh_predictor("cnn", data, seed)
     start = {key: weight.clone() for key, weight in predictor.state_dict().items()}
