@@ -151,6 +151,23 @@ def test_a_label_alone_in_its_group_has_label_smoothing():
     torch.testing.assert_close(s, torch.tensor([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]]))
 
 
+@pytest.mark.parametrize("epsilon", [0.9, 0.97])
+def test_square_loss_is_the_strong_end_of_label_smoothing(epsilon):
+    """CE(LS) = const + |z - C (1 - epsilon)(y - 1/C)|^2 / 2C + O(z^3) for logits that sum to 0."""
+    torch.manual_seed(0)
+    labels, gaps = torch.randint(C, (N,)), []
+    y = torch.nn.functional.one_hot(labels, C).double()
+    direction = torch.randn(N, C)
+    direction = direction - direction.mean(-1, keepdim=True)
+    for scale in (0.02, 0.04):
+        z = scale * direction
+        square = (z - C * (1 - epsilon) * (y - 1 / C)).square().sum(-1) / (2 * C)
+        at_zero = (C * (1 - epsilon) * (y - 1 / C)).square().sum(-1) / (2 * C)
+        gaps.append(make("ls", epsilon=epsilon).losses(z, labels) - math.log(C) - (square - at_zero))
+    assert gaps[0].abs().max() < 1e-5
+    assert (gaps[1] / gaps[0]).median().item() == pytest.approx(8, abs=0.5)  # third order
+
+
 LOG = {share: [math.log(share), math.log(1 - share)] for share in (0.9, 0.6, 0.2)}  # logits of p = (share, 1 - share)
 
 
