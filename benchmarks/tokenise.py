@@ -1,6 +1,7 @@
-"""Chinese tokens per second: jieba itself, our pass over its dictionary and model, and that in several processes. Same words each time.
+"""Chinese tokens per second: jieba itself, the same with repeated runs remembered, and that in several processes.
 
-PYTHONPATH=src python benchmarks/tokenise.py fdcnews --documents 1000     (after `dvc repro data/dvc.yaml:fetch@fdcnews`)
+PYTHONPATH=src python benchmarks/tokenise.py fdcnews --documents 1000     (after `dvc repro
+data/dvc.yaml:fetch@fdcnews`)
 """
 
 import argparse
@@ -47,7 +48,10 @@ def main() -> None:
         first = first or documents
         same = "same words" if documents == first else "OTHER WORDS"
         tokens = sum(map(len, documents))
-        print(f"{name:12} {seconds:7.2f} s {tokens / seconds:10,.0f} tokens/s {characters / seconds:10,.0f} characters/s  {same}")
+        print(
+            f"{name:12} {seconds:7.2f} s {tokens / seconds:10,.0f} tokens/s {characters / seconds:10,.0f} characters/s "
+            f" {same}"
+        )
 
 
 if __name__ == "__main__":

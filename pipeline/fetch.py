@@ -1,9 +1,10 @@
 """Stage `fetch`: download and verify originals -> data/raw/<name>/
 
-If a file cannot be reached, data/raw/<name>/unavailable.txt says what was tried and what to do, and later stages pass
-it on. Without a name: try again everything that is unavailable.
+An original that cannot be reached leaves data/raw/<name>/unavailable.txt, which says what was tried and what to do. The
+later stages pass it on. Without a name, the script tries again for all originals that are missing in this way.
 
     python pipeline/fetch.py 20ng
+    python pipeline/fetch.py
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """Stage `plan` of data/dvc.yaml: write what each data stage depends on -> data/plans/<stage>/<name>.json
 
-DVC compares these files. A stage runs again if its own settings or its code have changed. Comments do not count, nor
-does the code of `skipgram`, whose training takes hours.
+DVC compares these files: a stage runs again when its own settings have changed, or its code (comments do not count; nor
+does the code of `skipgram`, whose training takes hours). And since every stage has one, none runs before params.yaml
+has been checked: a name that a shell would take for more never gets into a command.
 
     python pipeline/plan_data.py
 """
@@ -9,6 +10,7 @@ does the code of `skipgram`, whose training takes hours.
 import argparse
 from pathlib import Path
 
+from lcm.corpora.catalogue import original
 from lcm.errors import run_main
 from lcm.files import new_folder, write_json
 from lcm.params import Params, load_params
@@ -31,11 +33,18 @@ def plans(params: Params) -> dict[str, dict]:
         digest(("text/vectors.py",)),
     )
     found = {}
+    for name in params.originals:
+        found[f"fetch/{name}"] = {"files": {file.name: file.checksum for file in original(name).files}}
     for name, corpus in params.corpora.items():
         found[f"prepare/{name}"] = {"corpus": of(corpus), "code": read}
         noise = params.noise.model_dump(exclude={"rates", "groups"})
         noise |= {"rates": params.noise.rates.get(name, []), "groups": params.noise.groups.get(name)}
-        found[f"split/{name}"] = {"split": params.split.model_dump(), "noise": noise, "code": split}
+        found[f"split/{name}"] = {
+            "split": params.split.model_dump(),
+            "stratified": corpus.stratified,
+            "noise": noise,
+            "code": split,
+        }
     for name, settings in params.skipgram.items():
         found[f"skipgram/{name}"] = of(settings)
     for set_name, corpora in params.vectors.sets.items():

@@ -9,12 +9,15 @@
 import argparse
 from pathlib import Path
 
+import numpy as np
+
+from lcm.corpora.catalogue import RAW, raw_path
 from lcm.corpora.prepare import load
 from lcm.errors import lookup, run_main
 from lcm.files import new_folder, pass_gap, write_array
 from lcm.params import load_params
 from lcm.protocol.noise import given_labels, label_groups, labels_to_learn
-from lcm.protocol.splits import make_splits
+from lcm.protocol.splits import SMALL_CLASS, make_splits
 
 
 def main() -> None:
@@ -22,13 +25,23 @@ def main() -> None:
     parser.add_argument("corpus", help="a name below `corpora` in params.yaml, such as 20ng")
     corpus = parser.parse_args().corpus
     params = load_params()
-    lookup(params.corpora, corpus, "corpora")
+    knobs = lookup(params.corpora, corpus, "corpora")
     folder, splits_folder, noise_folder = (Path("data") / kind / corpus for kind in ("corpus", "splits", "noise"))
     if pass_gap(folder, splits_folder, noise_folder):
         return
     split, noise, data = params.split, params.noise, load(folder)
-    official_test = data.official_test if split.images == "official" or data.given is not None else None
-    splits = make_splits(data.labels, split.n, split.test, split.val, split.stratified, data.names, official_test)
+    stratified = split.stratified if knobs.stratified is None else knobs.stratified
+    if knobs.stratified is None and not stratified and raw_path(corpus, knobs).parent != RAW:
+        smallest = np.bincount(data.labels).min()
+        if stratified := bool(smallest < SMALL_CLASS):
+            print(
+                f"{corpus}: the smallest class has {smallest} samples: every split keeps the shares of the classes "
+                "(stratified)"
+            )
+    official_test = None if data.pixels is not None and split.images == "random" else data.official_test
+    splits = make_splits(
+        data.labels, split.n, split.test, split.val, stratified, data.names, official_test, data.official_val
+    )
     groups = label_groups(data.names, noise.groups.get(corpus))
     with new_folder(splits_folder) as part, new_folder(noise_folder) as noise_part:
         write_array(part / "splits.npy", splits)
@@ -40,7 +53,8 @@ def main() -> None:
             percent = round(100 * data.meta["given_labels_wrong"])
             write_array(noise_part / f"{percent}.npy", given_labels(data.labels, data.given, splits, noise))
             print(
-                f"{corpus}: {percent} % of the given labels are wrong; a study that learns from them has noise {percent}"
+                f"{corpus}: {percent} % of the given labels are wrong; a study that learns from them has noise "
+                f"{percent}"
             )
 
 

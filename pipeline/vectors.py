@@ -1,8 +1,5 @@
-"""Stages `vectors_<set>`: take vectors for the words of a corpus -> data/vectors/<set>/<corpus>/vectors.npy
-
-Coverage is written to data/cards/vectors-<set>-<corpus>.json.
-
-    python pipeline/vectors.py pretrained 20ng
+"""Stages `vectors_<set>`: vectors for the words of a corpus -> data/vectors/<set>/<corpus>/vectors.npy,
+data/cards/vectors-<set>-<corpus>.json
 """
 
 import argparse
@@ -34,7 +31,8 @@ def main() -> None:
     card = {"set": name, "corpus": corpus, "source": source.source, "unknown": settings.unknown, **facts}
     write_json(Path("data/cards") / f"vectors-{name}-{corpus}.json", card)
     print(
-        f"{name}, {corpus}: {facts['words_with_vector']} of {facts['words']} words, {facts['tokens_with_vector']:.1%} of all tokens have a vector"
+        f"{name}, {corpus}: {facts['words_with_vector']} of {facts['words']} words, {facts['tokens_with_vector']:.1%} "
+        "of all tokens have a vector"
     )
 
 

@@ -1,6 +1,7 @@
-"""Stage `wordpieces`: BERT's inputs for a corpus -> data/wordpieces/<corpus>/wordpieces.npy, (n, maxlen) int32
+"""Stage `wordpieces`: BERT's inputs for a corpus.
 
-Facts are written to data/cards/wordpieces-<corpus>.json.
+-> data/wordpieces/<corpus>/wordpieces.npy, (n, maxlen) int32, and wordpieces.json
+-> data/cards/wordpieces-<corpus>.json (for people, in git)
 
     python pipeline/wordpieces.py 20ng
 """

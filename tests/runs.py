@@ -258,7 +258,8 @@ def write_corpus(folder: Path, name: str = "toy") -> None:
     data = folder / "data"
     for kind, array in (("ids", ids), ("offsets", offsets), ("labels", labels)):
         write_array(data / "corpus" / name / f"{kind}.npy", array)
-    meta = {"corpus": name, "digest": f"sha256:{name}", "edition": "toy", "kind": "text", "labels": NAMES}
+    digest = prepare.digest(data / "corpus" / name, NAMES)
+    meta = {"corpus": name, "digest": digest, "edition": "toy", "kind": "text", "labels": NAMES}
     write_json(data / "corpus" / name / "corpus.json", meta)
     write_array(data / "splits" / name / "splits.npy", make_splits(labels, 10, 0.3, 0.1))
     write_array(data / "noise" / name / "0.npy", np.tile(labels, (10, 1)))

@@ -8,7 +8,8 @@ import pytest
 from lcm.errors import UserError
 from lcm.text import chinese
 
-# Of the FDCNews corpus, and what is rare: names that jieba's hidden Markov model must find, other scripts, prefixes of words.
+# Of the FDCNews corpus, and what is rare: names that jieba's hidden Markov model must find, other scripts, prefixes of
+# words.
 TEXTS = [
     "据新华社华盛顿３月４日电  （记者唐霄）宇宙年龄究竟是１５０亿年还是要年轻许多？",
     "断裂力学在工程中的应用，首先必须准确知道结构材料中的缺陷尺寸；Re=42000～127000，Sn／d为6.5。",
@@ -47,7 +48,9 @@ def test_number_of_processes_changes_nothing(tokens, monkeypatch):
 
 def test_another_dictionary_is_refused(monkeypatch):
     monkeypatch.setattr(chinese, "DICTIONARY", hashlib.sha256(b"").hexdigest())
-    chinese._scores.cache_clear()
-    with pytest.raises(UserError, match=r"dict.txt: found 7197c321.*, expected sha256 e3b0c442.*; pip install --force-reinstall jieba") as error:
+    chinese._tokenizer.cache_clear()
+    with pytest.raises(
+        UserError, match=r"dict.txt: found 7197c321.*, expected sha256 e3b0c442.*; pip install --force-reinstall jieba"
+    ) as error:
         list(chinese.tokenise_all(TEXTS, "jieba", "test"))
     assert "\n" not in str(error.value)

@@ -16,7 +16,9 @@ def test_a_gap_is_passed_on_and_ends_when_the_data_are_there(tmp_path, capsys):
     with new_folder(corpus) as part:
         (part / "old").write_text("old")
     assert pass_gap(raw, corpus) and pass_gap(corpus, splits)
-    assert [path.name for path in corpus.iterdir()] == ["unavailable.txt"] and gap(splits / "splits.npy") == gap(splits) == "cannot get it"
+    assert [path.name for path in corpus.iterdir()] == ["unavailable.txt"] and gap(splits / "splits.npy") == gap(
+        splits
+    ) == "cannot get it"
     assert capsys.readouterr().out.splitlines()[0] == f"{corpus}: not made, {raw} is not available"
     with new_folder(raw) as part:
         (part / "data").write_text("data")

@@ -1,4 +1,6 @@
-"""Every data stage gives the same bytes when run again: in another folder, with other hash seeds, on other numbers of cores."""
+"""Every data stage gives the same bytes when run again: in another folder, with other hash seeds, on other numbers of
+cores.
+"""
 
 import hashlib
 import os
@@ -12,14 +14,28 @@ import yaml
 ROOT = Path(__file__).parent.parent
 CORPORA = {
     "digits": {"path": "data/raw/digits"},
-    "english": {"path": "english.csv", "text": ["title", "body"], "label": "label", "language": "en", "empty": "drop", "subset": 55, "subset_seed": 4},
+    "english": {
+        "path": "english.csv",
+        "text": ["title", "body"],
+        "label": "label",
+        "language": "en",
+        "empty": "drop",
+        "subset": 55,
+        "subset_seed": 4,
+    },
     "chinese": {"path": "chinese.tsv", "text": 1, "label": 0, "language": "zh", "per_label": 900},
 }
-SENTENCES = ["工信处女干事每月经过下属科室", "今天天气很好", "据新华社华盛顿３月４日电", "断裂力学在工程中的应用", "朱惠人许都纯郭涛刘松龄"]
+SENTENCES = [
+    "工信处女干事每月经过下属科室",
+    "今天天气很好",
+    "据新华社华盛顿３月４日电",
+    "断裂力学在工程中的应用",
+    "朱惠人许都纯郭涛刘松龄",
+]
 
 
 def originals(folder: Path) -> None:
-    rows = "".join(f"Title {n},\"Body of {n % 7}, words w{n * n % 31} w{n % 5}\",rec.{'ab'[n % 2]}\n" for n in range(60))
+    rows = "".join(f'Title {n},"Body of {n % 7}, words w{n * n % 31} w{n % 5}",rec.{"ab"[n % 2]}\n' for n in range(60))
     (folder / "english.csv").write_text("title,body,label\n" + rows + "!,?,rec.a\n", encoding="utf-8")
     # More than 1000 kB of characters, or tokenising stays in one process.
     rows = "".join(f"{'甲乙'[n % 2]}\t{(SENTENCES[n % 5] + SENTENCES[n % 4] + '，') * 40}{n}\n" for n in range(1200))
@@ -32,7 +48,15 @@ def run_all(folder: Path, hash_seed: str, cores: set[int]) -> dict[str, str]:
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["corpora"] |= CORPORA
     params["noise"] |= {"rates": {"english": [20]}, "groups": {}}
-    skipgram = {"text": "data/corpus/english", "language": "en", "size": 8, "window": 3, "min_count": 1, "epochs": 2, "seed": 0}
+    skipgram = {
+        "text": "data/corpus/english",
+        "language": "en",
+        "size": 8,
+        "window": 3,
+        "min_count": 1,
+        "epochs": 2,
+        "seed": 0,
+    }
     params["skipgram"] = {"own": skipgram, "other": skipgram | {"text": "chinese.tsv", "language": "zh"}}
     params["vectors"]["sets"]["mine"] = {"english": {"source": "data/vectors/own", "size": 8}}
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
@@ -57,6 +81,15 @@ def test_data_stages_are_byte_identical(tmp_path):
     first = run_all(tmp_path / "first", "1", {min(cores)})
     second = run_all(tmp_path / "a second folder", "7", cores)
     assert first == second
-    made = {"raw/digits/digits.csv.gz", "corpus/chinese/ids.npy", "corpus/digits/pixels.npy", "splits/english/splits.npy", "noise/english/20.npy", "cards/english.json", "vectors/other/vectors.txt", "vectors/mine/english/vectors.npy"}
+    made = {
+        "raw/digits/digits.csv.gz",
+        "corpus/chinese/ids.npy",
+        "corpus/digits/pixels.npy",
+        "splits/english/splits.npy",
+        "noise/english/20.npy",
+        "cards/english.json",
+        "vectors/other/vectors.txt",
+        "vectors/mine/english/vectors.npy",
+    }
     assert {f"data/{name}" for name in made} <= set(first)
     assert str(tmp_path) not in "".join(path.read_text() for path in (tmp_path / "first/data/cards").iterdir())

@@ -1,4 +1,4 @@
-"""20 Newsgroups from a small archive of the true format: verification by content, text forms, and what prepare writes."""
+"""20 Newsgroups from a small archive of the true format: verification by content, text forms, what prepare writes."""
 
 import dataclasses
 import hashlib
@@ -56,7 +56,11 @@ def place(tmp_path, monkeypatch):
     """A mirror with a re-packed archive, and a catalogue that knows its content and has no public source."""
     entry = CATALOGUE["20ng"]
     files = (dataclasses.replace(entry.files[0], urls=()),)
-    monkeypatch.setitem(catalogue.CATALOGUE, "20ng", dataclasses.replace(entry, files=files, verify=same_content(newsgroup_rows, posts_digest(POSTS))))
+    monkeypatch.setitem(
+        catalogue.CATALOGUE,
+        "20ng",
+        dataclasses.replace(entry, files=files, verify=same_content(newsgroup_rows, posts_digest(POSTS))),
+    )
     monkeypatch.setenv("LCM_MIRRORS", str(tmp_path / "mirror"))
     archive(tmp_path / "mirror/20ng/20news-bydate.tar.gz", dict(reversed(POSTS.items())))
     return tmp_path
@@ -103,7 +107,9 @@ def test_the_digest_of_content_is_what_it_says():
 
 def test_text_forms(place):
     allterms = prepared(place, text_form="allterms")["talk.politics.guns"]
-    assert allterms.startswith("re gun control nd try in article elsewhere com") and allterms.endswith("some body signature")
+    assert allterms.startswith("re gun control nd try in article elsewhere com") and allterms.endswith(
+        "some body signature"
+    )
     assert "organization" not in allterms and "caf words of them" in allterms
     raw = prepared(place, text_form="raw")["talk.politics.guns"]
     assert raw.startswith("from somebody somewhere edu") and "organization an institute" in raw
@@ -118,15 +124,25 @@ def test_card_and_vocabulary(place):
     assert card["samples"] == 3 and card["samples_by_label"] == {"rec.autos": 1, "sci.med": 1, "talk.politics.guns": 1}
     assert card["edition"].startswith("20 Newsgroups, bydate, 3 samples") and card["digest"].startswith("sha256:")
     data = load(place / "corpus")
-    words, counts = zip(*(line.split("\t") for line in (place / "corpus/vocabulary.tsv").read_text().splitlines()), strict=True)
-    assert np.bincount(data.ids)[1:].tolist() == [int(count) for count in counts] == sorted(map(int, counts), reverse=True)
+    words, counts = zip(
+        *(line.split("\t") for line in (place / "corpus/vocabulary.tsv").read_text().splitlines()), strict=True
+    )
+    assert (
+        np.bincount(data.ids)[1:].tolist() == [int(count) for count in counts] == sorted(map(int, counts), reverse=True)
+    )
 
 
 def test_an_empty_document_stops_or_is_dropped(place, monkeypatch):
     posts = POSTS | {"20news-bydate-train/rec.autos/103": b"From: c\nSubject:\n\n12345 !\n"}
     archive(place / "mirror/20ng/20news-bydate.tar.gz", posts)
-    monkeypatch.setitem(catalogue.CATALOGUE, "20ng", dataclasses.replace(catalogue.CATALOGUE["20ng"], verify=same_content(newsgroup_rows, posts_digest(posts))))
-    with pytest.raises(UserError, match="20ng: 1 of 4 documents have no token.*'rec.autos'.*corpora.20ng.empty to drop"):
+    monkeypatch.setitem(
+        catalogue.CATALOGUE,
+        "20ng",
+        dataclasses.replace(catalogue.CATALOGUE["20ng"], verify=same_content(newsgroup_rows, posts_digest(posts))),
+    )
+    with pytest.raises(
+        UserError, match="20ng: 1 of 4 documents have no token.*'rec.autos'.*corpora.20ng.empty to drop"
+    ):
         prepared(place)
     assert not (place / "corpus").exists() and not list(place.glob(".corpus*"))
     prepared(place, empty="drop")

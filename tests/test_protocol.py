@@ -10,10 +10,12 @@ from lcm.protocol.noise import add_noise, given_labels, label_groups, labels_to_
 from lcm.protocol.splits import TEST, TRAIN, VAL, make_splits
 from lcm.protocol.subsets import choose
 
-# 20NG: class sizes of train + test, alphabetical (counted in the archive)
-NAMES = """alt.atheism comp.graphics comp.os.ms-windows.misc comp.sys.ibm.pc.hardware comp.sys.mac.hardware comp.windows.x misc.forsale
-rec.autos rec.motorcycles rec.sport.baseball rec.sport.hockey sci.crypt sci.electronics sci.med sci.space soc.religion.christian
-talk.politics.guns talk.politics.mideast talk.politics.misc talk.religion.misc""".split()
+# 20NG: class sizes of train + test, alphabetical
+NAMES = """
+alt.atheism comp.graphics comp.os.ms-windows.misc comp.sys.ibm.pc.hardware comp.sys.mac.hardware comp.windows.x
+misc.forsale rec.autos rec.motorcycles rec.sport.baseball rec.sport.hockey sci.crypt sci.electronics sci.med sci.space
+soc.religion.christian talk.politics.guns talk.politics.mideast talk.politics.misc talk.religion.misc
+""".split()
 SIZES = [799, 973, 985, 982, 963, 988, 975, 990, 996, 994, 999, 991, 984, 990, 987, 997, 910, 940, 775, 628]
 
 
@@ -27,7 +29,9 @@ def test_splits_have_the_asked_sizes_are_reproducible_and_differ(labels, stratif
     splits = make_splits(labels, 10, 0.30, 0.10, stratified)
     assert splits.shape == (10, 18846)
     tolerance = 10 if stratified else 0  # one rounding per class
-    assert np.all(abs((splits == TEST).sum(1) - 5654) <= tolerance) and np.all(abs((splits == VAL).sum(1) - 1885) <= tolerance)
+    assert np.all(abs((splits == TEST).sum(1) - 5654) <= tolerance) and np.all(
+        abs((splits == VAL).sum(1) - 1885) <= tolerance
+    )
     assert np.all((splits == TRAIN) | (splits == VAL) | (splits == TEST))
     np.testing.assert_array_equal(splits, make_splits(labels, 10, 0.30, 0.10, stratified))
     np.testing.assert_array_equal(splits[:3], make_splits(labels, 3, 0.30, 0.10, stratified))
@@ -69,7 +73,9 @@ def test_choose_draws_by_seed_and_is_stable():
     assert len(choose(labels, Corpus(per_label=20))) == 45 and len(choose(labels, Corpus())) == 100
     draws = [choose(labels, Corpus(subset=50, subset_seed=seed)).tolist() for seed in (0, 0, 1)]
     assert draws[0] == draws[1] != draws[2]
-    hits = np.bincount(np.concatenate([choose(["x"] * 20, Corpus(subset=10, subset_seed=seed)) for seed in range(400)]), minlength=20)
+    hits = np.bincount(
+        np.concatenate([choose(["x"] * 20, Corpus(subset=10, subset_seed=seed)) for seed in range(400)]), minlength=20
+    )
     assert chisquare(hits).pvalue > 1e-4  # every sample is as likely as every other
 
 
@@ -93,7 +99,7 @@ def test_asym_noise_meets_the_overall_rate_inside_the_groups_only(labels, rate, 
     for group in groups:
         members = where & np.isin(labels, group)
         assert set(noisy[members]) <= set(group)  # never into another group
-        assert wrong[members].mean() == pytest.approx(within, abs=0.006)  # docs/protocol.md
+        assert wrong[members].mean() == pytest.approx(within, abs=0.006)
         for true in group:  # uniform over the other labels of the group
             others = [np.sum(noisy[members & (labels == true)] == other) for other in group if other != true]
             assert chisquare(others).pvalue > 1e-4
@@ -149,4 +155,9 @@ def test_given_labels_stand_where_noise_would():
 def test_transition_by_hand():
     labels, learnt = np.array([0, 0, 0, 0, 1, 1, 2]), np.array([0, 0, 0, 1, 2, 1, 0])
     mask = np.array([True, True, True, True, True, False, False])
-    assert transition(labels, learnt, mask, 4).tolist() == [[0.75, 0.25, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    assert transition(labels, learnt, mask, 4).tolist() == [
+        [0.75, 0.25, 0, 0],
+        [0, 0, 1, 0],
+        [0, 0, 1, 0],
+        [0, 0, 0, 1],
+    ]

@@ -194,7 +194,11 @@ def test_cap_and_min_words(site: Path):
 
 def test_order_and_versions(site: Path):
     documents, versions = read_docstrings(site)
-    assert [label for label, _ in choose_docstrings(documents, 100, 3)] == sorted(AREAS) == sorted(label for label, _ in documents)
+    assert (
+        [label for label, _ in choose_docstrings(documents, 100, 3)]
+        == sorted(AREAS)
+        == sorted(label for label, _ in documents)
+    )
     assert versions == {DISTRIBUTIONS.get(package, package): "1.2.3" for package in PACKAGES}
 
 

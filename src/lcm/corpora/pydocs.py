@@ -88,7 +88,9 @@ def choose_docstrings(documents: Iterable[Document], per_label: int | None, min_
     per_label: so many of each label at the most, None: all. min_words: of a document, in runs of letters.
     """
     by_label = defaultdict(list)
-    for label, text in _without_variants({(label, text) for label, text in documents if len(WORD.findall(text)) >= min_words}):
+    for label, text in _without_variants(
+        {(label, text) for label, text in documents if len(WORD.findall(text)) >= min_words}
+    ):
         by_label[label].append(text)
     return [(label, text) for label in AREAS for text in sorted(by_label[label], key=_digest)[:per_label]]
 

@@ -1,43 +1,48 @@
-"""One reader per format. A reader takes the folder of verified originals and the corpus' knobs, and returns texts or images."""
+"""One reader per format. A reader takes the folder of verified originals and the corpus' knobs, and returns texts or
+images.
+"""
 
 import bz2
 import csv
 import gzip
+import io
 import json
 import re
-import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from tqdm import tqdm
 
-from lcm.corpora.download import WrongContent, safe_members
+from lcm.archives import MB, Bounded, lines, tar_files, unpacked, zip_content
 from lcm.corpora.pydocs import choose_docstrings
-from lcm.corpora.tables import Table, collect, read_tables, text_stream
+from lcm.corpora.tables import Table, collect, read_labels, read_tables, text_stream
 from lcm.corpora.texts import Images, Texts
-from lcm.errors import UserError
+from lcm.errors import UserError, WrongContent, one_line, short
 from lcm.params import Corpus
 from lcm.protocol.subsets import choose
 
 
 def newsgroup_posts(archive: Path) -> Iterator[tuple[str, str, bytes]]:
     """The posts of 20news-bydate.tar.gz as (group, name within the archive, bytes), in archive order."""
-    with tarfile.open(archive, "r|gz") as tar:
-        for member in safe_members(tar):
-            parts = member.name.removeprefix("./").split("/")
-            if len(parts) != 3 or not parts[0].startswith("20news-bydate-"):
-                raise WrongContent(f"found {member.name!r}, expected 20news-bydate-(train|test)/<group>/<number>")
-            yield parts[1], "/".join(parts), tar.extractfile(member).read()
+    for name, stream in tar_files(archive, 100 * MB):
+        parts = name.removeprefix("./").split("/")
+        if len(parts) != 3 or not parts[0].startswith("20news-bydate-"):
+            raise WrongContent(f"found {short(name)}, expected 20news-bydate-(train|test)/<group>/<number>")
+        yield parts[1], "/".join(parts), stream.read()
 
 
 def read_newsgroups(folder: Path, knobs: Corpus) -> Texts:
     """20 Newsgroups, bydate: train and test merged, in the text form asked for (`text_form`)."""
     posts = sorted(
         (name, group, content)
-        for group, name, content in tqdm(newsgroup_posts(folder / "20news-bydate.tar.gz"), "reading posts", disable=None)
+        for group, name, content in tqdm(
+            newsgroup_posts(folder / "20news-bydate.tar.gz"), "reading posts", disable=None
+        )
     )
     form = {"raw": str, "allterms": subject_and_body, "stripped": stripped_body}[knobs.text_form or "allterms"]
     return Texts([form(content.decode("latin-1")) for _, _, content in posts], [group for _, group, _ in posts])
@@ -66,7 +71,9 @@ def stripped_body(post: str) -> str:
 
 
 def read_pydocs(folder: Path, knobs: Corpus) -> Texts:
-    """documents.jsonl, one object with `label` and `text` a line: at most `per_label` of each label, of at least `min_words` words."""
+    """documents.jsonl, one object with `label` and `text` a line: at most `per_label` of each label, of at least
+    `min_words` words.
+    """
     with open(folder / "documents.jsonl", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
     chosen = choose_docstrings([(row["label"], row["text"]) for row in rows], knobs.per_label, knobs.min_words or 1)
@@ -82,7 +89,18 @@ def read_digits(folder: Path, knobs: Corpus) -> Images:
 
 
 MNIST_LABELS = tuple("0123456789")
-FASHION_LABELS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+FASHION_LABELS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 IDX_PARTS = ("train", "t10k")  # training part, official test part
 
 
@@ -92,17 +110,24 @@ def read_idx(folder: Path, knobs: Corpus, names: tuple[str, ...] = MNIST_LABELS)
     labels = [_idx_array(folder / f"{part}-labels-idx1-ubyte.gz") for part in IDX_PARTS]
     for part, images, codes in zip(IDX_PARTS, pixels, labels, strict=True):
         if images.ndim != 3 or codes.shape != images.shape[:1] or codes.max(initial=0) >= len(names):
-            raise WrongContent(f"{part}: found images {images.shape}, labels {codes.shape} up to {codes.max(initial=0)}, which do not fit together")
+            raise WrongContent(
+                f"{part}: found images {images.shape}, labels {codes.shape} up to {codes.max(initial=0)}, which do not "
+                "fit together"
+            )
     official_test = np.repeat([False, True], [len(codes) for codes in labels])
     return Images(np.concatenate(pixels), [names[code] for code in np.concatenate(labels)], official_test)
 
 
 def _idx_array(path: Path) -> np.ndarray:
     """An idx file of bytes: two zeros, the type 8, the number of dimensions, each dimension in 4 bytes, the data."""
-    content = gzip.decompress(path.read_bytes())
+    with unpacked(path, 100 * MB) as stream:
+        content = stream.read()
     shape = np.frombuffer(content, ">i4", content[3], 4) if content[:3] == b"\0\0\x08" else None
     if shape is None or len(content) != 4 + 4 * len(shape) + shape.prod():
-        raise WrongContent(f"{path.name}: found {len(content)} bytes that begin with {content[:4].hex()}, expected a whole idx file of bytes")
+        raise WrongContent(
+            f"{path.name}: found {len(content)} bytes that begin with {content[:4].hex()}, expected a whole idx file "
+            "of bytes"
+        )
     return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
 
 
@@ -118,7 +143,8 @@ DBPEDIA = Table(
     title=1,
     names=_codes(
         1,
-        "Company EducationalInstitution Artist Athlete OfficeHolder MeanOfTransportation Building NaturalPlace Village Animal Plant "
+        "Company EducationalInstitution Artist Athlete OfficeHolder MeanOfTransportation Building NaturalPlace Village "
+        "Animal Plant "
         "Album Film WrittenWork",
     ),
 )
@@ -130,12 +156,10 @@ def read_ag_news(folder: Path, knobs: Corpus) -> Texts:
     return read_tables([folder / "train.csv", folder / "test.csv"], AG_NEWS, knobs)
 
 
-def _dbpedia_members(archive: Path) -> Iterator[tuple[str, object]]:
-    with tarfile.open(archive, "r:gz") as tar:  # not "r|gz": its members cannot be text streams in Python 3.11
-        for member in safe_members(tar):
-            name = member.name.split("/")[-1]
-            if name in DBPEDIA_PER_LABEL:
-                yield name, text_stream(tar.extractfile(member))
+def _dbpedia_members(archive: Path) -> Iterator[tuple[str, TextIO]]:
+    for name, stream in tar_files(archive, 500 * MB, largest=300 * MB):
+        if name.split("/")[-1] in DBPEDIA_PER_LABEL:
+            yield name.split("/")[-1], text_stream(stream)
 
 
 def read_dbpedia(folder: Path, knobs: Corpus) -> Texts:
@@ -145,13 +169,20 @@ def read_dbpedia(folder: Path, knobs: Corpus) -> Texts:
 
 def verify_dbpedia(archive: Path) -> None:
     """Raises WrongContent unless the archive holds both csv files with as many documents of each class as published."""
+    found = {name: Counter() for name in DBPEDIA_PER_LABEL}
     try:
-        found = {name: Counter(collect([(name, stream)], DBPEDIA, Corpus()).labels) for name, stream in _dbpedia_members(archive)}
+        for name, stream in _dbpedia_members(archive):
+            for label in read_labels(stream, name, DBPEDIA):
+                found[name][label] += 1
+                if found[name][label] > DBPEDIA_PER_LABEL[name]:
+                    break
     except UserError as error:
         raise WrongContent(str(error)) from None
     for name, count in DBPEDIA_PER_LABEL.items():
-        if found.get(name) != dict.fromkeys(DBPEDIA.names.values(), count):
-            raise WrongContent(f"found {dict(found.get(name, {}))} in {name}, expected {count} documents of each of the 14 classes")
+        if found[name] != dict.fromkeys(DBPEDIA.names.values(), count):
+            raise WrongContent(
+                f"found {dict(found[name])} in {name}, expected {count} documents of each of the 14 classes"
+            )
 
 
 # class, rank inside the class, text (, source); no header
@@ -159,7 +190,9 @@ AG_NEWS_TOKENS = Table(text=(2,), label=0, names=AG_NEWS.names)
 AG_NEWS_ORIGINAL_CASE = Table(text=(2,), label=0, source=3, names=AG_NEWS.names)
 DBPEDIA_FRAGMENT = Table(text=(2,), label=0, title=1, source=3, names=DBPEDIA.names)
 THUCNEWS_TITLES = Table(
-    text=(0,), label=1, names=_codes(0, "finance realty stocks education science society politics sports game entertainment")
+    text=(0,),
+    label=1,
+    names=_codes(0, "finance realty stocks education science society politics sports game entertainment"),
 )
 
 
@@ -167,10 +200,14 @@ NOISY_AG_NEWS = Table(text=("text",), label="gt", given="label", names=_codes(0,
 
 
 def read_noisy_ag_news(folder: Path, knobs: Corpus) -> Texts:
-    """NoisyAG-News: texts with the label of a crowd worker (`given`) and the true one, then a clean official test part."""
-    crowd, test = (read_tables([folder / name], NOISY_AG_NEWS, knobs) for name in ("samples10000valMed.csv", "samplesTest.csv"))
+    """NoisyAG-News: texts with a crowd worker's label (`given`) and the true one, then a clean official test part."""
+    crowd, test = (
+        read_tables([folder / name], NOISY_AG_NEWS, knobs) for name in ("samples10000valMed.csv", "samplesTest.csv")
+    )
     official_test = np.repeat([False, True], [len(crowd.labels), len(test.labels)])
-    return Texts(crowd.texts + test.texts, crowd.labels + test.labels, crowd.facts, crowd.given + test.given, official_test)
+    return Texts(
+        crowd.texts + test.texts, crowd.labels + test.labels, crowd.facts, crowd.given + test.given, official_test
+    )
 
 
 def read_table(folder: Path, knobs: Corpus, table: Table, names: tuple[str, ...]) -> Texts:
@@ -179,18 +216,42 @@ def read_table(folder: Path, knobs: Corpus, table: Table, names: tuple[str, ...]
 
 
 def read_own(path: Path, knobs: Corpus) -> Texts:
-    """A user's own table, laid out as `text` and `label` say."""
+    """A user's own table, laid out as `text` and `label` say; a folder of files if `parts` says which is which.
+
+    Raises UserError if its first row looks like a header that nobody asked for.
+    """
     columns = knobs.text if isinstance(knobs.text, list) else [knobs.text]
-    return read_tables([path], Table(tuple(columns), knobs.label), knobs)
+    table = Table(tuple(columns), knobs.label)
+    files = {"train": path} if knobs.parts is None else {part: path / name for part, name in knobs.parts if name}
+    content = read_tables(files.values(), table, knobs)
+    first = content.labels[0] if content.labels else None
+    if (
+        isinstance(knobs.label, int)
+        and content.places[0][1] == 1
+        and len(content.labels) >= 10
+        and content.labels.count(first) == 1
+    ):
+        raise UserError(
+            f"{content.places[0][0]}: the first row has the label {short(first)}, which no other row has. If it is a "
+            "header, name the "
+            f"columns: `label: {one_line(first, 30)}`, and so for text, in params.yaml; if it is not, leave this class "
+            "out"
+        )
+    if knobs.parts is None:
+        return content
+    part = {file.name: part for part, file in files.items()}
+    parts = np.array([part[name] for name, _ in content.places])
+    return replace(content, official_test=parts == "test", official_val=parts == "dev" if knobs.parts.dev else None)
 
 
 def fudan_documents(archive: Path) -> Iterator[tuple[str, str, bytes]]:
     """The documents of the Fudan corpus' 9833-document half as (class, file name, bytes), in archive order."""
-    with tarfile.open(archive, "r|*") as tar:  # also GitHub's archive of the whole repository, which is a tar.gz
-        for member in safe_members(tar):
-            label, name = ("", *member.name.split("/"))[-2:]
-            if "test_corpus/answer/" in member.name and name.endswith(".txt"):
-                yield label, name, tar.extractfile(member).read()
+    for path, stream in tar_files(
+        archive, 1000 * MB
+    ):  # also GitHub's archive of the whole repository, which is a tar.gz
+        label, name = ("", *path.split("/"))[-2:]
+        if "test_corpus/answer/" in path and name.endswith(".txt"):
+            yield label, name, stream.read()
 
 
 def _decode(content: bytes, encoding: str, facts: Counter) -> str:
@@ -207,8 +268,10 @@ HEADER_LINE = re.compile(r"\s*【(.*?)】(.*)")
 
 
 def read_fudan(folder: Path, knobs: Corpus) -> Texts:
-    """FDCNews: GB18030, invalid bytes ignored and counted; without the bibliographic header if `strip_header` says so."""
-    documents = sorted((name, label, content) for label, name, content in fudan_documents(folder / "fdcnews-9833-gbk.tar.xz"))
+    """FDCNews: GB18030, invalid bytes ignored and counted; without bibliographic header if `strip_header` says so."""
+    documents = sorted(
+        (name, label, content) for label, name, content in fudan_documents(folder / "fdcnews-9833-gbk.tar.xz")
+    )
     texts, facts = [], Counter()
     for _, _, content in tqdm(documents, "decoding", disable=None):
         text = _decode(content, "gb18030", facts)
@@ -221,7 +284,9 @@ def read_fudan(folder: Path, knobs: Corpus) -> Texts:
 
 
 def without_header(text: str) -> str:
-    """The text without the lines 【field】value at its beginning, but with the values of fields that are text (`TEXT_FIELDS`)."""
+    """The text without the lines 【field】value at its beginning, but with the values of fields that are text
+    (`TEXT_FIELDS`).
+    """
     lines = text.split("\n")
     kept = []
     for number, line in enumerate(lines):
@@ -241,7 +306,9 @@ THUCNEWS_COUNTS = {
 
 
 def thucnews_members(archive: zipfile.ZipFile) -> list[tuple[str, str, zipfile.ZipInfo]]:
-    """The documents in THUCNews.zip as (category, file name, member), sorted. Raises WrongContent for an unknown category."""
+    """The documents in THUCNews.zip as (category, file name, member), sorted. Raises WrongContent for an unknown
+    category.
+    """
     documents = []
     for member in archive.infolist():
         parts = _zip_name(member).split("/")
@@ -269,31 +336,43 @@ def verify_thucnews(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         found = Counter(label for label, _, _ in thucnews_members(archive))
     if found != THUCNEWS_COUNTS:
-        raise WrongContent(f"found {sum(found.values())} documents {dict(found)}, expected {sum(THUCNEWS_COUNTS.values())} {THUCNEWS_COUNTS}")
+        raise WrongContent(
+            f"found {sum(found.values())} documents {dict(found)}, expected {sum(THUCNEWS_COUNTS.values())} "
+            f"{THUCNEWS_COUNTS}"
+        )
 
 
 def read_thucnews(folder: Path, knobs: Corpus) -> Texts:
-    """THUCNews: only the documents that `labels`, `per_label` and `subset` choose are read, of 2 GB. UTF-8, invalid bytes ignored."""
+    """THUCNews: only the documents that `labels`, `per_label` and `subset` choose are read, of 2 GB. UTF-8, invalid
+    bytes ignored.
+    """
     texts, facts = [], Counter()
     with zipfile.ZipFile(folder / "THUCNews.zip") as archive:
         documents = thucnews_members(archive)
         chosen = [documents[index] for index in choose([label for label, _, _ in documents], knobs)]
         for _, _, member in tqdm(chosen, "reading documents", disable=None):
-            texts.append(_decode(archive.read(member), "utf-8", facts))
+            texts.append(_decode(zip_content(archive, member), "utf-8", facts))
     return Texts(texts, [label for label, _, _ in chosen], dict(facts))
 
 
 def verify_glove(path: Path) -> None:
-    """Raises WrongContent unless the zip holds GloVe 6B: 400000 words with 100 numbers each (no checksum was published)."""
-    with zipfile.ZipFile(path) as archive, archive.open("glove.6B.100d.txt") as stream:
-        first = stream.readline().split(b" ")
-        words = 1 + sum(1 for _ in stream)
+    """Raises WrongContent unless the zip holds GloVe 6B: 400000 words with 100 numbers each (no checksum was
+    published).
+    """
+    with zipfile.ZipFile(path) as archive, archive.open("glove.6B.100d.txt") as file:
+        stream = io.BufferedReader(Bounded(file, 600 * MB), MB)
+        first = next(lines(stream, MB), b"").split(b" ")
+        words = 1 + sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(MB), b""))
     if (first[0], len(first), words) != (b"the", 101, 400_000):
-        raise WrongContent(f"found {words} words, {first[0]!r} with {len(first) - 1} numbers first, expected 400000, 'the' with 100")
+        raise WrongContent(
+            f"found {words} words, {first[0]!r} with {len(first) - 1} numbers first, expected 400000, 'the' with 100"
+        )
 
 
 def verify_wikipedia(path: Path) -> None:
-    """Raises WrongContent unless the file begins like a dump of the Chinese Wikipedia ("latest" has no fixed checksum)."""
+    """Raises WrongContent unless the file begins like a dump of the Chinese Wikipedia (no checksum of it is known
+    here).
+    """
     with bz2.open(path, "rt", encoding="utf-8") as stream:
         head = stream.read(5000)
     if not head.startswith("<mediawiki") or "<dbname>zhwiki</dbname>" not in head:

@@ -4,33 +4,37 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from tqdm import tqdm
 
+from lcm.archives import LONGEST_LINE, lines
 from lcm.corpora.texts import Texts
-from lcm.errors import UserError
+from lcm.errors import UserError, short
 from lcm.params import Column, Corpus
 
 FORMATS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".jsonl": None}  # what separates columns; .txt: quotes are text
-LONGEST_CELL = 2**31 - 1  # characters; Python's own limit, 131072, is shorter than some documents
+ENCODINGS = {"cp1252": "latin-1 (cp1252)", "gb18030": "GBK (gb18030)", "utf_16": "UTF-16"}
+SAMPLE = 1 << 16  # bytes of a file that are looked at for its encoding
 
 Record = dict[Column, str]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Layout of a table. A column is a name from the header (a key of JSON lines), or its number from 0 in a file without a header.
+    """Layout of a table. A column is a name from the header (a key of JSON lines), or its number from 0 in a file
+    without one.
 
-    text: columns that make the text, joined by a space. label: its column. title: goes before the text where `use_title`
-    asks for it. source: `sources` keeps rows by it. names: label of each code in the file; None: labels stand in the file.
-    given: a second label, which may be wrong, to learn from.
+    text: columns that make the text, joined by a space. label: its column. title: goes before the text where
+    `use_title` asks for it. source: `sources` keeps rows by it. names: label of each code in the file; None: labels
+    stand in the file. given: a second label, which may be wrong, to learn from.
     """
 
     text: tuple[Column, ...]
@@ -42,7 +46,8 @@ class Table:
 
     @property
     def columns(self) -> list[Column]:
-        return [column for column in (*self.text, self.label, self.title, self.source, self.given) if column is not None]
+        every = (*self.text, self.label, self.title, self.source, self.given)
+        return [column for column in every if column is not None]
 
 
 class BadRow(Exception):
@@ -50,19 +55,20 @@ class BadRow(Exception):
 
 
 def read_tables(paths: Iterable[Path], table: Table, knobs: Corpus) -> Texts:
-    """The documents of one or several files, in their order.
+    """Return the documents of one or several files, in their order.
 
-    Raises UserError, with file and row, for a wrong format or encoding, a column that is not there, and for bad rows
-    (unless `bad_rows` drops them: then they are counted).
+    Raises UserError, with file and row (the header is row 1), for a wrong format or encoding, a column that is not
+    there, a file without documents, and for bad rows (unless `bad_rows` drops them: then they are counted).
     """
-    return collect(((path.name, open_table(path)) for path in paths), table, knobs)
+    return collect(((path.name, open_table(path, knobs.encoding)) for path in paths), table, knobs)
 
 
 def collect(files: Iterable[tuple[str, Iterable[TextIO]]], table: Table, knobs: Corpus) -> Texts:
     """`read_tables` of streams: (file name, context manager that opens it)."""
-    texts, labels, given, sources, dropped = [], [], [], Counter(), 0
+    texts, labels, given, places, sources, dropped = [], [], [], [], Counter(), 0
     title = (table.title,) if knobs.use_title else ()
     for name, file in files:
+        before = len(texts) + dropped
         with file as stream:
             for number, row in _rows(stream, name, table):
                 try:
@@ -73,7 +79,8 @@ def collect(files: Iterable[tuple[str, Iterable[TextIO]]], table: Table, knobs: 
                 except BadRow as bad:
                     if knobs.bad_rows == "error":
                         raise UserError(
-                            f"{name}, row {number}: {bad}; mend it, or set bad_rows to drop for this corpus in params.yaml"
+                            f"{name}, row {number}: {bad}; mend it, or set bad_rows to drop for this corpus in "
+                            "params.yaml"
                         ) from None
                     dropped += 1
                     continue
@@ -84,58 +91,95 @@ def collect(files: Iterable[tuple[str, Iterable[TextIO]]], table: Table, knobs: 
                 texts.append(" ".join(row[column] for column in (*title, *table.text)))
                 labels.append(label)
                 given.append(other)
+                places.append((name, number))
+        if len(texts) + dropped == before and not sources:
+            raise UserError(f"{name}: no document in this file; it is empty, or has nothing but a header")
     unknown = [source for source in knobs.sources or [] if source not in sources]
     if unknown:
-        raise UserError(f"sources: {unknown[0]!r} is not in {name}; there are {', '.join(sorted(sources))}")
-    return Texts(texts, labels, {"bad_rows_dropped": dropped} if dropped else {}, None if table.given is None else given)
+        raise UserError(f"sources: {short(unknown[0])} is not in {name}; there are {', '.join(sorted(sources))}")
+    facts = {"bad_rows_dropped": dropped} if dropped else {}
+    return Texts(texts, labels, facts, None if table.given is None else given, places=places)
+
+
+def read_labels(stream: TextIO, name: str, table: Table) -> Iterator[str]:
+    """Yield the label of each row of a table. Raises UserError at a bad row."""
+    for number, row in _rows(stream, name, table):
+        try:
+            if isinstance(row, BadRow):
+                raise row
+            yield _label(row[table.label], table.names)
+        except BadRow as bad:
+            raise UserError(f"{name}, row {number}: {bad}") from None
 
 
 @contextmanager
-def open_table(path: Path) -> Iterator[TextIO]:
-    """The file as UTF-8 text (a byte order mark is skipped), unpacked if it ends in .gz."""
-    if path.suffix == ".gz":
-        with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as stream:
+def open_table(path: Path, encoding: str | None = None) -> Iterator[TextIO]:
+    """Open a file as text, by default UTF-8 (a byte order mark is skipped), unpacked if its name ends in .gz.
+
+    Raises UserError for a file of another encoding, with a guess which one it is.
+    """
+    opened = gzip.open(path) if path.suffix == ".gz" else open(path, "rb")
+    with opened as binary, io.TextIOWrapper(binary, encoding=encoding or "utf-8-sig", newline="") as stream:
+        try:
             yield stream
-    else:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
-            yield stream
+        except UnicodeDecodeError as error:
+            raise UserError(_wrong_encoding(path, encoding, error)) from None
+
+
+def _wrong_encoding(path: Path, encoding: str | None, error: UnicodeDecodeError) -> str:
+    around = error.object[max(0, error.start - 15) : error.start + 15].decode("ascii", "replace")
+    found = f"{path.name}: not {encoding or 'UTF-8'} (byte 0x{error.object[error.start]:02x} in {short(around)})"
+    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as binary:
+        guess = guess_encoding(binary.read(SAMPLE), error.object[:SAMPLE])
+    where = "for this corpus in params.yaml"
+    if guess == encoding:
+        return f"{found}; mend the file, or name another `encoding` {where}"
+    return f"{found}; it looks like {ENCODINGS[guess]}: set `encoding: {guess}` {where}, or save the file as UTF-8"
+
+
+def guess_encoding(head: bytes, sample: bytes) -> str:
+    """Return what a file that is not UTF-8 is probably in: utf_16, gb18030 or cp1252. head: its beginning. sample:
+    where it failed.
+    """
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head.count(0) > len(head) // 4:
+        return "utf_16"
+    runs = re.findall(
+        rb"[\x80-\xff]+", sample
+    )  # Chinese characters are pairs of such bytes, Western letters stand alone
+    odd = sum(len(run) % 2 for run in runs)
+    return "gb18030" if odd <= len(runs) // 5 else "cp1252"
 
 
 def _rows(stream: TextIO, name: str, table: Table) -> Iterator[tuple[int, Record | BadRow]]:
-    """(number of the row from 1, its columns or why it has none); empty lines are skipped."""
+    """Yield (number of the row from 1, its columns or why it has none); empty lines are skipped."""
     suffix = Path(name.removesuffix(".gz")).suffix.lower()
     if suffix not in FORMATS:
-        raise UserError(f"{name}: found the ending {suffix!r}, expected one of {', '.join(FORMATS)} (and .gz); rename or convert the file")
+        raise UserError(
+            f"{name}: found the ending {suffix!r}, expected one of {', '.join(FORMATS)} (and .gz); rename or convert "
+            "the file"
+        )
     rows = _json_rows(stream, table) if suffix == ".jsonl" else _csv_rows(stream, name, table, suffix)
     number = 0
     try:
         for number, row in enumerate(tqdm(rows, f"reading {name}", unit="row", disable=None), 1):
             if row is not None:
                 yield number, row
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise UserError(f"{name}: not UTF-8 (byte 0x{byte:02x} after row {number}); convert it, e.g. iconv -f gb18030 -t utf-8") from None
     except (csv.Error, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{name}: cannot be read after row {number} ({error}); mend the file") from None
 
 
 def _csv_rows(stream: TextIO, name: str, table: Table, suffix: str) -> Iterator[Record | BadRow | None]:
-    csv.field_size_limit(LONGEST_CELL)
+    csv.field_size_limit(LONGEST_LINE)  # Python's own, 131072, is shorter than some documents
     quoting = csv.QUOTE_NONE if suffix == ".txt" else csv.QUOTE_MINIMAL
-    rows = csv.reader(stream, delimiter=FORMATS[suffix], quoting=quoting, strict=True)
+    rows = csv.reader(lines(stream), delimiter=FORMATS[suffix], quoting=quoting, strict=True)
     header: list[Column] | None = None
     for row in rows:
         if not row:
             yield None
             continue
         if header is None:
-            named = isinstance(table.label, str)
-            header = list(row) if named else list(range(len(row)))
-            missing = [column for column in table.columns if column not in header]
-            if missing:
-                found = f"its columns are {', '.join(map(repr, row))}" if named else f"its first row has {len(row)} columns, numbered from 0"
-                raise UserError(f"{name}: no column {missing[0]!r}; {found}; correct text and label of this corpus in params.yaml")
-            if named:
+            header = _header(row, name, table)
+            if isinstance(table.label, str):
                 yield None
                 continue
         if len(row) != len(header):
@@ -144,22 +188,43 @@ def _csv_rows(stream: TextIO, name: str, table: Table, suffix: str) -> Iterator[
             yield dict(zip(header, row, strict=True))
 
 
+def _header(row: list[str], name: str, table: Table) -> list[Column]:
+    """The columns of a file whose first row is `row`. Raises UserError if one that `table` names is not there."""
+    named = isinstance(table.label, str)
+    header: list[Column] = list(row) if named else list(range(len(row)))
+    missing = [column for column in table.columns if column not in header]
+    if missing and named:
+        cells = ", ".join(short(cell, 30) for cell in row[:10])
+        raise UserError(
+            f"{name}: no column {short(missing[0])}; the first row is {cells}. If these are the names of the columns, "
+            "correct text "
+            "and label of this corpus in params.yaml; if the file has no header, give numbers from 0"
+        )
+    if missing:
+        raise UserError(
+            f"{name}: no column {missing[0]}; its first row has {len(row)} columns, numbered from 0; correct text and "
+            "label of "
+            "this corpus in params.yaml"
+        )
+    return header
+
+
 def _json_rows(stream: TextIO, table: Table) -> Iterator[Record | BadRow | None]:
-    for line in stream:
+    for line in lines(stream):
         if not line.strip():
             yield None
             continue
         try:
             row = json.loads(line)
-        except ValueError:
-            yield BadRow(f"found {line.strip()[:40]!r}, expected a JSON object")
+        except (ValueError, RecursionError):
+            yield BadRow(f"found {short(line.strip(), 40)}, expected a JSON object")
             continue
         missing = [column for column in table.columns if column not in row] if isinstance(row, dict) else table.columns
         wrong = [column for column in table.text if not missing and not isinstance(row[column], str)]
         if missing:
             yield BadRow(f"found no key {missing[0]!r}, expected a JSON object with it")
         elif wrong:
-            yield BadRow(f"found {row[wrong[0]]!r} under {wrong[0]!r}, expected a text")
+            yield BadRow(f"found {short(row[wrong[0]])} under {wrong[0]!r}, expected a text")
         else:
             yield {column: row[column] if column in table.text else str(row[column]) for column in table.columns}
 
@@ -171,10 +236,25 @@ def _label(cell: str, names: dict[str, str] | None) -> str:
     if names is None:
         return cell
     if cell not in names:
-        raise BadRow(f"found class {cell[:40]!r}, expected one of {', '.join(names)}")
+        raise BadRow(f"found class {short(cell, 40)}, expected one of {', '.join(names)}")
     return names[cell]
 
 
-def text_stream(binary: io.BufferedIOBase) -> TextIO:
-    """A member of an archive as text that csv can read."""
-    return io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")
+def text_stream(binary: BinaryIO) -> TextIO:
+    """Return a member of an archive as text that csv can read."""
+    return io.TextIOWrapper(io.BufferedReader(_Raw(binary)), encoding="utf-8-sig", newline="")
+
+
+class _Raw(io.RawIOBase):
+    """A stream that can only be read, as those of archives that are read once; a TextIOWrapper asks for more."""
+
+    def __init__(self, stream: BinaryIO):
+        self.stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        data = self.stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)

@@ -1,16 +1,32 @@
 """What a reader returns."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
 
-@dataclass(frozen=True)
-class Texts:
-    """texts and labels run in parallel; documents in an order that depends on the content only. facts: counts for the card.
+class Samples:
+    """What texts and images have in common: fields that run in parallel, one item a sample, or are None."""
 
-    given: labels that somebody gave, wrong ones among them, to learn from in place of the true `labels`; None: there are none.
-    official_test: (n,) bool, the publisher's test part, which is that of every split; None: there is none.
+    def take(self, chosen: np.ndarray):
+        """Return the samples of these indices, or of this mask, in this order."""
+        if chosen.dtype == bool:
+            chosen = np.flatnonzero(chosen)
+        parallel = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "facts"}
+        return replace(self, **{name: _take(values, chosen) for name, values in parallel.items() if values is not None})
+
+
+def _take(values, chosen: np.ndarray):
+    return values[chosen] if isinstance(values, np.ndarray) else [values[index] for index in chosen]
+
+
+@dataclass(frozen=True)
+class Texts(Samples):
+    """Texts with labels, in an order that depends on the content only.
+
+    facts: counts for the card. given: labels that somebody gave, wrong ones among them, to learn from in place of the
+    true `labels`. official_test, official_val: (n,) bool, the publisher's parts, which are those of every split.
+    places: (file, row) that each text comes from. None: there is none.
     """
 
     texts: list[str]
@@ -18,12 +34,15 @@ class Texts:
     facts: dict[str, int] = field(default_factory=dict)
     given: list[str] | None = None
     official_test: np.ndarray | None = None
+    official_val: np.ndarray | None = None
+    places: list[tuple[str, int]] | None = None
 
 
 @dataclass(frozen=True)
-class Images:
-    """pixels: (n, side, side) uint8. labels run in parallel. official_test: (n,) bool, the publisher's test part; None: there is none."""
+class Images(Samples):
+    """pixels: (n, side, side) uint8. labels and official_test as in `Texts`."""
 
     pixels: np.ndarray
     labels: list[str]
     official_test: np.ndarray | None = None
+    given = official_val = places = None

@@ -4,10 +4,11 @@ import math
 
 
 def matched_epsilon(alpha: float, n_labels: int) -> float:
-    """The epsilon at which label smoothing leaves as much mass on the true label as LCM with a uniform confusion distribution.
+    """The epsilon at which label smoothing leaves as much mass on the true label as LCM with a uniform confusion
+    distribution.
 
-    The simulated label distribution then has s_true = e^alpha / (e^alpha + C - 1), label smoothing has 1 - epsilon + epsilon / C.
-    0.272 at alpha = 4 and 20 classes, where the paper compares with 0.1.
+    The simulated label distribution then has s_true = e^alpha / (e^alpha + C - 1), label smoothing has 1 - epsilon +
+    epsilon / C. 0.272 at alpha = 4 and 20 classes, where the paper compares with 0.1.
     """
     if n_labels < 2:
         raise ValueError(f"label smoothing needs at least 2 classes, got {n_labels}")

@@ -1,4 +1,4 @@
-"""Same-group label noise (paper, "Experiments on Noisy Datasets"): wrong labels of the same group, at a given overall error rate."""
+"""Wrong labels to learn from: of the same group, at a given overall rate (paper, "Experiments on Noisy Datasets")."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ from lcm.protocol.splits import TEST, TRAIN
 def label_groups(names: list[str], chosen: list[str] | None = None) -> list[np.ndarray]:
     """Groups of labels that share the part of their name before the first dot (comp.*, rec.*, talk.*).
 
-    names: the labels, by index. chosen: which groups, default all. Returns index arrays of groups with at least two labels.
-    Raises UserError for a chosen group that does not exist or has one label only.
+    names: the labels, by index. chosen: which groups, default all. Returns index arrays of groups with at least two
+    labels. Raises UserError for a chosen group that does not exist or has one label only.
     """
     members: dict[str, list[int]] = {}
     for index, name in enumerate(names):
@@ -19,30 +19,44 @@ def label_groups(names: list[str], chosen: list[str] | None = None) -> list[np.n
     usable = {group: indices for group, indices in members.items() if len(indices) > 1}
     unknown = [group for group in chosen or [] if group not in usable]
     if unknown:
-        raise UserError(f"noise.groups: {unknown[0]!r} is no group of at least two labels here; these are: {', '.join(usable) or 'none'}")
+        raise UserError(
+            f"noise.groups: {unknown[0]!r} is no group of at least two labels here; these are: "
+            f"{', '.join(usable) or 'none'}"
+        )
     return [np.array(usable[group]) for group in (chosen or usable)]
 
 
-def labels_to_learn(labels: np.ndarray, splits: np.ndarray, groups: list[np.ndarray], rate: float, settings: Noise) -> np.ndarray:
-    """Return the labels to learn from in every split, (n_splits, n): wrong ones in the training part, in validation too if `val` is noisy.
+def labels_to_learn(
+    labels: np.ndarray, splits: np.ndarray, groups: list[np.ndarray], rate: float, settings: Noise
+) -> np.ndarray:
+    """Return the labels to learn from in every split, (n_splits, n): wrong ones in the training part, in validation too
+    if `val` is noisy.
 
-    labels: (n,) true labels. splits: (n_splits, n) of TRAIN, VAL, TEST. groups, rate: as in `add_noise`. Test labels are never touched.
+    labels: (n,) true labels. splits: (n_splits, n) of TRAIN, VAL, TEST. groups, rate: as in `add_noise`. Test labels
+    are never touched.
     """
     hit = splits == TRAIN if settings.val == "clean" else splits != TEST
-    rows = [add_noise(np.asarray(labels), where, groups, rate, settings.seed + k, settings.kind) for k, where in enumerate(hit)]
+    rows = [
+        add_noise(np.asarray(labels), where, groups, rate, settings.seed + k, settings.kind)
+        for k, where in enumerate(hit)
+    ]
     return np.stack(rows)
 
 
 def given_labels(labels: np.ndarray, given: np.ndarray, splits: np.ndarray, settings: Noise) -> np.ndarray:
-    """Return the labels to learn from, (n_splits, n), where somebody gave them: as `labels_to_learn`, with `given` in place of noise."""
+    """Return the labels to learn from, (n_splits, n), where somebody gave them: as `labels_to_learn`, with `given` in
+    place of noise.
+    """
     hit = splits == TRAIN if settings.val == "clean" else splits != TEST
     return np.where(hit, given, labels)
 
 
 def transition(labels: np.ndarray, fit_labels: np.ndarray, mask: np.ndarray, n_labels: int) -> np.ndarray:
-    """Return how the labels to learn from come from the true ones: (C, C) float64, P(label to learn from | true label), rows sum to 1.
+    """Return how the labels to learn from come from the true ones: (C, C) float64, P(label to learn from | true label),
+    rows sum to 1.
 
-    labels, fit_labels: (n,) integers below n_labels. mask: (n,) bool, the samples that are counted. A class that has none keeps its label.
+    labels, fit_labels: (n,) integers below n_labels. mask: (n,) bool, the samples that are counted. A class that has
+    none keeps its label.
     """
     counts = np.zeros((n_labels, n_labels))
     np.add.at(counts, (labels[mask], fit_labels[mask]), 1)
@@ -50,14 +64,16 @@ def transition(labels: np.ndarray, fit_labels: np.ndarray, mask: np.ndarray, n_l
     return counts / counts.sum(1, keepdims=True)
 
 
-def add_noise(labels: np.ndarray, where: np.ndarray, groups: list[np.ndarray], rate: float, seed: int, kind: str = "asym") -> np.ndarray:
+def add_noise(
+    labels: np.ndarray, where: np.ndarray, groups: list[np.ndarray], rate: float, seed: int, kind: str = "asym"
+) -> np.ndarray:
     """Replace labels by others of the same group so that a share `rate` of the samples in `where` is wrong.
 
     labels: (n,) true labels. where: (n,) bool, the samples that may be hit (the training part). rate: overall share of
-    wrong labels among them; the rate inside the groups follows from it (on 20NG 30 % overall is 46.6 % inside comp, rec
-    and talk). kind: `asym`, every chosen sample gets another label of its group, uniformly; `shuffle`, the labels
-    of the chosen samples are permuted inside the group, so some keep theirs and the rate is met in expectation only.
-    Returns a copy of labels. Raises UserError if the groups hold too few samples for the rate.
+    wrong labels among them; the rate inside the groups follows from it (30 % overall is 46.6 %
+    inside comp, rec and talk). kind: `asym`, every chosen sample gets another label of its group, uniformly; `shuffle`,
+    the labels of the chosen samples are permuted inside the group, so some keep theirs and the rate is met in
+    expectation only. Returns a copy of labels. Raises UserError if the groups hold too few samples for the rate.
     """
     noisy = labels.copy()
     if rate == 0:
@@ -68,11 +84,14 @@ def add_noise(labels: np.ndarray, where: np.ndarray, groups: list[np.ndarray], r
         can_be_wrong = sum(len(samples) for samples in members)
     else:  # after a permutation a sample is wrong with probability 1 - sum of squared class shares
         shares = [np.bincount(labels[samples]) / max(1, len(samples)) for samples in members]
-        can_be_wrong = sum(len(samples) * (1 - (share**2).sum()) for samples, share in zip(members, shares, strict=True))
+        can_be_wrong = sum(
+            len(samples) * (1 - (share**2).sum()) for samples, share in zip(members, shares, strict=True)
+        )
     wanted = rate * where.sum()
     if wanted > can_be_wrong:
         raise UserError(
-            f"noise of {rate:.0%} is impossible: the groups hold only {can_be_wrong / where.sum():.1%} of the training samples; "
+            f"noise of {rate:.0%} is impossible: the groups hold only {can_be_wrong / where.sum():.1%} of the training "
+            "samples; "
             "lower noise.rates or name more noise.groups"
         )
     within = wanted / can_be_wrong

@@ -1,4 +1,6 @@
-"""Which samples of a corpus take part: chosen labels, at most so many of each, a random subset (paper: 50000 of AG's News and DBPedia)."""
+"""Which samples of a corpus take part: chosen labels, at most so many of each, a random subset (paper: 50000 of AG's
+News and DBPedia).
+"""
 
 import numpy as np
 
@@ -9,9 +11,9 @@ from lcm.params import Corpus
 def choose(labels: list[str], knobs: Corpus) -> np.ndarray:
     """Indices of the samples that take part, ascending.
 
-    labels: of every sample. First `labels` keeps those of the named labels, then `per_label` draws at most so many of each
-    label, then `subset` draws from all that are left; both draws by `subset_seed`. Drawing a second time changes nothing.
-    Raises UserError for a label that does not occur and for a subset larger than the corpus.
+    labels: of every sample. First `labels` keeps those of the named labels, then `per_label` draws at most so many of
+    each label, then `subset` draws from all that are left; both draws by `subset_seed`. Drawing a second time changes
+    nothing. Raises UserError for a label that does not occur and for a subset larger than the corpus.
     """
     names, codes = np.unique(np.array(labels, dtype=object), return_inverse=True)
     unknown = sorted(set(knobs.labels or []) - set(names))
@@ -26,10 +28,14 @@ def choose(labels: list[str], knobs: Corpus) -> np.ndarray:
         order = random.permutation(len(kept))
         order = order[np.argsort(codes[kept][order], kind="stable")]
         sizes = np.bincount(codes[kept])
-        rank = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)  # place of a sample among those of its label
+        rank = np.arange(len(order)) - np.repeat(
+            np.cumsum(sizes) - sizes, sizes
+        )  # place of a sample among those of its label
         kept = np.sort(kept[order[rank < knobs.per_label]])
     if knobs.subset:
         if knobs.subset > len(kept):
-            raise UserError(f"subset: found {knobs.subset}, but there are only {len(kept)} samples; set it to null for all of them")
+            raise UserError(
+                f"subset: found {knobs.subset}, but there are only {len(kept)} samples; set it to null for all of them"
+            )
         kept = np.sort(kept[random.permutation(len(kept))[: knobs.subset]])
     return kept

@@ -1,4 +1,6 @@
-"""Word vectors: read from GloVe's text format, trained here by skip-gram (gensim), and fitted to the vocabulary of a corpus."""
+"""Word vectors: read from GloVe's text format, trained here by skip-gram (gensim), and fitted to the vocabulary of a
+corpus.
+"""
 
 import bz2
 import gzip
@@ -15,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 from tqdm import tqdm
 
-from lcm.corpora.download import safe_members
+from lcm.archives import safe_members
 from lcm.errors import UserError
 from lcm.files import read_json
 from lcm.params import Skipgram, Vectors, VectorSource
@@ -24,16 +26,20 @@ from lcm.text import english
 BATCH = 20_000  # texts tokenised at a time: a pool of processes is started for each
 
 
-def fit_vectors(words: list[str], counts: np.ndarray, source: VectorSource, settings: Vectors) -> tuple[np.ndarray, dict]:
+def fit_vectors(
+    words: list[str], counts: np.ndarray, source: VectorSource, settings: Vectors
+) -> tuple[np.ndarray, dict]:
     """Vectors for the most frequent words of a corpus.
 
-    words, counts: its vocabulary, most frequent first. Returns (rows, size) float32, where row 0 is the padding, zeros, and row i
-    belongs to the word with id i; and facts for people. A word without a vector gets a random one (`unknown`): `scaled`, normal
-    with the mean and deviation of the known ones; `uniform01`, U(0, 1). Raises UserError for a wrong file and if no word is known.
+    words, counts: its vocabulary, most frequent first. Returns (rows, size) float32, where row 0 is the padding, zeros,
+    and row i belongs to the word with id i; and facts for people. A word without a vector gets a random one
+    (`unknown`): `scaled`, normal with the mean and deviation of the known ones; `uniform01`, U(0, 1). Raises UserError
+    for a wrong file and if no word is known.
     """
     rows = min(settings.words, len(words))
     index = {word.encode(): row for row, word in enumerate(words[:rows], 1)}
-    # RandomState, because NumPy promises to keep its stream for ever. Drawn for every row: coverage moves no other word's draw.
+    # RandomState, because NumPy promises to keep its stream for ever. Drawn for every row: coverage moves no other
+    # word's draw.
     random = np.random.RandomState(settings.seed)
     draw = random.random_sample if settings.unknown == "uniform01" else random.standard_normal
     vectors = np.vstack([np.zeros(source.size), draw((rows, source.size))]).astype(np.float32)
@@ -41,7 +47,9 @@ def fit_vectors(words: list[str], counts: np.ndarray, source: VectorSource, sett
     for row, vector in read_vectors(Path(source.source), source.size, index):
         vectors[row], known[row] = vector, True
     if not known.any():
-        raise UserError(f"{source.source}: has a vector for none of the {rows} words of the corpus; is it of this language?")
+        raise UserError(
+            f"{source.source}: has a vector for none of the {rows} words of the corpus; is it of this language?"
+        )
     mean, deviation = float(vectors[known].mean()), float(vectors[known].std())
     if settings.unknown == "scaled":
         unknown = ~known[1:]
@@ -57,7 +65,8 @@ def fit_vectors(words: list[str], counts: np.ndarray, source: VectorSource, sett
 
 
 def read_vectors(path: Path, size: int, index: dict[bytes, int]) -> Iterator[tuple[int, np.ndarray]]:
-    """(index[word], its vector (size,) float32) for every word in `index` that the file knows; the file is read as a stream.
+    """(index[word], its vector (size,) float32) for every word in `index` that the file knows; the file is read as a
+    stream.
 
     path: GloVe's text format (word2vec's with its header too), .gz or .zip or as it is, or a folder with one such file.
     Raises UserError, with the line, for a file that is not of this format or size.
@@ -74,7 +83,10 @@ def read_vectors(path: Path, size: int, index: dict[bytes, int]) -> Iterator[tup
             except ValueError:
                 vector = np.array([])
             if len(vector) != size:
-                raise UserError(f"{name}, line {number}: found {line.rstrip()[:40].decode(errors='replace')!r}, expected a word and {size} numbers; correct source or size in params.yaml")
+                raise UserError(
+                    f"{name}, line {number}: found {line.rstrip()[:40].decode(errors='replace')!r}, expected a word "
+                    f"and {size} numbers; correct source or size in params.yaml"
+                )
             if word in index:
                 yield index[word], vector
 
@@ -84,21 +96,28 @@ def _open_vectors(path: Path, size: int) -> Iterator[tuple[BinaryIO, str]]:
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
         if len(files) != 1:
-            raise UserError(f"{path}: found {len(files)} files, expected one with vectors; name the file itself in params.yaml")
+            raise UserError(
+                f"{path}: found {len(files)} files, expected one with vectors; name the file itself in params.yaml"
+            )
         path = files[0]
     try:
         if path.suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
                 members = [name for name in archive.namelist() if name.endswith(f"{size}d.txt")]
                 if len(members) != 1:
-                    raise UserError(f"{path}: found {archive.namelist()}, expected one file ending in {size}d.txt; correct the size in params.yaml")
+                    raise UserError(
+                        f"{path}: found {archive.namelist()}, expected one file ending in {size}d.txt; correct the "
+                        "size in params.yaml"
+                    )
                 with archive.open(members[0]) as stream:
                     yield stream, members[0]
         else:
             with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
                 yield stream, path.name
     except FileNotFoundError:
-        raise UserError(f"{path}: not found; make it with `dvc repro data/dvc.yaml`, or correct source in params.yaml") from None
+        raise UserError(
+            f"{path}: not found; make it with `dvc repro data/dvc.yaml`, or correct source in params.yaml"
+        ) from None
     except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read ({error}); delete it and get it again") from None
 
@@ -106,8 +125,8 @@ def _open_vectors(path: Path, size: int) -> Iterator[tuple[BinaryIO, str]]:
 def train_skipgram(settings: Skipgram, scratch: Path, out: Path) -> dict:
     """Train vectors on the text at `settings.text` and write them to `out` in GloVe's format. Returns facts for people.
 
-    One thread, so that the same machine gives the same bytes; another kind of processor may round differently.
-    scratch: folder for the tokens, which are read once per epoch. Raises UserError if there is no such text or too little.
+    One thread, so that the same machine gives the same bytes; another kind of processor may round differently. scratch:
+    folder for the tokens, which are read once per epoch. Raises UserError if there is no such text or too little.
     """
     from gensim.models.word2vec import LineSentence, Word2Vec
 
@@ -126,11 +145,20 @@ def train_skipgram(settings: Skipgram, scratch: Path, out: Path) -> dict:
     with bar:
         try:
             model = Word2Vec(
-                Passes(str(tokens)), sg=1, vector_size=settings.size, window=settings.window, min_count=settings.min_count,
-                epochs=settings.epochs, seed=settings.seed, workers=1, hashfxn=lambda word: zlib.crc32(word.encode()),
-            )  # fmt: skip
+                Passes(str(tokens)),
+                sg=1,
+                vector_size=settings.size,
+                window=settings.window,
+                min_count=settings.min_count,
+                epochs=settings.epochs,
+                seed=settings.seed,
+                workers=1,
+                hashfxn=lambda word: zlib.crc32(word.encode()),
+            )
         except RuntimeError as error:  # gensim's answer to an empty vocabulary
-            raise UserError(f"{settings.text}: too little text ({error}); lower min_count ({settings.min_count}) or give more") from None
+            raise UserError(
+                f"{settings.text}: too little text ({error}); lower min_count ({settings.min_count}) or give more"
+            ) from None
     with open(out, "w", encoding="utf-8", newline="\n") as file:
         for word, vector in zip(model.wv.index_to_key, model.wv.vectors, strict=True):
             file.write(word + " " + " ".join(f"{value:.6g}" for value in vector.tolist()) + "\n")
@@ -164,7 +192,7 @@ def _prepared_documents(folder: Path) -> Iterator[list[str]]:
 
 
 def read_vocabulary(folder: Path) -> tuple[list[str], np.ndarray]:
-    """Words and counts of a prepared corpus, by id from 1. Raises UserError if there is none or if it holds no texts."""
+    """Return words and counts of a prepared corpus, by id from 1. Raises UserError if there is none, or no texts."""
     meta = read_json(folder / "corpus.json", f"dvc repro data/dvc.yaml:prepare@{folder.name}")
     if meta["kind"] != "text":
         raise UserError(f"{folder}: holds {meta['kind']}, word vectors are for texts; correct params.yaml")
@@ -175,12 +203,15 @@ def read_vocabulary(folder: Path) -> tuple[list[str], np.ndarray]:
 def read_texts(path: Path) -> Iterator[str]:
     """Lines of running text: of a file or of every file in a folder, sorted.
 
-    A file is plain UTF-8 text (invalid bytes are left out), WikiExtractor's output, either of them packed (.gz, .bz2) or many
-    of them in an archive (.tar.*), or a Wikipedia dump (.xml.bz2). Raises UserError if there is nothing or it is damaged.
+    A file is plain UTF-8 text (invalid bytes are left out), WikiExtractor's output, either of them packed (.gz, .bz2)
+    or many of them in an archive (.tar.*), or a Wikipedia dump (.xml.bz2). Raises UserError if there is nothing or it
+    is damaged.
     """
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     if not files or not files[0].is_file():
-        raise UserError(f"{path}: no text found; make it with `dvc repro data/dvc.yaml`, or correct text in params.yaml")
+        raise UserError(
+            f"{path}: no text found; make it with `dvc repro data/dvc.yaml`, or correct text in params.yaml"
+        )
     for file in tqdm(files, f"reading {path}", unit="file", disable=None):
         try:
             yield from _lines(file)

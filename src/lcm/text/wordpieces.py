@@ -1,4 +1,6 @@
-"""BERT's inputs: where a pre-trained encoder lies, and its wordpiece ids of texts. The encoders themselves are models/' business."""
+"""BERT's inputs: where a pre-trained encoder lies, and its wordpiece ids of texts. The encoders themselves are models/'
+business.
+"""
 
 import hashlib
 from importlib import util
@@ -11,32 +13,51 @@ from lcm.errors import Unavailable, UserError
 from lcm.params import Encoder
 
 BATCH = 1000
-HUB_FILES = ("config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "*.safetensors", "pytorch_model.bin")
+HUB_FILES = (
+    "config.json",
+    "vocab.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "*.safetensors",
+    "pytorch_model.bin",
+)
 
 
 def encoder_folder(name: str, encoder: Encoder) -> Path:
-    """The folder that holds an encoder's config.json, vocabulary and weights. The hub is asked only for what its cache lacks.
+    """The folder that holds an encoder's config.json, vocabulary and weights. The hub is asked only for what its cache
+    lacks.
 
-    Raises UserError (name and place, what to do) if the folder is not there, the package not installed, the hub not in reach.
+    Raises UserError (name and place, what to do) if the folder is not there, the package not installed, the hub not in
+    reach.
     """
     where = f"encoders.{name}"
     if encoder.folder is not None:
         folder = Path(encoder.folder).expanduser()
         if not folder.is_dir():
-            raise UserError(f"{where}.folder: {folder} is no folder; correct it in params.yaml, or name a package or hub instead")
+            raise UserError(
+                f"{where}.folder: {folder} is no folder; correct it in params.yaml, or name a package or hub instead"
+            )
     elif encoder.package is not None:
         package = util.find_spec(encoder.package)
         if package is None or package.origin is None:
-            raise UserError(f"{where}.package: {encoder.package} is not installed; pip install {encoder.package.replace('_', '-')}, or name a folder or hub instead")
+            raise UserError(
+                f"{where}.package: {encoder.package} is not installed; pip install "
+                f"{encoder.package.replace('_', '-')}, or name a folder or hub instead"
+            )
         folder = Path(package.origin).parent
         configs = sorted(path for path in folder.rglob("config.json") if _vocabulary(path.parent))
         if not configs:
-            raise UserError(f"{where}.package: {folder} holds no encoder (config.json and vocab.txt or tokenizer.json); name a folder or hub instead")
+            raise UserError(
+                f"{where}.package: {folder} holds no encoder (config.json and vocab.txt or tokenizer.json); name a "
+                "folder or hub instead"
+            )
         folder = configs[0].parent
     else:
         folder = _from_hub(where, encoder.hub)
     if not _vocabulary(folder):
-        raise UserError(f"{where}: {folder} holds neither vocab.txt nor tokenizer.json; put the encoder's vocabulary there")
+        raise UserError(
+            f"{where}: {folder} holds neither vocab.txt nor tokenizer.json; put the encoder's vocabulary there"
+        )
     return folder
 
 
@@ -46,7 +67,9 @@ def _from_hub(where: str, repository: str) -> Path:
     name, _, revision = repository.partition("@")
     try:
         folder = Path(snapshot_download(name, revision=revision or None, local_files_only=True))
-        if _vocabulary(folder) and any((folder / file).is_file() for file in ("model.safetensors", "pytorch_model.bin")):
+        if _vocabulary(folder) and any(
+            (folder / file).is_file() for file in ("model.safetensors", "pytorch_model.bin")
+        ):
             return folder
     except Exception:  # nothing there yet
         pass
@@ -54,7 +77,10 @@ def _from_hub(where: str, repository: str) -> Path:
         return Path(snapshot_download(name, revision=revision or None, allow_patterns=list(HUB_FILES)))
     except Exception as error:  # the hub's client raises what its HTTP library and its own code please
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise Unavailable(f"{where}.hub: cannot get {repository} ({reason}); go online, or put it into a folder and name that: {where}.folder") from None
+        raise Unavailable(
+            f"{where}.hub: cannot get {repository} ({reason}); go online, or put it into a folder and name that: "
+            f"{where}.folder"
+        ) from None
 
 
 def _vocabulary(folder: Path) -> Path | None:
@@ -62,7 +88,8 @@ def _vocabulary(folder: Path) -> Path | None:
 
 
 def wordpieces(texts: list[str], folder: Path, maxlen: int) -> tuple[np.ndarray, dict]:
-    """Ids of texts in lower case: [CLS], the first maxlen - 2 wordpieces, [SEP], zeros. Returns (n, maxlen) int32, and facts for people.
+    """Ids of texts in lower case: [CLS], the first maxlen - 2 wordpieces, [SEP], zeros. Returns (n, maxlen) int32, and
+    facts for people.
 
     folder: of the encoder. Raises UserError for a vocabulary without BERT's special tokens.
     """
@@ -86,7 +113,9 @@ def wordpieces(texts: list[str], folder: Path, maxlen: int) -> tuple[np.ndarray,
 
 
 def vocabulary_digest(folder: Path) -> str:
-    """Of an encoder's wordpieces in the order of their ids, whatever file they stand in. Raises UserError if it cannot be read."""
+    """Of an encoder's wordpieces in the order of their ids, whatever file they stand in. Raises UserError if it cannot
+    be read.
+    """
     vocabulary = _tokenizer(folder)[1].get_vocab()
     return "sha256:" + hashlib.sha256("\n".join(sorted(vocabulary, key=vocabulary.get)).encode()).hexdigest()
 
@@ -97,6 +126,8 @@ def _tokenizer(folder: Path):
     path = _vocabulary(folder)
     try:
         # From vocab.txt where there is one: a tokenizer.json may carry truncation, and other settings, of its own.
-        return path, BertWordPieceTokenizer(str(path), lowercase=True) if path.name == "vocab.txt" else Tokenizer.from_file(str(path))
+        return path, BertWordPieceTokenizer(
+            str(path), lowercase=True
+        ) if path.name == "vocab.txt" else Tokenizer.from_file(str(path))
     except Exception as error:  # what the Rust library raises has no class of its own
         raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())}); get the encoder again") from None
