@@ -3,8 +3,7 @@
 An original that cannot be reached leaves data/raw/<name>/unavailable.txt, which says what was tried and what to do. The
 later stages pass it on. Without a name, the script tries again for all originals that are missing in this way.
 
-    python pipeline/fetch.py 20ng
-    python pipeline/fetch.py
+Example: python pipeline/fetch.py 20ng
 """
 
 import argparse

@@ -4,7 +4,7 @@ DVC compares these files: a stage runs again when its own settings have changed,
 does the code of `skipgram`, whose training takes hours). And since every stage has one, none runs before params.yaml
 has been checked: a name that a shell would take for more never gets into a command.
 
-    python pipeline/plan_data.py
+Example: python pipeline/plan_data.py
 """
 
 import argparse

@@ -3,7 +3,7 @@
 -> data/splits/<corpus>/splits.npy, (n_splits, n) uint8
 -> data/noise/<corpus>/<percent>.npy, (n_splits, n) int16, wrong in training samples only
 
-    python pipeline/split.py 20ng
+Example: python pipeline/split.py 20ng
 """
 
 import argparse

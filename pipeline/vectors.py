@@ -1,5 +1,8 @@
-"""Stages `vectors_<set>`: vectors for the words of a corpus -> data/vectors/<set>/<corpus>/vectors.npy,
-data/cards/vectors-<set>-<corpus>.json
+"""Stages `vectors_<set>`: vectors for the words of a corpus -> data/vectors/<set>/<corpus>/vectors.npy
+
+and data/cards/vectors-<set>-<corpus>.json (to read, in git)
+
+Example: python pipeline/vectors.py pretrained 20ng
 """
 
 import argparse

@@ -1,9 +1,8 @@
-"""Stage `wordpieces`: BERT's inputs for a corpus.
+"""Stage `wordpieces`: BERT's inputs for a corpus -> data/wordpieces/<corpus>/wordpieces.npy, (n, maxlen) int32
 
--> data/wordpieces/<corpus>/wordpieces.npy, (n, maxlen) int32, and wordpieces.json
--> data/cards/wordpieces-<corpus>.json (for people, in git)
+and data/cards/wordpieces-<corpus>.json (to read, in git)
 
-    python pipeline/wordpieces.py 20ng
+Example: python pipeline/wordpieces.py 20ng
 """
 
 import argparse

@@ -24,6 +24,7 @@ import pytest
 import torch
 import yaml
 
+from lcm.corpora import prepare
 from lcm.corpora.prepare import Prepared
 from lcm.corpora.prepare import load as load_corpus
 from lcm.errors import UserError

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import runs
 
+from lcm.corpora import prepare
 from lcm.files import write_array, write_json
 from lcm.protocol.splits import TRAIN
 from lcm.text.encode import refit, window
@@ -47,10 +48,14 @@ def test_a_key_differs_by_seed_where_all_else_is_equal(workplace, params):
 def test_a_key_knows_its_data(workplace, params):
     """The corpus' content, the parts of a split, the labels to learn from: each alone changes the keys of its runs."""
     start = keys(workplace, params)
-    card = json.loads((workplace / "data/corpus/toy/corpus.json").read_text())
-    write_json(workplace / "data/corpus/toy/corpus.json", card | {"digest": "sha256:another"})
+    folder = workplace / "data/corpus/toy"
+    card = json.loads((folder / "corpus.json").read_text())
+    ids = np.load(folder / "ids.npy")
+    write_array(folder / "ids.npy", ids[::-1])
+    write_json(folder / "corpus.json", card | {"digest": prepare.digest(folder, runs.NAMES)})
     assert not every(keys(workplace, params)) & every(start)
-    write_json(workplace / "data/corpus/toy/corpus.json", card)
+    write_array(folder / "ids.npy", ids)
+    write_json(folder / "corpus.json", card)
     assert keys(workplace, params) == start
 
     for name in ("splits/toy/splits.npy", "noise/toy/0.npy"):
@@ -231,7 +236,11 @@ def test_a_cells_file_says_what_it_is_of(workplace, params):
         name: int((splits[0] == part).sum()) for part, name in enumerate(("train", "val", "test"))
     }
     assert found["realised_noise"] == [round(7 / found["sizes"]["train"], 6), 0.0]
-    assert (found["labels"], found["n_labels"], found["corpus_digest"]) == (runs.NAMES, 4, "sha256:toy")
+    assert (found["labels"], found["n_labels"], found["corpus_digest"]) == (
+        runs.NAMES,
+        4,
+        prepare.digest(Path("data/corpus/toy"), runs.NAMES),
+    )
     assert found["config"]["lcm"]["alpha"] == found["settings"]["alpha"] == 2.0
     assert found["config"]["noise"]["kind"] == "asym" and found["config"]["train"]["epochs"] == 3
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent  # src/lcm
 
 
 def digest(names: Iterable[str]) -> str:
-    """Return a digest, 16 hex digits, of the named files below src/lcm in this order, without comments and docstrings."""
+    """Return a digest, 16 hex digits, of the named files below src/lcm in this order, without comments and prose."""
     found = hashlib.sha256()
     for name in names:
         if (ROOT / name).exists():
