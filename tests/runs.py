@@ -367,7 +367,8 @@ def keys_from_digests(content: dict, digests: dict) -> dict[tuple[int, int], str
     content: of the cell's file. digests: of its data, in place of these: `assignments` and `fit_labels`, one a split,
     and `start`, of what the model starts from.
     """
-    corpus = Prepared({"digest": content["corpus_digest"], "kind": "any", "labels": content["labels"]}, None)
+    meta = {"digest": content["corpus_digest"], "kind": "any", "labels": content["labels"]}
+    corpus = Prepared(meta, None, ids=np.zeros(0))  # of a text, as far as a key can tell
     data = inputs.Data(corpus, digests["assignments"], digests["fit_labels"])
     source = inputs.Source(digests=digests.get("start", {}))
     params = _all_params()

@@ -242,9 +242,12 @@ class Params(Group):
         done = {}
         for name, keys in models.items():
             base = keys.get("like")
-            if base is not None and "like" in (models.get(base) or {"like": None}):
+            if base is None:
+                done[name] = {key: value for key, value in keys.items() if key != "like"}
+                continue
+            if not isinstance(base, str) or "like" in models.get(base, {"like": None}):
                 raise ValueError(f"{name}.like: expected a model that is not like another itself, found {base!r}")
-            done[name] = {**models.get(base, {}), **{key: value for key, value in keys.items() if key != "like"}}
+            done[name] = {**models[base], **{key: value for key, value in keys.items() if key != "like"}}
         return done
 
     @model_validator(mode="after")
@@ -308,7 +311,9 @@ class Params(Group):
             f"models.{model}": self.models[model].get("train") or {},
             f"studies.{study}": self.studies[study].train,
         }
-        for keys in overrides.values():
+        for name, keys in overrides.items():
+            if not isinstance(keys, dict):
+                raise UserError(f"params.yaml: {name}.train: expected keys of train, found {keys!r}")
             settings.update(keys)
         try:
             return Train.model_validate(settings)
@@ -345,10 +350,11 @@ def load_params(path: str | Path = "params.yaml", training: bool = False) -> Par
 def _read_study(file: Path, params: Params) -> Study:
     # The file repeats its name because DVC reads it from there (`foreach: ${studies.noise.corpora}` in dvc.yaml).
     content = read_yaml(file)
-    if not isinstance(content, dict) or list(content) != ["studies"] or list(content["studies"] or {}) != [file.stem]:
+    studies = content.get("studies") if isinstance(content, dict) and list(content) == ["studies"] else None
+    if not isinstance(studies, dict) or list(studies) != [file.stem]:
         raise UserError(f"{file}: expected one key, studies, and in it one, {file.stem}")
     try:
-        study = Study.model_validate(content["studies"][file.stem])
+        study = Study.model_validate(studies[file.stem])
     except ValidationError as error:
         raise UserError(f"{file}: {explain(error)}") from None
     for grid in study.grids:

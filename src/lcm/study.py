@@ -162,15 +162,15 @@ def method_groups(params: Params, method: str) -> dict[str, Group]:
     target, groups = target_class(name), {}
     for group in target.groups or (name,):
         keys, of_group = dict(params.methods.get(group) or {}), target_class(group).Settings
-        for change in (changes or "").split(",") if changes else []:
-            key, _, value = change.partition("=")
-            if key not in of_group.model_fields or changes.count(f"{key}=") > 1:
+        given = [change.partition("=") for change in (changes or "").split(",") if change]
+        for key, _, value in given:
+            if key not in of_group.model_fields or [other for other, *_ in given].count(key) > 1:
                 known = ", ".join(of_group.model_fields)
                 reason = (
                     f"is no key of {group}, which has {known}" if key not in of_group.model_fields else "is there twice"
                 )
                 raise UserError(f"method {method!r}: {key} {reason}")
-            keys[key] = _number(yaml.safe_load(value))
+            keys[key] = _value(value)
         try:
             groups[group] = of_group.model_validate(keys)
         except ValidationError as error:
@@ -178,14 +178,14 @@ def method_groups(params: Params, method: str) -> dict[str, Group]:
     return groups
 
 
-def _number(value):
-    """Read `1e-1` as a number: for YAML 1.1 it is text."""
-    if isinstance(value, str):
+def _value(text: str):
+    """Read a setting: as a number where it is one (`1e-1` is text for YAML 1.1), else as YAML."""
+    for read in (int, float, yaml.safe_load):
         try:
-            return float(value)
-        except ValueError:
+            return read(text)
+        except (ValueError, yaml.YAMLError):
             pass
-    return value
+    return text
 
 
 def method_settings(params: Params, method: str, n_labels: int) -> dict:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lcm.corpora import prepare
-from lcm.errors import UserError
+from lcm.errors import Unavailable, UserError
 from lcm.files import gap, read_json
 from lcm.models import ModelConfig, Start
 from lcm.params import Params
@@ -103,7 +103,7 @@ def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
         raise UserError(f"params.yaml: model {cell.model} needs vectors.sets.{name}.{cell.corpus}; the set has {known}")
     path, made_by = (
         DATA / "vectors" / name / cell.corpus / "vectors.npy",
-        f"dvc repro data/dvc.yaml:vectors@{name}-{cell.corpus}",
+        f"dvc repro data/dvc.yaml:vectors_{name}@{cell.corpus}",
     )
     if gap(path.parent):
         raise Gap(
@@ -132,7 +132,7 @@ def _wordpieces(params: Params, cell: Cell, config: ModelConfig, data: prepare.P
     where = f"encoders.{config.source}"
     try:
         folder = encoder_folder(config.source, params.encoders[config.source])
-    except UserError as error:
+    except Unavailable as error:
         raise Gap(str(error)) from None
     if vocabulary_digest(folder) != card["vocabulary_digest"]:
         raise UserError(

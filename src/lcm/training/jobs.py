@@ -56,6 +56,8 @@ def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
     if cell.model == LINEAR:
         from lcm.training.linear import method_settings as linear_settings
 
+        if data.corpus.ids is None:
+            raise UserError(f"{cell}: yardsticks read texts, and corpus {cell.corpus} holds images")
         return with_keys(Job(cell, (), (), linear_settings(cell.method, params.linear), linear=params.linear), data)
     execution = params.execution
     return with_keys(
@@ -79,6 +81,11 @@ def with_keys(common: Job, data: inputs.Data) -> list[Job]:
         if "groups" in target.needs and group_index(data.corpus.names) is None:
             raise UserError(
                 f"{common.cell}: target {target.name} needs labels with groups (group.label), and {common.cell.corpus} has none"
+            )
+        if "held_out" in target.needs and data.corpus.ids is None:
+            raise UserError(
+                f"{common.cell}: target {target.name} needs a model of texts beside it, and {common.cell.corpus} holds "
+                f"images"
             )
         name, settings = target.key_name or target.name, target.key_settings(target.Settings(**settings))
         model, train = common.model.model_dump(exclude_defaults=True), common.train.model_dump(exclude_defaults=True)

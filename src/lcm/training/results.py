@@ -52,10 +52,18 @@ def is_complete(params: Params, cell: Cell, jobs: list[Job]) -> bool:
 
 def same_config(params: Params, cell: Cell) -> bool:
     """Return whether the cell's file was made with today's parameters, and with as many splits and seeds."""
-    content = read_cell(cell)
-    if content is None or content.get("config") != json.loads(json.dumps(cell_config(params, cell))):
+    if _config_in(read_cell(cell)) != _config_of(params, cell):
         return False
     return set(recorded_runs(cell)) == {(run.split, run.seed) for run in cell.runs()}
+
+
+def _config_in(content: object) -> dict | None:
+    return content.get("config") if isinstance(content, dict) else None
+
+
+def _config_of(params: Params, cell: Cell) -> dict:
+    """Return the cell's parameters as a JSON file gives them back."""
+    return json.loads(json.dumps(cell_config(params, cell)))
 
 
 def _read_curves(cell: Cell) -> list | None:
@@ -71,7 +79,7 @@ def seed_store(cell: Cell) -> None:
     recorded = recorded_runs(cell)
     if not recorded:
         return
-    folder = _archive([run.get("key", "") for run in recorded.values()])
+    folder = _archive(cell, [str(run.get("key")) for run in recorded.values()])
     if not folder.exists():
         part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
         part.mkdir(parents=True, exist_ok=True)
@@ -88,15 +96,27 @@ def seed_store(cell: Cell) -> None:
             store.save_run(record | ({"curve": curve} if curve else {}))
 
 
-def _archive(keys: list[str]) -> Path:
-    """Return where the run store keeps the files of a cell with these runs."""
-    return store.store_folder() / "cells" / hashlib.sha256(" ".join(sorted(keys)).encode()).hexdigest()[:32]
+def _archive(cell: Cell, keys: list[str]) -> Path:
+    """Return where the run store keeps the files of a cell with these runs. Studies may share runs, and not files."""
+    name = " ".join([cell.path().as_posix(), *sorted(keys)])
+    return store.store_folder() / "cells" / hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
-def write_cell(params: Params, cell: Cell, jobs: list[Job]) -> None:
+def _kept(params: Params, cell: Cell, keys: list[str]) -> Path | None:
+    """Return the folder of the cell's files as they were when it had these runs and today's parameters, or None."""
+    folder = _archive(cell, keys)
+    try:
+        content = json.loads((folder / "cells").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return folder if _config_in(content) == _config_of(params, cell) else None
+
+
+def write_cell(params: Params, cell: Cell, jobs: list[Job], retrained: bool = False) -> None:
     """Write the cell's files from the run store, which holds every run. What they held before is kept in the store.
 
-    Raises UserError if every run of the cell failed, and leaves the files as they are.
+    If the cell once had these very runs, its files become those of that time, byte for byte; retrained: not so, the runs
+    were trained anew. Raises UserError if every run of the cell failed, and leaves the files as they are.
     """
     runs: list[Run] = [run for job in jobs for run in job.runs]
     keys = [key for job in jobs for key in job.keys]
@@ -111,10 +131,10 @@ def write_cell(params: Params, cell: Cell, jobs: list[Job]) -> None:
             f"{cell}: every run failed, the first with: {records[0]['failed']}; see train.lr in params.yaml"
         )
     seed_store(cell)
-    kept = _archive(keys)
-    if kept.exists() and json.loads((kept / "cells").read_text(encoding="utf-8")).get("config") == json.loads(
-        json.dumps(cell_config(params, cell))
-    ):
+    if retrained:
+        shutil.rmtree(_archive(cell, keys), ignore_errors=True)
+    kept = _kept(params, cell, keys)
+    if kept:
         cell.path().parent.mkdir(parents=True, exist_ok=True)
         for kind in ("curves", "cells"):
             if (kept / kind).exists():

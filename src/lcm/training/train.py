@@ -19,6 +19,7 @@ class Plan:
 
     complete: cells whose files hold all runs. waiting: the jobs of the others. gaps: cell -> why its data are missing;
     kept: the gaps whose files in git were made with today's parameters. broken: cell -> why it cannot be trained.
+    retrain: all runs are trained, known or not.
     """
 
     complete: dict[Cell, list[Job]] = field(default_factory=dict)
@@ -26,16 +27,17 @@ class Plan:
     gaps: dict[Cell, str] = field(default_factory=dict)
     kept: list[Cell] = field(default_factory=list)
     broken: dict[Cell, str] = field(default_factory=dict)
+    retrain: bool = False
 
     def missing(self) -> list[Job]:
-        """Return the jobs whose runs neither a file nor the store holds, each key once."""
+        """Return the jobs to train, each key once: those whose runs neither a file nor the store holds, or all."""
         unique = {job.keys: job for jobs in self.waiting.values() for job in jobs}
-        return [job for job in unique.values() if store.load_run(job.keys[0]) is None]
+        return [job for job in unique.values() if self.retrain or store.load_run(job.keys[0]) is None]
 
 
 def make_plan(params: Params, cells: list[Cell], device: str, retrain: bool = False) -> Plan:
     """Find out what there is to train. retrain: ignore all recorded results."""
-    plan = Plan()
+    plan = Plan(retrain=retrain)
     for cell in cells:
         try:
             jobs = jobs_of(params, cell, device)
@@ -136,7 +138,7 @@ def train_cells(params: Params, cells: list[Cell], device: str, title: str, retr
         for cell in [cell for cell, keys in waiting.items() if not keys]:
             del waiting[cell]
             try:
-                results.write_cell(params, cell, plan.waiting[cell])
+                results.write_cell(params, cell, plan.waiting[cell], retrain)
             except UserError as error:
                 plan.broken[cell] = str(error)
                 continue
@@ -150,7 +152,7 @@ def train_cells(params: Params, cells: list[Cell], device: str, title: str, retr
             keys.discard(record["key"])
         write_complete()
 
-    missing = [job for jobs in plan.waiting.values() for job in jobs] if retrain else plan.missing()
+    missing = plan.missing()
     to_train = {key for job in missing for key in job.keys}
     for keys in waiting.values():
         keys &= to_train
