@@ -205,10 +205,7 @@ def target_map(places: list[Place], title: str, limit: float, x_max: float, y_ma
         side, right = ("left", 7) if x < 0.7 * x_max else ("right", -7)
         text = f"{place.name} {100 * place.gain:+.1f}".replace("-", "−")
         axes.annotate(text, (x, y), xytext=(right, 9 * shift - 3), fontsize=7, ha=side, textcoords="offset points")
-    bar = figure.colorbar(
-        mpl.cm.ScalarMappable(norm, SOLID), ax=axes, shrink=0.6, aspect=25, label="points over matched smoothing"
-    )
-    bar.outline.set_visible(False)
+    _colour_bar(figure, axes, norm, SOLID, "points over matched smoothing")
     return figure
 
 
@@ -309,7 +306,12 @@ def _matrix(figure: Figure, axes, mesh, labels: list[str], unit: str) -> None:
     axes.set_yticks(middles, names, fontsize=8)
     axes.tick_params(length=0)
     axes.grid(visible=False)
-    figure.colorbar(mesh, ax=axes, shrink=0.5, aspect=25, label=unit).outline.set_visible(False)
+    _colour_bar(figure, axes, mesh.norm, mesh.cmap, unit)
+
+
+def _colour_bar(figure: Figure, axes, norm, colours, unit: str) -> None:
+    steps = mpl.cm.ScalarMappable(norm, colours.resampled(40))  # more than 50 would be a bitmap
+    figure.colorbar(steps, ax=axes, shrink=0.5, aspect=25, label=unit).outline.set_visible(False)
 
 
 @mpl.rc_context(STYLE)

@@ -56,6 +56,7 @@ class Result:
     family: str = ""
     root: Path = Path()
     read_from: Cell | None = None  # the cell whose files these are, where that is another study's
+    parts: tuple["Result", ...] = ()  # of a tuned result: what it is chosen from
 
     def __getattr__(self, name: str):
         if name in ("study", "corpus", "noise", "model", "method", "target", "name"):
@@ -125,6 +126,10 @@ class Result:
         """Rows of the curves file, {split, seed, epoch, ...}, of the runs that are used; [] if there is none."""
         path = self.root / (self.read_from or self.cell).path("curves")
         used = {(run["split"], run["seed"]) for run in self.runs}
+        if self.parts:
+            chosen = self.record["chosen"]
+            rows = [row for part in self.parts for row in part.curves if chosen.get(row["split"]) == part.method]
+            return [row for row in rows if (row["split"], row["seed"]) in used]
         if not self.done or not path.exists():
             return []
         rows = json.loads(path.read_text(encoding="utf-8"))
@@ -322,7 +327,8 @@ def tuned(candidates: Iterable[Result]) -> Result | None:
     first = candidates[0]
     record = first.record | {"runs": runs, "settings": {}, "chosen": chosen, "tried": [r.method for r in candidates]}
     record.pop("confusion_matrix", None)
-    return replace(first, cell=replace(first.cell, method=f"{first.target}.{TUNED}"), record=record, lacking=0)
+    cell = replace(first.cell, method=f"{first.target}.{TUNED}")
+    return replace(first, cell=cell, record=record, lacking=0, parts=tuple(candidates))
 
 
 def strengths(results: Iterable[Result]) -> list[Result]:
