@@ -41,7 +41,6 @@ $(READY): requirements.txt pyproject.toml
 	@if [ -t 1 ]; then quiet=; else quiet=-q; fi; \
 	python -m pip install --disable-pip-version-check --no-compile $$quiet -r requirements.txt && \
 	python -m pip install --disable-pip-version-check -q --no-build-isolation --no-deps -e .
-	@python -m lcm.evidence.offline_plots .dvc/plots/offline.html
 	@touch $(READY)
 
 .PHONY: help quickstart test environment

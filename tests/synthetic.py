@@ -1,9 +1,13 @@
-"""Made-up result files in the format of `train_cell`, for the tests of the evidence."""
+"""Made-up result files in the format of `lcm.training.results`, for the tests of the evidence."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+
+from lcm.params import Params, Study, load_params
+from lcm.study import LINEAR, Cell, cell_config, cells
 
 LABELS = {
     "20ng": ["comp.graphics", "comp.windows.x", "rec.autos", "rec.sport.hockey", "sci.med"],
@@ -11,60 +15,106 @@ LABELS = {
     "8ng-e": ["comp.windows.x", "rec.sport.baseball", "alt.atheism", "sci.med"],
     "fdcnews": ["艺术", "文学", "教育"],
     "mnist": ["0", "1", "2"],
+    "digits": ["<b>a & b</b>", "$b$"],
 }
 EPOCHS = 8
+PLAIN = ["ce", "ls", "ls_matched", "lcm"]
+SIZES = {"train": 60, "val": 10, "test": 30}
+ROOT = Path(__file__).parent.parent
 
 
-def params(**studies: dict) -> dict:
-    """What params.yaml would hold. studies: name -> {grid: (corpora, noise, models, arms)}; three splits unless `splits` says otherwise."""
-
-    def grid(corpora, noise, models, arms):
-        return {"corpora": corpora, "noise": noise, "models": models, "arms": arms}
-
-    return {"studies": {name: {"splits": spec.pop("splits", 3)} | {part: grid(*spec[part]) for part in spec} for name, spec in studies.items()}}
+@cache
+def committed() -> Params:
+    return load_params(ROOT / "params.yaml")
 
 
-def config(study: str, model: str, arm: str) -> dict:
-    """What `cell_config` would give: the arm's settings, with what an expression changes."""
-    group, _, changes = arm.partition(".")
-    if group == "linear":
-        return {"linear": {"C": 1.0, "maxlen": 100, "truncation": "pre"}}
-    lcm = {"alpha": 4.0, "label_dim": 4, "stop_epoch": None, "stop_resets_optimizer": False, "detach": False}
-    settings = {"epsilon": 0.1} if group == "ls" else lcm
-    settings |= {key: json.loads(value) for key, value in (change.split("=") for change in changes.split(",") if change)}
-    return {"train": {"epochs": EPOCHS, "lr": 0.001}, "model": {"encoder": model}, group: settings}
+def grid(corpora=("20ng",), models=("lstm_rand",), methods=PLAIN, noise=(0,), **more) -> dict:
+    return {"corpora": list(corpora), "models": list(models), "methods": list(methods), "noise": list(noise), **more}
 
 
-def write(root: Path, study: str, corpus: str, noise: int, model: str, arm: str, accuracy: dict[str, list[float]], embedding=None, lcd=None) -> None:
-    """One cell and its curves. accuracy: method -> test accuracy per split. embedding: splits x C x e. lcd: mass on the group's other labels."""
-    labels, settings = LABELS[corpus], config(study, model, arm)
-    methods, curves = {}, []
-    for method, scores in accuracy.items():
-        runs = []
-        for split, score in enumerate(scores):
-            test = {"accuracy": score, "macro_f1": score, "nll": 1.0, "ece": 0.1, "brier": 0.4}
-            run = {"split": split, "seed": split, "test": test, "seconds": 60.0, "device": "cpu (x86_64)", "torch": "2.15.0"}
-            if arm != "linear":
-                run |= {"test_last": test, "best_epoch": EPOCHS, "epochs": EPOCHS, "val_accuracy": score}
-            if method == "lcm":
-                run["label_embedding"] = (np.eye(len(labels)) + 0.1 * split if embedding is None else embedding[split]).tolist()
-            runs.append(run)
-            for epoch in range(1, EPOCHS + 1) if arm != "linear" else ():
-                row = {"epoch": epoch, "train_loss": 1.0, "val_accuracy": score * epoch / EPOCHS, "val_nll": 1.0}
-                if method == "lcm" and not (settings["lcm"]["stop_epoch"] and epoch > settings["lcm"]["stop_epoch"]):
-                    row |= {"lcd_entropy": 0.5, "lcd_true": 0.1, "lcd_label_share": 0.7, "sld_true_std": 0.01}
-                    row["sld_true_mean"] = 0.9 - 0.02 / settings["lcm"]["alpha"]
-                    row["lcd_in_group"] = 0.05 + 0.001 * split if lcd is None else lcd[split]
-                curves.append({"corpus": corpus, "noise": noise, "model": model, "method": method, "split": split, **row})
-        strength = {"base": {"epsilon": 0.0}, "ls": settings.get("ls"), "ls_matched": {"epsilon": 0.07}, "lcm": settings.get("lcm")}.get(method, {})
-        methods[method] = {"settings": strength, "runs": runs, "confusion_matrix": (8 * np.eye(len(labels), dtype=int) + 1).tolist()}
+def params(**studies: dict | list) -> Params:
+    """The committed parameters with these studies alone. studies: name -> its grids; three splits, one seed."""
+    found = {}
+    for name, grids in studies.items():
+        grids = [grids] if isinstance(grids, dict) else grids
+        corpora = list(dict.fromkeys(corpus for each in grids for corpus in each["corpora"]))
+        yardsticks = [each.pop("yardsticks") for each in grids if "yardsticks" in each]
+        spec = {"title": f"Study {name}", "question": "Is it so?", "corpora": corpora, "splits": 3, "grids": grids}
+        found[name] = Study.model_validate(spec | {"yardsticks": yardsticks[0] if yardsticks else []})
+    return committed().model_copy(update={"studies": found})
+
+
+def find(p: Params, study: str, corpus: str, noise: int, model: str, method: str) -> Cell:
+    return next(c for c in cells(p, study, corpus) if (c.noise, c.model, c.method) == (noise, model, method))
+
+
+def write(root: Path, p: Params, cell: Cell, accuracy: list, **more) -> dict:
+    """A cell's two files. accuracy: of each split, a number or a list over seeds. more: see `_run`. Returns the
+    record."""
+    labels, settings = LABELS[cell.corpus], _settings(p, cell)
+    runs, curves = [], []
+    for split, of_split in enumerate(accuracy):
+        for seed, score in enumerate(of_split if isinstance(of_split, list) else [of_split]):
+            runs.append(_run(cell, labels, split, seed, score, **more))
+            if cell.model != LINEAR:
+                curves += _curve(cell, settings, split, seed, score, **more)
     record = {
-        "study": study, "corpus": corpus, "noise": noise, "model": model, "arm": arm, "edition": f"{corpus} as published",
-        "corpus_digest": f"sha256:{corpus}", "n_labels": len(labels), "labels": labels, "sizes": {"train": 60, "val": 10, "test": 30},
-        "realised_noise": [noise / 100] * len(next(iter(accuracy.values()))), "methods": methods, "config": settings,
+        "study": cell.study, "corpus": cell.corpus, "noise": cell.noise, "model": cell.model, "method": cell.method,
+        "edition": f"{cell.corpus} as published", "corpus_digest": f"sha256:{cell.corpus}", "n_labels": len(labels),
+        "labels": labels, "sizes": SIZES if cell.corpus != "mnist" else {"train": 76, "val": 10, "test": 14},
+        "realised_noise": [cell.noise / 100] * len(accuracy), "config": cell_config(p, cell), "settings": settings,
+        "runs": runs,
     }  # fmt: skip
-    name = f"{corpus}-noise{noise}-linear" if arm == "linear" else f"{corpus}-noise{noise}-{model}-{arm}"
+    put(root, cell, record, curves)
+    return record
+
+
+def put(root: Path, cell: Cell, record: dict, curves: list | None = None) -> None:
     for kind, content in (("cells", record), ("curves", curves)):
-        path = root / "metrics" / kind / study / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content))
+        if content:
+            path = root / cell.path(kind)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(content))
+
+
+def _settings(p: Params, cell: Cell) -> dict:
+    group = dict(cell_config(p, cell).get(cell.target, {}))
+    if cell.target == "ls_matched":
+        group = {"epsilon": 0.07}
+    return group if cell.model != LINEAR else {"C": 1.0}
+
+
+def _run(cell, labels, split, seed, score, validation=None, embedding=None, collapse=None, **_) -> dict:
+    """validation: accuracy there, by split (default the test's). collapse: by split, the mean confusion
+    distribution."""
+    test = {"accuracy": score, "macro_f1": 0.6}
+    run = {"split": split, "seed": seed, "key": f"{cell}{split}{seed}", "test": test}
+    run["confusion_matrix"] = (8 * np.eye(len(labels), dtype=int) + 1).tolist()
+    if cell.model == LINEAR:
+        return run
+    test |= {"nll": 1.0, "ece": 0.1, "brier": 0.4, "in_group_errors": 0.25}
+    val = score if validation is None else validation[split]
+    run |= {"test_last": dict(test), "best_epoch": EPOCHS, "epochs": EPOCHS, "val_accuracy": val}
+    run |= {"device": "cpu (x86_64)", "torch": "2.15.0"}
+    if cell.target == "lcm":
+        run["label_embedding"] = (np.eye(len(labels)) + 0.1 * split if embedding is None else embedding[split]).tolist()
+        if collapse is not None:
+            run["lcd_by_class"] = np.tile(collapse[split], (len(labels), 1)).tolist()
+    return run
+
+
+def _curve(cell, settings, split, seed, score, lcd=None, place=None, **_) -> list[dict]:
+    """lcd: by split, mass on the group's other labels. place: (strength, structure) after the last epoch."""
+    rows = []
+    for epoch in range(1, EPOCHS + 1):
+        row = {"split": split, "seed": seed, "epoch": epoch, "train_loss": 1.0, "val_nll": 1.0}
+        row["val_accuracy"] = score * epoch / EPOCHS
+        if place:
+            row |= {"strength": place[0] * epoch / EPOCHS, "structure": place[1] * epoch / EPOCHS}
+        stopped = settings.get("stop_epoch") and epoch > settings["stop_epoch"]
+        if cell.target == "lcm" and not stopped:
+            row |= {"lcd_entropy": 0.5, "lcd_true": 0.1, "lcd_label_share": 0.7, "sld_true_std": 0.01}
+            row["sld_true_mean"] = 0.9 - 0.02 / settings["alpha"]
+            row["lcd_in_group"] = 0.05 + 0.001 * split if lcd is None else lcd[split]
+        rows.append(row)
+    return rows

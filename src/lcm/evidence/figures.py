@@ -1,6 +1,6 @@
-"""The figures, as matplotlib objects on a transparent ground, and their bytes as SVG and PNG.
+"""The figures, as matplotlib objects on a transparent ground, and their SVG.
 
-Everything that is not a method's colour is drawn in one middle grey, readable on white and on black. In the page it
+Everything that is not a target's colour is drawn in one middle grey, readable on white and on black. In the page it
 becomes `currentColor`, so that the figures follow the reader's light or dark setting. No I/O here.
 """
 
@@ -11,25 +11,33 @@ from html import escape
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
+from lcm.evidence.names import method_name
+from lcm.evidence.rivals import Place
 from lcm.evidence.statistics import Paired
-from lcm.evidence.tables import METHOD_NAMES
+from lcm.targets import target_class, target_names
 
 GREY = "#7d7d7d"
-# Label smoothing is blue twice, LCM orange, the plain baseline grey; distinct in hue or lightness to every kind of
-# colour vision, and by dash as well.
-COLOURS = {"base": "#999999", "ls": "#4aa3df", "ls_matched": "#2f74c8", "lcm": "#dd6b10"}
-DASHES = {"base": (0, (1, 1)), "ls": (0, (4, 1.5)), "ls_matched": "-", "lcm": "-"}
-MARKS = {"base": "o", "ls": "^", "ls_matched": "s", "lcm": "D"}
-# For label groups and the like: tab10 without its greys, each with a mark of its own.
-GROUP_STYLES = [("#2f74c8", "o"), ("#dd6b10", "s"), ("#3a9e5f", "^"), ("#9a6bd0", "D"), ("#c8507a", "v"), ("#a08a1a", "P"), ("#3aa0a8", "X")]
-DIVERGING = LinearSegmentedColormap.from_list("diverging", [(0.87, 0.42, 0.06, 1.0), (0.5, 0.5, 0.5, 0.0), (0.14, 0.45, 0.75, 1.0)])
+# Cross-entropy grey, label smoothing light and dark blue, LCM orange, then the others in the registry's order;
+# neighbours differ in hue or lightness for every kind of colour vision, and by dash and mark as well.
+PALETTE = ("#999999", "#4aa3df", "#1f4fa0", "#dd6b10", "#3a9e5f", "#9a6bd0", "#c8507a", "#a08a1a", "#3aa0a8", "#b0503a")
+DASHES = ((0, (1, 1)), (0, (4, 1.5)), "-", "-", (0, (6, 1.5)), (0, (3, 1, 1, 1)), (0, (2, 1)))
+MARKS = "o^sDvPX<>hp*"
+# For label groups and the like: each with a mark of its own.
+GROUP_STYLES = [
+    ("#2f74c8", "o"), ("#dd6b10", "s"), ("#3a9e5f", "^"), ("#9a6bd0", "D"), ("#c8507a", "v"), ("#a08a1a", "P"),
+    ("#3aa0a8", "X"),
+]  # fmt: skip
+ORANGE, BLUE = (0.87, 0.42, 0.06), (0.14, 0.45, 0.75)
+DIVERGING = LinearSegmentedColormap.from_list("diverging", [(*ORANGE, 1.0), (0.5, 0.5, 0.5, 0.0), (*BLUE, 1.0)])
+SOLID = LinearSegmentedColormap.from_list("solid", [ORANGE, (0.6, 0.6, 0.6), BLUE])
+SHADES = LinearSegmentedColormap.from_list("shades", [(*BLUE, 0.0), (*BLUE, 1.0)])
+_UNSEEN = re.compile(r'<path d="[^"]*" clip-path="[^"]*" style="fill: none"/>\s*')
 _GEOMETRY = re.compile(r' (?:d|x|y|transform|points)="[^"]+"')
 _DECIMALS = re.compile(r"-?\d+\.\d{2,}(?![\d.]|e)")
-SHADES = LinearSegmentedColormap.from_list("shades", [(0.14, 0.45, 0.75, 0.0), (0.14, 0.45, 0.75, 1.0)])
 STYLE = {
     "svg.fonttype": "none", "svg.hashsalt": "lcm", "text.parse_math": False, "font.size": 9, "legend.fontsize": 8,
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none", "legend.frameon": False,
@@ -38,23 +46,30 @@ STYLE = {
     "axes.grid": True, "grid.color": GREY, "grid.alpha": 0.25, "grid.linewidth": 0.6, "lines.linewidth": 1.6,
 }  # fmt: skip
 LCD_LINES = {  # column of the curves file: (label, colour)
-    "sld_true_mean": ("SLD: mass on the true label", "#dd6b10"),
-    "lcd_true": ("LCD: mass on the true label", "#2f74c8"),
-    "lcd_in_group": ("LCD: mass on other labels of its group", "#4aa3df"),
-    "lcd_label_share": ("LCD: share of variance between labels", "#9a6bd0"),
+    "sld_true_mean": ("target: mass on the true label", "#dd6b10"),
+    "lcd_true": ("confusion distribution: mass on the true label", "#1f4fa0"),
+    "lcd_in_group": ("confusion distribution: mass on others of its group", "#4aa3df"),
+    "lcd_label_share": ("confusion distribution: variance between labels, not within", "#9a6bd0"),
 }
 
 
-def band(rows: list[dict], key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Epochs, mean and sample std over splits of one column, each of shape (epochs,).
+def look(target: str) -> dict:
+    """Colour, dash and mark of a target, by its place in the registry; ceilings are grey."""
+    index = target_names().index(target)
+    colour = GREY if target_class(target).ceiling else PALETTE[index % len(PALETTE)]
+    return {"color": colour, "linestyle": DASHES[index % len(DASHES)], "marker": MARKS[index % len(MARKS)]}
 
-    Only epochs that every split has and where the value is there: a mean over the survivors would mislead. The std is
-    None for a single split.
+
+def band(rows: list[dict], key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Epochs, mean and sample std over runs of one column, each of shape (epochs,).
+
+    Only epochs that every run has and where the value is there: a mean over the survivors would mislead. The std is
+    None for a single run.
     """
-    splits: dict[int, dict[int, float]] = {}
+    splits: dict[tuple, dict[int, float]] = {}
     for row in rows:
         if row.get(key) is not None:
-            splits.setdefault(row["split"], {})[row["epoch"]] = row[key]
+            splits.setdefault((row["split"], row["seed"]), {})[row["epoch"]] = row[key]
     if not splits:
         return np.empty(0), np.empty(0), None
     epochs = sorted(set.intersection(*(set(values) for values in splits.values())))
@@ -70,15 +85,6 @@ def _line(axes, rows: list[dict], key: str, scale: float = 1.0, **style) -> None
             axes.fill_between(
                 epochs, scale * (mean - std), scale * (mean + std), color=style["color"], alpha=0.15, linewidth=0
             )
-
-
-def method_series(rows: list[dict]) -> list[tuple[str, list[dict], dict]]:
-    """Rows of curves files -> (label, rows, line style) of each method, for `curves`."""
-    return [
-        (METHOD_NAMES[method], mine, {"color": colour, "linestyle": DASHES[method]})
-        for method, colour in COLOURS.items()
-        if (mine := [row for row in rows if row["method"] == method])
-    ]
 
 
 def ramp(n: int) -> list[str]:
@@ -104,35 +110,109 @@ def curves(series: list[tuple[str, list[dict], dict]], title: str, stop: int | N
 
 
 @mpl.rc_context(STYLE)
-def gains(rows: list[tuple[str, dict[str, Paired]]], others: list[str]) -> Figure:
-    """Paired differences LCM - other in points: one column per other method, one line per cell, from top to bottom.
+def gains(
+    rows: list[tuple[str, dict[str, tuple[Paired, list[float]]]]], others: list[str], limits: tuple | None = None
+) -> Figure:
+    """Paired differences LCM - other in points: one column per other method, one line per setting, from top to bottom.
 
-    Dot: mean over splits; thick 90 % and thin 95 % interval of the corrected test. rows: (cell's label, {other method: test}).
+    Large mark: mean; thick 90 % and thin 95 % interval of the corrected test; small dots: the splits.
+    rows: (label, {other: (test, difference of each split)}). limits: of the axis, for figures that stand side by side.
     """
-    figure = Figure(figsize=(2.0 + 2.4 * len(others), 1.0 + 0.24 * len(rows)), layout="constrained")
-    panels = figure.subplots(1, len(others), sharex=True, sharey=True, squeeze=False)[0]  # one scale: panels are compared
+    figure = Figure(figsize=(2.2 + 2.4 * len(others), 1.0 + 0.26 * len(rows)), layout="constrained")
+    panels = figure.subplots(1, len(others), sharex=True, sharey=True, squeeze=False)[
+        0
+    ]  # one scale: panels are compared
     for axes, other in zip(panels, others, strict=True):
         axes.axvline(0, color=GREY, linewidth=1)
+        style = look("lcm" if other == "ce" else other)
         for index, (_, tests) in enumerate(rows):
-            if other not in tests:
-                continue
-            test, style = tests[other], {"color": COLOURS["lcm"] if other == "base" else COLOURS[other], "solid_capstyle": "butt"}
-            for ci, width in ((test.ci95, 1.3), (test.ci90, 3.4)):
-                if ci:
-                    axes.plot([100 * ci[0], 100 * ci[1]], [-index] * 2, linewidth=width, **style)
-            axes.plot(100 * test.mean, -index, MARKS[other], markersize=5, **style)
-        axes.set_title(f"LCM minus {METHOD_NAMES[other]}", fontsize=9, loc="left" if len(others) == 1 else "center")
-        axes.set(xlabel="points of test accuracy", ylim=(-len(rows) + 0.4, 0.6))
-        axes.set_yticks(-np.arange(len(rows)), [label for label, _ in rows], fontsize=8)
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        axes.grid(visible=False, axis="y")
-        axes.margins(x=0.08)
+            if other in tests:
+                _difference(axes, -index, *tests[other], style["color"], style["marker"])
+        title = f"LCM minus {method_name(other)}"
+        _lines(axes, [label for label, _ in rows], "points of test accuracy")
+        if len(others) == 1:
+            figure.suptitle(title, fontsize=10, color=GREY)
+        else:
+            axes.set_title(title, fontsize=9)
+        if limits:
+            axes.set_xlim(limits)
+    return figure
+
+
+def reach(rows: list[tuple[str, dict[str, tuple[Paired, list[float]]]]]) -> tuple[float, float]:
+    """Limits in points that hold all intervals and splits of `gains`."""
+    ends = [end for _, tests in rows for test, splits in tests.values() for end in (*(test.ci95 or ()), *splits)]
+    return 100 * min(ends) - 0.3, 100 * max(ends) + 0.3
+
+
+def _difference(axes, y: float, test: Paired, splits: list[float], colour: str, mark: str) -> None:
+    axes.plot([100 * d for d in splits], [y - 0.24] * len(splits), ".", color=colour, alpha=0.55, markersize=3)
+    for ci, width in ((test.ci95, 1.3), (test.ci90, 3.4)):
+        if ci:
+            axes.plot([100 * ci[0], 100 * ci[1]], [y] * 2, linewidth=width, color=colour, solid_capstyle="butt")
+    axes.plot(100 * test.mean, y, mark, markersize=5, color=colour)
+
+
+def _lines(axes, labels: list[str], xlabel: str) -> None:
+    """One labelled line of an axis for each row, from top to bottom."""
+    axes.set(xlabel=xlabel, ylim=(-len(labels) + 0.4, 0.6))
+    axes.set_yticks(-np.arange(len(labels)), labels, fontsize=8)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(visible=False, axis="y")
+    axes.margins(x=0.08)
+
+
+@mpl.rc_context(STYLE)
+def ranking(rows: list[tuple[str, str, Paired | None, str]], title: str) -> Figure:
+    """Targets from best to worst, as points over matched smoothing. rows: (target, label, test or None for itself,
+    letters)."""
+    figure = Figure(figsize=(4.4, 1.0 + 0.24 * len(rows)), layout="constrained")
+    axes = figure.add_subplot(title=title)
+    axes.axvline(0, color=GREY, linewidth=1)
+    for index, (target, _, test, letters) in enumerate(rows):
+        style = look(target)
+        if test:
+            _difference(axes, -index, test, [], style["color"], style["marker"])
+        else:
+            axes.plot(0, -index, style["marker"], markersize=5, color=style["color"])
+        axes.text(1.01, -index, letters, transform=axes.get_yaxis_transform(), fontsize=7, va="center")
+    _lines(axes, [label for _, label, _, _ in rows], "points over matched label smoothing; common letter: tied")
     return figure
 
 
 @mpl.rc_context(STYLE)
-def noise(points: dict[str, list[tuple[float, float, float | None]]], paper: dict[str, list[tuple[float, float]]], title: str) -> Figure:
+def target_map(places: list[Place], title: str, limit: float, x_max: float, y_max: float) -> Figure:
+    """Where targets stand: strength (x), structure (y), accuracy over matched smoothing in points (colour, ± limit).
+
+    Faint lines: the path over the epochs. Squares: ceilings, which know what nobody knows.
+    """
+    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    axes = figure.add_subplot(title=title, xlabel="strength: ε of uniform smoothing that leaves as much on the label")
+    axes.set_ylabel("structure: nats from uniform smoothing")
+    axes.set_yscale("symlog", linthresh=0.01, linscale=0.6)
+    norm = Normalize(-limit, limit)
+    for place in places:
+        x, y = zip(*place.path, strict=True)
+        colour = SOLID(norm(100 * place.gain))
+        axes.plot(x, y, color=colour, alpha=0.35, linewidth=1)
+        mark = {"marker": "s", "markerfacecolor": "none"} if place.ceiling else {"marker": "o"}
+        axes.plot(x[-1:], y[-1:], color=colour, markersize=7, markeredgewidth=1.6, **mark)
+    axes.set(xlim=(-0.03, x_max), ylim=(-0.001, y_max))
+    ends = np.array([place.path[-1] for place in places])
+    scaled = np.stack([ends[:, 0] / x_max, axes.transData.transform(ends)[:, 1] / axes.bbox.height], 1)
+    for place, (x, y), shift in zip(places, ends, _apart(scaled, 0.3, 0.035), strict=True):
+        side, right = ("left", 7) if x < 0.7 * x_max else ("right", -7)
+        text = f"{place.name} {100 * place.gain:+.1f}".replace("-", "−")
+        axes.annotate(text, (x, y), xytext=(right, 9 * shift - 3), fontsize=7, ha=side, textcoords="offset points")
+    _colour_bar(figure, axes, norm, SOLID, "points over matched smoothing")
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def noise(
+    points: dict[str, list[tuple[float, float, float | None]]], paper: dict[str, list[tuple[float, float]]], title: str
+) -> Figure:
     """Test accuracy by rate of wrong labels, band ± std over splits; small marks: the paper's numbers.
 
     points: method -> (noise in percent, mean and std in [0, 1]), ascending. paper: method -> (noise, mean).
@@ -142,11 +222,13 @@ def noise(points: dict[str, list[tuple[float, float, float | None]]], paper: dic
     for method, values in points.items():
         rates, means = [rate for rate, _, _ in values], np.array([mean for _, mean, _ in values])
         stds = np.array([std or 0.0 for _, _, std in values])
-        style = {"color": COLOURS[method], "linestyle": DASHES[method], "marker": MARKS[method], "markersize": 4}
-        axes.plot(rates, 100 * means, label=METHOD_NAMES[method], **style)
-        axes.fill_between(rates, 100 * (means - stds), 100 * (means + stds), color=COLOURS[method], alpha=0.15, linewidth=0)
+        style = look(method) | {"markersize": 4}
+        axes.plot(rates, 100 * means, label=method_name(method), **style)
+        axes.fill_between(
+            rates, 100 * (means - stds), 100 * (means + stds), color=style["color"], alpha=0.15, linewidth=0
+        )
     for method, values in paper.items():
-        style = {"color": COLOURS[method], "linestyle": "none", "marker": MARKS[method], "markersize": 6, "fillstyle": "none"}
+        style = look(method) | {"linestyle": "none", "markersize": 6, "fillstyle": "none"}
         axes.plot([rate for rate, _ in values], [100 * mean for _, mean in values], **style)
     axes.set_xticks(sorted({rate for values in points.values() for rate, _, _ in values}))
     axes.legend(loc="lower left")
@@ -154,7 +236,9 @@ def noise(points: dict[str, list[tuple[float, float, float | None]]], paper: dic
 
 
 @mpl.rc_context(STYLE)
-def sweep(points: dict[str, list[tuple[float, float, float | None, str]]], title: str, xlabel: str, level: float | None = None) -> Figure:
+def sweep(
+    points: dict[str, list[tuple[float, float, float | None, str]]], title: str, xlabel: str, level: float | None = None
+) -> Figure:
     """Test accuracy in percent over one number.
 
     points: method -> (x, mean and std in [0, 1], its name on the edge). level: cross-entropy's mean, where it has no x.
@@ -162,17 +246,20 @@ def sweep(points: dict[str, list[tuple[float, float, float | None, str]]], title
     figure = Figure(figsize=(4.4, 3.6), layout="constrained")
     axes = figure.add_subplot(title=title, xlabel=xlabel, ylabel="test accuracy, %")
     if level is not None:
-        axes.axhline(100 * level, color=COLOURS["base"], linestyle=DASHES["base"], label=METHOD_NAMES["base"])
+        base = look("ce")
+        axes.axhline(100 * level, color=base["color"], linestyle=base["linestyle"], label=method_name("ce"))
     for method, values in points.items():
         values = sorted(values)
-        style = {"color": COLOURS[method], "linestyle": DASHES[method] if len(values) > 1 else "none", "marker": MARKS[method]}
+        style = look(method) | ({} if len(values) > 1 else {"linestyle": "none"})
         x, means, stds = ([value[column] for value in values] for column in (0, 1, 2))
         bars = [100 * (std or 0.0) for std in stds]
-        axes.errorbar(x, [100 * mean for mean in means], yerr=bars, markersize=5, elinewidth=1, label=METHOD_NAMES[method], **style)
+        axes.errorbar(
+            x, [100 * mean for mean in means], yerr=bars, markersize=5, elinewidth=1, label=method_name(method), **style
+        )
         for at, _, _, text in values:  # along an edge, upright: beside their dots neighbours would cover each other
             height, side = (0.98, "top") if method in ("ls", "ls_matched") else (0.02, "bottom")
             place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": side, "rotation": 90}
-            axes.text(at, height, text, fontsize=7, color=COLOURS[method], **place)
+            axes.text(at, height, text, fontsize=7, color=style["color"], **place)
     axes.margins(0.05, 0.3 if any(text for values in points.values() for *_, text in values) else 0.1)
     figure.legend(loc="outside lower center", ncols=2)
     return figure
@@ -181,7 +268,7 @@ def sweep(points: dict[str, list[tuple[float, float, float | None, str]]], title
 def tick_labels(labels: list[str]) -> list[str]:
     """The labels, or their numbers from 1 if matplotlib's own font lacks a letter of one of them (Chinese).
 
-    The PNG would show boxes, and any other font may be missing on the next machine.
+    Their widths would be unknown, and any other font may be missing on the next machine.
     """
     return labels if all(map(_drawable, "".join(labels))) else [str(number) for number in range(1, len(labels) + 1)]
 
@@ -193,23 +280,38 @@ def _drawable(letter: str) -> bool:
 
 def label_key(labels: list[str]) -> str:
     """What the numbers of `tick_labels` stand for, or "" if it shows the labels themselves."""
-    return "" if tick_labels(labels) == labels else ", ".join(f"{number} {label}" for number, label in enumerate(labels, 1))
+    return (
+        ""
+        if tick_labels(labels) == labels
+        else ", ".join(f"{number} {label}" for number, label in enumerate(labels, 1))
+    )
 
 
 @mpl.rc_context(STYLE)
 def cosine_matrix(cosine: np.ndarray, labels: list[str], title: str) -> Figure:
     """Fig. 2a: cosine between any two label embeddings, -1 orange, 0 clear, 1 blue. cosine: (C, C)."""
-    size = 2.4 + 0.17 * len(labels)
-    figure = Figure(figsize=(size, size * 0.9), layout="constrained")
+    size = 2.6 + 0.19 * len(labels)
+    figure = Figure(figsize=(size, size * 0.86), layout="constrained")
     axes = figure.add_subplot(title=title)
-    axes.pcolormesh(cosine, cmap=DIVERGING, vmin=-1, vmax=1, edgecolors="none")
+    mesh = axes.pcolormesh(cosine, cmap=DIVERGING, vmin=-1, vmax=1, edgecolors="none")
+    _matrix(figure, axes, mesh, labels, "cosine")
+    return figure
+
+
+def _matrix(figure: Figure, axes, mesh, labels: list[str], unit: str) -> None:
+    """Labels on both axes of a (C, C) picture, and its colour bar."""
     axes.invert_yaxis()
     middles, names = np.arange(len(labels)) + 0.5, tick_labels(labels)
-    axes.set_xticks(middles, names, rotation=90, fontsize=7)
-    axes.set_yticks(middles, names, fontsize=7)
+    axes.set_xticks(middles, names, rotation=90, fontsize=8)
+    axes.set_yticks(middles, names, fontsize=8)
     axes.tick_params(length=0)
     axes.grid(visible=False)
-    return figure
+    _colour_bar(figure, axes, mesh.norm, mesh.cmap, unit)
+
+
+def _colour_bar(figure: Figure, axes, norm, colours, unit: str) -> None:
+    steps = mpl.cm.ScalarMappable(norm, colours.resampled(40))  # more than 50 would be a bitmap
+    figure.colorbar(steps, ax=axes, shrink=0.5, aspect=25, label=unit).outline.set_visible(False)
 
 
 @mpl.rc_context(STYLE)
@@ -218,6 +320,7 @@ def label_map(places: np.ndarray, labels: list[str], groups: list[str], title: s
     figure = Figure(figsize=(5.2, 4.4), layout="constrained")
     axes = figure.add_subplot(title=title, xticks=[], yticks=[])
     shared = [group for group in dict.fromkeys(groups) if groups.count(group) > 1]
+    shifts = _apart(places / np.ptp(places, axis=0))
     for group in [*shared, None]:
         mine = [index for index, name in enumerate(groups) if (name if name in shared else None) == group]
         colour, mark = GROUP_STYLES[shared.index(group) % len(GROUP_STYLES)] if group else (GREY, "o")
@@ -225,54 +328,97 @@ def label_map(places: np.ndarray, labels: list[str], groups: list[str], title: s
             axes.plot(*places[mine].T, mark, color=colour, markersize=6, label=group or "alone in its group")
         for index in mine:
             text = tick_labels(labels)[index].removeprefix(f"{group}.")
-            axes.annotate(text, places[index], xytext=(5, 2), textcoords="offset points", fontsize=7, color=colour)
-    axes.margins(0.16, 0.06)
+            shift = (6, -2.5 + 8 * shifts[index])
+            axes.annotate(text, places[index], xytext=shift, textcoords="offset points", fontsize=7, color=colour)
+    axes.margins(0.2, 0.06)
     axes.grid(visible=False)
     axes.spines[["left", "bottom"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=4, handletextpad=0.1, columnspacing=1.0)
     return figure
 
 
+def _apart(places: np.ndarray, width: float = 0.26, height: float = 0.03) -> list[int]:
+    """By how many lines each text must rise so that none covers another. places: (n, 2) in shares of the axes."""
+    shifts, taken = [0] * len(places), []
+    for index in np.argsort(places[:, 1]):
+        x, y = places[index]
+        while any(abs(x - a) < width and abs(y + shifts[index] * height - b) < height for a, b in taken):
+            shifts[index] += 1
+        taken.append((x, y + shifts[index] * height))
+    return shifts
+
+
 @mpl.rc_context(STYLE)
 def group_cosines(rows: list[tuple[str, list[float]]]) -> Figure:
-    """Mean cosine of label embeddings within groups minus between groups: a dot per split, a bar at their mean.
+    """Mean cosine of label embeddings within groups minus between groups: a dot per run, a bar at their mean.
 
-    rows: (cell's label, one number per split), from top to bottom.
+    rows: (label, one number per run), from top to bottom.
     """
     figure = Figure(figsize=(4.4, 1.1 + 0.34 * len(rows)), layout="constrained")
-    axes = figure.add_subplot(title="all splits", xlabel="cosine within groups minus between groups")
+    axes = figure.add_subplot(title="all runs")
     axes.axvline(0, color=GREY, linewidth=1)
     for index, (_, values) in enumerate(rows):
-        axes.plot(values, [-index] * len(values), "o", color=COLOURS["ls_matched"], markersize=5, alpha=0.55, markeredgewidth=0)
-        axes.plot([np.mean(values)] * 2, [-index - 0.3, -index + 0.3], color=COLOURS["lcm"], linewidth=2.5)
-    axes.set(ylim=(-len(rows) + 0.4, 0.6))
-    axes.set_yticks(-np.arange(len(rows)), [label for label, _ in rows], fontsize=8)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(visible=False, axis="y")
+        axes.plot(values, [-index] * len(values), "o", color="#2f74c8", markersize=5, alpha=0.55, markeredgewidth=0)
+        axes.plot([np.mean(values)] * 2, [-index - 0.3, -index + 0.3], color=look("lcm")["color"], linewidth=2.5)
+    _lines(axes, [label for label, _ in rows], "cosine within groups minus between groups")
     return figure
 
 
 @mpl.rc_context(STYLE)
-def confusion(matrix: list[list[int]], labels: list[str], title: str) -> Figure:
-    """Row-normalised confusion matrix in percent. matrix: (labels, labels) counts, row = true, column = predicted."""
-    counts = np.asarray(matrix, dtype=float)
-    share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    k = len(share)
-    size = 2.4 + 0.25 * k
-    figure = Figure(figsize=(size, size * 0.92), layout="constrained")
+def confusion(share: np.ndarray, labels: list[str], title: str, least: float = 3.0, signed: bool = False) -> Figure:
+    """A confusion matrix, row = true, column = predicted, in percent of the row; or the difference of two, in points.
+
+    share: (C, C). Entries of at least `least` either way are printed.
+    """
+    size = 2.6 + 0.25 * len(share)
+    figure = Figure(figsize=(size, size * 0.88), layout="constrained")
     axes = figure.add_subplot(title=title, xlabel="predicted", ylabel="true")
-    axes.pcolormesh(share, cmap=SHADES, vmin=0, vmax=100, edgecolors="none")
-    axes.invert_yaxis()
-    for row, column in zip(*np.nonzero(share >= 3), strict=True):
+    top = max(5.0, float(np.abs(share).max())) if signed else 100.0
+    seen = np.ma.masked_less(np.abs(share), 0.5)  # what is not drawn is half of the bytes
+    values = np.ma.array(share, mask=seen.mask)
+    mesh = axes.pcolormesh(values, cmap=DIVERGING if signed else SHADES, vmin=-top if signed else 0, vmax=top)
+    for row, column in zip(*np.nonzero(np.abs(share) >= least), strict=True):
         value = share[row, column]
-        colour = "#ffffff" if value > 45 else GREY
-        axes.text(column + 0.5, row + 0.5, f"{value:.0f}", ha="center", va="center", fontsize=6.5, color=colour)
-    middles, names = np.arange(k) + 0.5, tick_labels(labels)
-    axes.set_xticks(middles, names, rotation=90, fontsize=7)
-    axes.set_yticks(middles, names, fontsize=7)
-    axes.tick_params(length=0)
-    axes.grid(visible=False)
+        colour = "#ffffff" if abs(value) > 0.6 * top else GREY
+        text = f"{value:+.0f}".replace("-", "−") if signed else f"{value:.0f}"
+        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6.5, color=colour)
+    _matrix(figure, axes, mesh, labels, "points" if signed else "% of the true label’s documents")
+    return figure
+
+
+def shares(matrix: np.ndarray) -> np.ndarray:
+    """Counts (C, C) in percent of their row."""
+    return 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+
+
+@mpl.rc_context(STYLE)
+def mean_distributions(means: np.ndarray, labels: list[str], title: str) -> Figure:
+    """LCM's confusion distribution, mean over the documents of each true label (rows). means: (C, C), in [0, 1]."""
+    size = 2.6 + 0.19 * len(labels)
+    figure = Figure(figsize=(size, size * 0.86), layout="constrained")
+    axes = figure.add_subplot(title=title, xlabel="label that gets the mass", ylabel="documents of")
+    mesh = axes.pcolormesh(100 * means, cmap=SHADES, vmin=0, vmax=100, edgecolors="none")
+    _matrix(figure, axes, mesh, labels, "% of the mass")
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def worked_target(targets: list[tuple[str, str, np.ndarray]], labels: list[str], title: str) -> Figure:
+    """Training targets of one document side by side. targets: (target, name, (C,) distribution); mass in percent, log
+    scale."""
+    figure = Figure(figsize=(5.4, 1.2 + 0.2 * len(labels)), layout="constrained")
+    panels = figure.subplots(1, len(targets), sharey=True, squeeze=False)[0]
+    for axes, (target, name, mass) in zip(panels, targets, strict=True):
+        bars = axes.barh(-np.arange(len(labels)), 100 * mass, color=look(target)["color"], height=0.7)
+        for bar, value in zip(bars, 100 * mass, strict=True):
+            axes.text(bar.get_width() + 1.5, bar.get_y() + 0.35, f"{value:.1f}", va="center", fontsize=6.5)
+        axes.set_title(name, fontsize=9)
+        axes.set(xlim=(0, 125), xticks=(0, 50, 100))
+        axes.tick_params(axis="y", length=0)
+        axes.grid(visible=False, axis="y")
+    panels[0].set_yticks(-np.arange(len(labels)), tick_labels(labels), fontsize=7.5)
+    figure.suptitle(title, fontsize=9, color=GREY)
+    figure.supxlabel("mass of the training target, %", fontsize=9, color=GREY)
     return figure
 
 
@@ -283,7 +429,7 @@ def confusion_distribution(rows: list[dict], title: str, n_labels: int, matched_
     Dotted lines: an LCD that has learnt nothing (uniform, 1 / n_labels) and the constant target of matched smoothing.
     """
     figure = Figure(figsize=(4.4, 3.3), layout="constrained")
-    axes = figure.add_subplot(title=title, xlabel="epoch", ylim=(0, 1.02))
+    axes = figure.add_subplot(title=title, xlabel="epoch", ylabel="share", ylim=(0, 1.02))
     for key, (label, colour) in LCD_LINES.items():
         if any(row.get(key) is not None for row in rows):
             _line(axes, rows, key, color=colour, label=label)
@@ -296,20 +442,19 @@ def confusion_distribution(rows: list[dict], title: str, n_labels: int, matched_
     return figure
 
 
-def to_bytes(figure: Figure) -> tuple[str, bytes]:
-    """(SVG, PNG) of a figure, the same bytes for the same figure."""
-    svg, png = io.StringIO(), io.BytesIO()
+def to_svg(figure: Figure) -> str:
+    """The same text for the same figure."""
+    svg = io.StringIO()
     with mpl.rc_context(STYLE):
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-        figure.set_layout_engine("none")  # the layout stands; working it out again would take half the time
-        figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
     # A tenth of a point is precise enough, and a third of the bytes.
-    return _GEOMETRY.sub(lambda part: _DECIMALS.sub(lambda number: f"{float(number[0]):.1f}", part[0]), svg.getvalue()), png.getvalue()
+    text = _UNSEEN.sub("", svg.getvalue())
+    return _GEOMETRY.sub(lambda part: _DECIMALS.sub(lambda number: f"{float(number[0]):.1f}", part[0]), text)
 
 
 def standalone(svg: str) -> str:
     """The SVG as a file of its own: its grey becomes a text colour that follows the reader's light or dark setting."""
-    style = '<style>svg{color:#3d444d}@media(prefers-color-scheme:dark){svg{color:#c9d1d9}}</style>'
+    style = "<style>svg{color:#3d444d}@media(prefers-color-scheme:dark){svg{color:#c9d1d9}}</style>"
     start = svg.index(">", svg.index("<svg")) + 1
     return svg[:start] + style + svg[start:].replace(GREY, "currentColor")
 
@@ -322,6 +467,6 @@ def inline(svg: str, name: str, label: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    width = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # never enlarged by more than a third, or its letters outgrow the page's
-    attributes = f'role="img" aria-label="{escape(label)}" style="max-width:{width / 9:.1f}rem"'
+    width = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # hardly enlarged, or its letters outgrow the page's
+    attributes = f'role="img" aria-label="{escape(label)}" style="max-width:{width / 11:.1f}rem"'
     return svg.replace(GREY, "currentColor").replace("<svg", f"<svg {attributes}", 1)

@@ -1,9 +1,10 @@
-"""Do LCM's label embeddings know which labels are alike? Paper, Fig. 2. C labels, e numbers per embedding."""
+"""Do LCM's label embeddings and its confusion distribution know which labels are alike? C labels, e numbers per
+embedding."""
 
 import numpy as np
 from sklearn.manifold import TSNE
 
-from lcm.evidence.results import Cell
+from lcm.evidence.results import Result
 
 
 def groups_of(labels: list[str]) -> list[str]:
@@ -16,10 +17,10 @@ def has_groups(labels: list[str]) -> bool:
     return 1 < len(set(groups_of(labels))) < len(labels)
 
 
-def embeddings(cell: Cell) -> dict[int, np.ndarray]:
-    """Split -> label embedding (C, e) of the LCM runs that finished."""
-    failed = cell.failures("lcm")
-    return {run["split"]: np.array(run["label_embedding"]) for run in cell.runs("lcm") if run["split"] not in failed and "label_embedding" in run}
+def embeddings(result: Result) -> dict[tuple[int, int], np.ndarray]:
+    """(split, seed) -> label embedding (C, e) of the LCM runs that have one."""
+    kept = ((run, run.get("label_embedding")) for run in result.runs)
+    return {(run["split"], run["seed"]): np.array(embedding) for run, embedding in kept if embedding}
 
 
 def cosines(embedding: np.ndarray) -> np.ndarray:
@@ -36,14 +37,27 @@ def within_and_between(embedding: np.ndarray, groups: list[str]) -> tuple[float,
 
 
 def in_the_plane(embedding: np.ndarray) -> np.ndarray:
-    """t-SNE of the rows, as in the paper's Fig. 2b: (C, e) -> (C, 2). The paper gives no settings: exact, perplexity 5 or less."""
+    """t-SNE of the rows, as in the paper's Fig. 2b: (C, e) -> (C, 2). The paper gives no settings: exact, perplexity
+    5."""
     perplexity = min(5.0, (len(embedding) - 1) / 3)
     return TSNE(perplexity=perplexity, init="pca", method="exact", random_state=0).fit_transform(embedding)
 
 
-def uniform_in_group(cell: Cell) -> float:
-    """Mass that a uniform distribution over the labels leaves on the other labels of a document's group, on average."""
-    groups = groups_of(cell.record["labels"])
-    counts = np.array(cell.record["methods"]["lcm"]["confusion_matrix"]).sum(axis=1)  # test documents of each label
+def frequencies(result: Result) -> np.ndarray | None:
+    """(C,) share of the test documents of each label; None where no confusion matrix was kept."""
+    confusion = result.confusion()
+    return None if confusion is None else confusion.sum(axis=1) / confusion.sum()
+
+
+def uniform_in_group(result: Result) -> float | None:
+    """Mass of a uniform distribution on the other labels of a document's group, on average."""
+    shares, groups = frequencies(result), groups_of(result.record["labels"])
     others = np.array([groups.count(group) - 1 for group in groups]) / len(groups)
-    return float((counts * others).sum() / counts.sum())
+    return None if shares is None else float(shares @ others)
+
+
+def mean_lcd(result: Result) -> dict[tuple[int, int], np.ndarray]:
+    """(split, seed) -> mean confusion distribution (C,) over the validation documents, of the runs that kept it."""
+    shares = frequencies(result)
+    kept = {(run["split"], run["seed"]): run["lcd_by_class"] for run in result.runs if run.get("lcd_by_class")}
+    return {} if shares is None else {place: shares @ np.array(means) / shares.sum() for place, means in kept.items()}

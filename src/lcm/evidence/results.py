@@ -1,102 +1,161 @@
-"""Which results exist: the grid of a study is enumerated from the parameters, and each cell's file is checked against them.
-
-Files are never globbed. DVC leaves the cells of a shrunken grid behind, and a glob would quietly average two alphas.
-"""
+"""Which results exist: the cells of a study are listed from the parameters, and each one's file is checked against
+them."""
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from lcm.errors import UserError
-from lcm.evidence.statistics import Paired, paired, widening
+from lcm.evidence.names import TUNED
+from lcm.evidence.statistics import Paired, Scores, paired, widening
+from lcm.params import Params
+from lcm.study import LINEAR, Cell, cell_config, cells
+from lcm.targets import target_class
 
-ARMS = {"ls": ("base", "ls"), "lcm": ("ls_matched", "lcm"), "linear": ("linear", "linear_window")}
-GRIDS = ("text", "text_forms", "vectors", "bert", "bert_noise", "bert_zh", "images", "variations")  # of a study, in the order of its tables
-METHODS = ("base", "ls", "ls_matched", "lcm")
 DONE, NOT_RUN, STALE = "done", "not run", "stale"
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A metric over the splits that finished: n, mean, and the sample std (ddof = 1; None when n = 1)."""
+    """A metric of one cell: number of splits and of runs, mean of the splits' means, sample std of the runs (None for
+    one)."""
 
     n: int
+    runs: int
     mean: float
     std: float | None
 
+    @property
+    def count(self) -> str:
+        """'10', or with several seeds a split '10 × 3' or '10 (14 runs)'."""
+        if self.runs == self.n:
+            return str(self.n)
+        return f"{self.n} × {self.runs // self.n}" if self.runs % self.n == 0 else f"{self.n} ({self.runs} runs)"
 
-@dataclass(frozen=True)
-class Cell:
-    """One (corpus, noise, model, arm) of a study's grid and what its file says.
 
-    arm: "ls", "lcm", "linear", or a variation such as "lcm.alpha=2", whose one method is "lcm".
-    planned: the parameters of the arm's group, also where nothing was run.
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A cell and what its file says.
+
     state: "done", "not run" (no file) or "stale" (the file does not belong to these parameters; `reason` says where).
-    record: the file's content, empty unless done, so that nothing stale can be averaged by mistake.
+    record: the file's content with the runs that the study asks for; empty unless done, so that nothing stale is
+    averaged.
+    lacking: how many of the runs asked for are not there. family: of the model, as in "LSTM".
     """
 
-    study: str
-    corpus: str
-    noise: float
-    model: str
-    arm: str
-    n_splits: int
-    planned: dict = field(default_factory=dict)
+    cell: Cell
     state: str = NOT_RUN
     reason: str = ""
     record: dict = field(default_factory=dict)
+    lacking: int = 0
+    family: str = ""
+    root: Path = Path()
+    read_from: Cell | None = None  # the cell whose files these are, where that is another study's
+    parts: tuple["Result", ...] = ()  # of a tuned result: what it is chosen from
+
+    def __getattr__(self, name: str):
+        if name in ("study", "corpus", "noise", "model", "method", "target", "name"):
+            return getattr(self.cell, name)
+        raise AttributeError(name)
 
     @property
-    def name(self) -> str:
-        """File name without folder and suffix."""
-        return f"{self.corpus}-noise{self.noise:g}-{self.short_name}"
+    def done(self) -> bool:
+        return self.state == DONE
 
     @property
-    def short_name(self) -> str:
-        """Model and arm."""
-        return "linear" if self.arm == "linear" else f"{self.model}-{self.arm}"
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        return ARMS.get(self.arm) or (self.arm.partition(".")[0],)
+    def setting(self) -> tuple[str, float, str]:
+        return self.cell.corpus, self.cell.noise, self.cell.model
 
     @property
     def varied(self) -> bool:
-        """Whether the arm is an expression."""
-        return self.arm not in ARMS
+        """Whether the method's name changes a setting."""
+        return "." in self.cell.method
 
-    def settings(self, method: str) -> dict:
-        return self.record.get("methods", {}).get(method, {}).get("settings", {})
+    @property
+    def settings(self) -> dict:
+        return self.record.get("settings", {})
 
-    def runs(self, method: str) -> list[dict]:
-        return self.record.get("methods", {}).get(method, {}).get("runs", [])
+    @property
+    def failures(self) -> dict[tuple[int, int], str]:
+        """(split, seed) -> why that run has no result."""
+        return {(run["split"], run["seed"]): _failure(run) for run in self.record.get("runs", ()) if _failure(run)}
 
-    def failures(self, method: str) -> dict[int, str]:
-        """Split -> why that run has no result."""
-        return {run["split"]: _failure(run) for run in self.runs(method) if _failure(run)}
+    @property
+    def runs(self) -> list[dict]:
+        """Those that finished."""
+        return [run for run in self.record.get("runs", ()) if not _failure(run)]
 
-    def scores(self, method: str, metric: str, of: str = "test") -> dict[int, float]:
-        """Split -> metric (in [0, 1] or nats, as stored) of the runs that finished and have it.
+    @property
+    def official_test(self) -> bool:
+        """Whether the test part is the publisher's own: no draw, as the split's share of it would be."""
+        sizes = self.record["sizes"]
+        return abs(sizes["test"] / sum(sizes.values()) - self.record["config"]["split"]["test"]) > 0.01
+
+    def widening(self, part: str = "test") -> float:
+        """What the corrected test adds to 1/S for scores measured on this part."""
+        return widening(self.record["sizes"], part, self.official_test)
+
+    def scores(self, metric: str = "accuracy", of: str = "test") -> dict[tuple[int, int], float]:
+        """(split, seed) -> metric (in [0, 1] or nats, as stored) of the runs that finished and have it.
 
         of: "test" (at the chosen epoch), "test_last" (after the last epoch) or "run" (a field of the run itself).
         """
-        scores = {}
-        for run in self.runs(method):
-            value = (run if of == "run" else run.get(of, {})).get(metric)
-            if value is not None and not _failure(run):
-                scores[run["split"]] = value
-        return scores
+        values = {
+            (run["split"], run["seed"]): (run if of == "run" else run.get(of, {})).get(metric) for run in self.runs
+        }
+        return {place: value for place, value in values.items() if value is not None}
 
-    def summary(self, method: str, metric: str, of: str = "test") -> Summary | None:
-        """Mean and std over splits; None if no finished run has the metric."""
-        values = list(self.scores(method, metric, of).values())
-        if not values:
-            return None
-        return Summary(len(values), float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
+    def summary(self, metric: str = "accuracy", of: str = "test") -> Summary | None:
+        return summarise(self.scores(metric, of))
+
+    def confusion(self) -> np.ndarray | None:
+        """(C, C) counts over all runs, rows are true labels; None where they were not kept."""
+        matrices = [run["confusion_matrix"] for run in self.runs if run.get("confusion_matrix")]
+        if matrices:
+            return np.sum(matrices, axis=0)
+        whole = self.record.get("confusion_matrix")  # cells of before have the sum alone
+        return np.array(whole) if whole else None
+
+    @cached_property
+    def curves(self) -> list[dict]:
+        """Rows of the curves file, {split, seed, epoch, ...}, of the runs that are used; [] if there is none."""
+        path = self.root / (self.read_from or self.cell).path("curves")
+        used = {(run["split"], run["seed"]) for run in self.runs}
+        if self.parts:
+            chosen = self.record["chosen"]
+            rows = [row for part in self.parts for row in part.curves if chosen.get(row["split"]) == part.method]
+            return [row for row in rows if (row["split"], row["seed"]) in used]
+        if not self.done or not path.exists():
+            return []
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return sorted((row for row in rows if (row["split"], row["seed"]) in used), key=lambda row: row["epoch"])
+
+    def by_run(self, column: str) -> dict[tuple[int, int], list[float]]:
+        """(split, seed) -> values of one column of the curves, in the order of epochs."""
+        values: dict[tuple[int, int], list[float]] = {}
+        for row in self.curves:
+            if row.get(column) is not None:
+                values.setdefault((row["split"], row["seed"]), []).append(row[column])
+        return values
+
+    def last(self, column: str) -> dict[tuple[int, int], float]:
+        """(split, seed) -> value of one column of the curves after the last epoch in which it was measured."""
+        return {place: values[-1] for place, values in self.by_run(column).items()}
+
+
+def summarise(scores: Scores) -> Summary | None:
+    """None without scores."""
+    if not scores:
+        return None
+    values, splits = list(scores.values()), {split for split, _ in scores}
+    means = [np.mean([value for (split, _), value in scores.items() if split == wanted]) for wanted in splits]
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return Summary(len(splits), len(values), float(np.mean(means)), std)
 
 
 def _failure(run: dict) -> str:
@@ -106,205 +165,82 @@ def _failure(run: dict) -> str:
     return "" if math.isfinite(accuracy) else f"test accuracy is {accuracy}"
 
 
-@dataclass(frozen=True)
-class Point:
-    """A method of a cell on the axis that label smoothing and LCM share.
-
-    strength: epsilon, or LCM's alpha; None for the matched epsilon of a cell that was not run.
-    true_mass: what the training target leaves on the true label, in [0, 1]; None while nothing of the corpus was run.
-    """
-
-    cell: Cell
-    method: str
-    strength: float | None
-    true_mass: float | None
+# ------------------------------------------------------------------------------------------------------------ studies
 
 
 @dataclass(frozen=True)
-class Grid:
-    """All cells of one study, in the order of the parameters."""
+class Study:
+    """A study's title and question, and its results in the order of the parameters."""
 
-    study: str
-    cells: tuple[Cell, ...]
+    name: str
+    title: str
+    question: str
+    results: tuple[Result, ...]
 
-    def settings(self) -> list[tuple[str, float]]:
-        """The (corpus, noise percent) pairs."""
-        return list(dict.fromkeys((cell.corpus, cell.noise) for cell in self.cells))
+    @property
+    def settings(self) -> list[tuple[str, float, str]]:
+        """(corpus, noise, model) of the networks."""
+        return list(dict.fromkeys(result.setting for result in self.results if result.model != LINEAR))
 
-    def models(self, corpus: str, noise: float) -> list[str]:
-        """Neural models tried on one setting."""
-        here = (c for c in self.cells if (c.corpus, c.noise) == (corpus, noise) and c.arm != "linear")
-        return list(dict.fromkeys(c.model for c in here))
+    def find(self, corpus: str, noise: float, model: str, method: str) -> Result | None:
+        place = (corpus, noise, model, method)
+        return next((r for r in self.results if (*r.setting, r.method) == place), None)
 
-    def triples(self) -> list[tuple[str, float, str]]:
-        """All (corpus, noise percent, neural model)."""
-        return [(corpus, noise, model) for corpus, noise in self.settings() for model in self.models(corpus, noise)]
-
-    def cell(self, corpus: str, noise: float, model: str, method: str) -> Cell | None:
-        """The cell that holds a method at the study's own settings, or None if the grid has no such cell."""
-        for cell in self.cells:
-            if (cell.corpus, cell.noise, cell.model) == (corpus, noise, model) and method in cell.methods and not cell.varied:
-                return cell
-        return None
-
-    def variations(self, corpus: str, noise: float, model: str) -> list[Cell]:
-        """The cells with settings changed (`lcm.alpha=2`), one method each, in the order of the parameters."""
-        return [cell for cell in self.cells if (cell.corpus, cell.noise, cell.model) == (corpus, noise, model) and cell.varied]
-
-    def sweep(self, corpus: str, noise: float, model: str) -> list[Point]:
-        """Every soft-label method of one model that differs from another in strength alone: the weakest softening first.
-
-        Cross-entropy, the study's own LS, matched LS and LCM, and the variations of epsilon and alpha; [] without a variation
-        of these. Also what was not run.
-        """
-        cells = [cell for cell in self.cells if (cell.corpus, cell.noise, cell.model) == (corpus, noise, model)]
-        if not any(cell.varied and _only_strength(cell) for cell in cells):
-            return []
-        n_labels = next((cell.record["n_labels"] for cell in cells if cell.state == DONE), None)
-        points = [
-            Point(cell, method, strength, true_mass(method, strength, n_labels) if n_labels and strength is not None else None)
-            for cell in cells
-            if not cell.varied or _only_strength(cell)
-            for method in cell.methods
-            for strength in [_strength(cell, method)]
-        ]
-        return sorted(points, key=lambda point: (point.true_mass is None, -(point.true_mass or 0.0)))
-
-    def compare(self, corpus: str, noise: float, model: str, method: str, other: str) -> Paired | None:
-        """Paired test-accuracy difference method - other over the splits on which both finished.
-
-        None if either has no result, or if the two cells did not see the same data (edition, sizes or noise differ).
-        """
-        a, b = self.cell(corpus, noise, model, method), self.cell(corpus, noise, model, other)
-        return compare_cells(a, method, b, other) if a and b else None
+    def of(self, corpus: str, noise: float, model: str) -> list[Result]:
+        """All results of one setting."""
+        return [result for result in self.results if result.setting == (corpus, noise, model)]
 
 
-def true_mass(method: str, strength: float, n_labels: int) -> float:
-    """What the target leaves on the true label: 1 - epsilon + epsilon / C for label smoothing of strength epsilon.
+def read_study(params: Params, name: str, root: Path = Path()) -> Study:
+    """Read the results of a study below root/metrics/cells.
 
-    For LCM of strength alpha e^alpha / (e^alpha + C - 1), its value for a uniform label confusion distribution.
+    Raises UserError for a study that does not exist, and for a file that is not JSON or lacks the format's fields.
     """
-    if method == "lcm":
-        return 1 / (1 + (n_labels - 1) * math.exp(-strength))
-    return 1 - strength + strength / n_labels
+    found = []
+    for cell in cells(params, name):
+        family = "linear" if cell.model == LINEAR else params.model(cell.model).family
+        expected = json.loads(json.dumps(cell_config(params, cell)))  # tuples to lists, as in the file
+        found.append(_read(Result(cell, family=family, root=root), expected))
+    spec = params.studies[name]
+    return Study(name, spec.title, spec.question, tuple(found))
 
 
-def _strength(cell: Cell, method: str) -> float | None:
-    if method == "base":
-        return 0.0
-    key = "alpha" if method == "lcm" else "epsilon"
-    return cell.settings(method).get(key, cell.planned.get(key))
-
-
-def _only_strength(cell: Cell) -> bool:
-    return cell.varied and cell.arm.partition(".")[2].partition("=")[0] in ("alpha", "epsilon") and "," not in cell.arm
-
-
-def compare_cells(a: Cell, method: str, b: Cell, other: str) -> Paired | None:
-    """`Grid.compare` for a method of one cell and a method of another."""
-    if a.state != DONE or b.state != DONE or data_differs(a, b):
-        return None
-    of_a, of_b = a.scores(method, "accuracy"), b.scores(other, "accuracy")
-    splits = sorted(of_a.keys() & of_b.keys())
-    if not splits:
-        return None
-    return paired(by_seed(of_a), by_seed(of_b), widening(a.record["sizes"]))
-
-
-def by_seed(scores: dict[int, float]) -> dict[tuple[int, int], float]:
-    """Split -> score as (split, seed) -> score; these cells have one seed a split."""
-    return {(split, 0): score for split, score in scores.items()}
-
-
-def data_differs(a: Cell, b: Cell) -> str:
-    """The first thing in which two finished cells' data differ, or "" if both saw the same."""
-    common = min(a.n_splits, b.n_splits)  # realised noise is a list over splits, and one of the two may have more of them
-    for key in ("corpus_digest", "sizes", "realised_noise"):
-        of_a, of_b = (cell.record.get(key)[:common] if key == "realised_noise" else cell.record.get(key) for cell in (a, b))
-        if of_a != of_b:
-            return f"{key}: {of_a} in {a.name}, {of_b} in {b.name}"
-    return ""
-
-
-def read_grid(study: str, params: dict, expected_config: Callable[[str, str, str], dict], root: Path) -> Grid:
-    """Enumerate the study's grid from params and read each cell's file under root/metrics/cells/.
-
-    expected_config(study, model, arm) gives what a cell's "config" must equal. Raises UserError for a study or arm that
-    does not exist and for a file that is not JSON or lacks the contract's fields.
-    """
-    if study not in params["studies"]:
-        raise UserError(f"studies.{study}: no such study in params.yaml; there are: {', '.join(params['studies'])}")
-    n_splits = params["studies"][study]["splits"]
-    n_splits_of = params["studies"][study].get("splits_of", {})
-    cells = []
-    for corpus, noise, model, arm in _enumerate(study, params["studies"][study]):
-        expected = json.loads(json.dumps(expected_config(study, model, arm)))  # tuples to lists, as in the file
-        planned = expected.get(arm.partition(".")[0], {})
-        cell = Cell(study, corpus, noise, model, arm, n_splits_of.get(model, n_splits), planned)
-        cells.append(_read(cell, expected, root))
-    return Grid(study, tuple(cells))
-
-
-def _enumerate(study: str, spec: dict) -> Iterator[tuple[str, float, str, str]]:
-    settings: dict[tuple[str, float], list[tuple[str, str]]] = {}
-    texts = set()
-    for part in GRIDS:
-        grid = spec.get(part)
-        if not grid:
-            continue
-        for arm in grid["arms"]:
-            if arm.partition(".")[0] not in ("ls", "lcm"):
-                raise UserError(f"studies.{study}.{part}.arms: unknown arm {arm!r}; known: ls, lcm, and these with settings, as in lcm.alpha=2")
-        for setting in ((corpus, noise) for corpus in grid["corpora"] for noise in grid["noise"]):
-            settings.setdefault(setting, []).extend((model, arm) for model in grid["models"] for arm in grid["arms"])
-            if part not in ("images", "variations"):
-                texts.add(setting)
-    for (corpus, noise), cells in settings.items():
-        yield from ((corpus, noise, model, arm) for model, arm in dict.fromkeys(cells))
-        if (corpus, noise) in texts:  # every text table carries the linear yardstick
-            yield corpus, noise, "linear", "linear"
-
-
-def _read(cell: Cell, expected: dict, root: Path) -> Cell:
-    path = root / "metrics" / "cells" / cell.study / f"{cell.name}.json"
+def _read(result: Result, expected: dict) -> Result:
+    path = result.root / result.cell.path()
     if not path.exists():
-        return cell
-    shown = path.relative_to(root)
+        return result
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        reasons = _mismatches(cell, record, expected)
+        reasons = _mismatches(result.cell, record, expected)
+        wanted = {(run.split, run.seed) for run in result.cell.runs()}
+        runs = [run for run in record["runs"] if (run["split"], run["seed"]) in wanted]
+        for run in runs:
+            _failure(run)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
+        shown = path.relative_to(result.root)
         raise UserError(
-            f"{shown}: not a result file of this pipeline ({error!r}); delete it and run its stage again"
+            f"{shown}: not a result file of this pipeline ({error!r}); delete it and train again"
         ) from error
-    if reasons:
-        return replace(cell, state=STALE, reason="; ".join(reasons[:3]) + (" ..." if len(reasons) > 3 else ""))
-    return replace(cell, state=DONE, record=record)
+    if reasons or not runs:
+        reasons = reasons or [f"holds none of the {len(wanted)} runs"]
+        return replace(result, state=STALE, reason="; ".join(reasons[:3]) + (" ..." if len(reasons) > 3 else ""))
+    return replace(result, state=DONE, record=record | {"runs": runs}, lacking=len(wanted) - len(runs))
 
 
 def _mismatches(cell: Cell, record: dict, expected: dict) -> list[str]:
     """What in the file disagrees with the parameters. Touches every field that the report relies on."""
-    _ = (record["sizes"]["train"], record["sizes"]["test"], record["labels"], record["n_labels"])
-    reasons = []
-    for name in ("study", "corpus", "noise", "model", "arm"):
-        if record.get(name) != getattr(cell, name):
-            reasons.append(f"differs in {name}: {getattr(cell, name)!r} in params, {record.get(name)!r} in cell")
+    _ = (record["sizes"]["train"], record["sizes"]["test"], record["labels"], record["n_labels"], record["settings"])
+    reasons = [
+        f"differs in {name}: {getattr(cell, name)!r} in params, {record.get(name)!r} in cell"
+        for name in ("study", "corpus", "noise", "model", "method")
+        if record.get(name) != getattr(cell, name)
+    ]
     wanted, found = _flat(expected), _flat(record["config"])
     for path in sorted(wanted.keys() | found.keys()):
         a, b = wanted.get(path, "absent"), found.get(path, "absent")
         if a != b:
             reasons.append(f"differs in {path}: {a} in params, {b} in cell")
-    for method in cell.methods:
-        if method not in record["methods"]:
-            reasons.append(f"holds no runs of {method}")
-            continue
-        runs = record["methods"][method]["runs"]
-        for run in runs:
-            _failure(run)
-        splits = sorted(run["split"] for run in runs)
-        if splits != list(range(cell.n_splits)):
-            reasons.append(f"differs in splits: {cell.n_splits} in params, {_spans(splits)} in cell")
-    return list(dict.fromkeys(reasons))
+    return reasons
 
 
 def _flat(value: object, path: str = "") -> dict[str, object]:
@@ -317,16 +253,179 @@ def _flat(value: object, path: str = "") -> dict[str, object]:
     return leaves
 
 
-def _spans(splits: list[int]) -> str:
-    whole = splits == list(range(len(splits)))
-    return str(len(splits)) if whole else "only " + ", ".join(map(str, splits))
+# -------------------------------------------------------------------------------------------------------- comparisons
 
 
-def read_curves(cell: Cell, root: Path) -> list[dict]:
-    """Rows of a finished cell's curves file, without the runs that failed; [] if there is none."""
-    path = root / "metrics" / "curves" / cell.study / f"{cell.name}.json"
-    if cell.state != DONE or not path.exists():
+def data_differs(a: Result, b: Result) -> str:
+    """The first thing in which two finished cells' data differ, or "" if both saw the same."""
+    rates = [result.record.get("realised_noise") or [] for result in (a, b)]
+    common = min(map(len, rates))  # a list over splits, and one of the two may have more of them
+    for key in ("corpus_digest", "sizes", "realised_noise"):
+        of_a, of_b = (
+            rate[:common] if key == "realised_noise" else result.record.get(key)
+            for result, rate in zip((a, b), rates, strict=True)
+        )
+        if of_a != of_b:
+            return f"{key}: {of_a} in {a.cell}, {of_b} in {b.cell}"
+    return ""
+
+
+def compare(a: Result, b: Result, metric: str = "accuracy", of: str = "test") -> Paired | None:
+    """The paired difference a - b over the splits and seeds on which both finished.
+
+    None if either has no result, or if the two did not see the same data (edition, sizes or noise differ).
+    """
+    if not (a.done and b.done) or data_differs(a, b):
+        return None
+    x, y = a.scores(metric, of), b.scores(metric, of)
+    return paired(x, y, a.widening()) if x.keys() & y.keys() else None
+
+
+def same_training(a: Result, b: Result) -> bool:
+    """Whether two finished cells trained the same model in the same way on the same data: only the method may
+    differ."""
+    configs = [result.record["config"] for result in (a, b)]
+    return (
+        a.setting == b.setting
+        and not data_differs(a, b)
+        and all(configs[0].get(key) == configs[1].get(key) for key in ("train", "model"))
+    )
+
+
+def tuned(candidates: Iterable[Result]) -> Result | None:
+    """A result made of one target's results at several strengths, chosen by the accuracy on the validation part.
+
+    On a split where all strengths were run: the best there, compared over the seeds that all have. On a split where
+    some
+    were: the one that is best over the splits with all, if it is there (strengths may be screened on a few splits).
+    Nothing is trained for it, and the test part has no say. None with fewer than two strengths.
+    The record's `chosen` says the method by split, `tried` which ones there were.
+    """
+    candidates = [result for result in candidates if result.done]
+    if len(candidates) < 2:
+        return None
+    validation = [result.scores("val_accuracy", "run") for result in candidates]
+    splits = [{split for split, _ in scores} for scores in validation]
+    everywhere = set.intersection(*splits)
+
+    def seeds(split: int, index: int) -> set[int]:
+        return {seed for s, seed in validation[index] if s == split}
+
+    def best(among: set[int]) -> int:
+        shared = {split: set.intersection(*(seeds(split, i) for i in range(len(candidates)))) for split in among}
+        places = [(split, seed) for split in sorted(among) for seed in sorted(shared[split])]
+        return max(range(len(candidates)), key=lambda i: np.mean([validation[i][p] for p in places]) if places else 0.0)
+
+    overall, runs, chosen = best(everywhere), [], {}
+    for split in sorted(everywhere | splits[overall]) if everywhere else ():
+        index = best({split}) if split in everywhere else overall
+        shared = set.intersection(*(seeds(split, i) for i in range(len(candidates)) if split in splits[i]))
+        chosen[split] = candidates[index].method
+        runs += [run for run in candidates[index].runs if run["split"] == split and run["seed"] in shared]
+    if not runs:
+        return None
+    first = candidates[0]
+    record = first.record | {"runs": runs, "settings": {}, "chosen": chosen, "tried": [r.method for r in candidates]}
+    record.pop("confusion_matrix", None)
+    cell = replace(first.cell, method=f"{first.target}.{TUNED}")
+    return replace(first, cell=cell, record=record, lacking=0, parts=tuple(candidates))
+
+
+def strengths(results: Iterable[Result]) -> list[Result]:
+    """Of one target's finished results, those that differ in nothing but a key of its tuning grid: its plain one and
+    others."""
+    results = [result for result in results if result.done]
+    if not results:
         return []
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    failed = {method: cell.failures(method) for method in cell.methods}
-    return [row for row in rows if row["method"] in failed and row["split"] not in failed[row["method"]]]
+    keys = {key for setting in target_class(results[0].target).grid for key in setting}
+    plain = [{key: value for key, value in r.settings.items() if key not in keys and value} for r in results]
+    usual = next((rest for result, rest in zip(results, plain, strict=True) if not result.varied), plain[0])
+    found: dict[tuple, Result] = {}
+    for result, rest in zip(results, plain, strict=True):
+        if rest == usual and same_training(result, results[0]):
+            found.setdefault(tuple(result.settings.get(key) for key in sorted(keys)), result)
+    return list(found.values())
+
+
+def true_mass(target: str, settings: dict, n_labels: int) -> float | None:
+    """What the training target leaves on the true label; None for a target that has no such constant.
+
+    Label smoothing: 1 - epsilon + epsilon / C. LCM: e^alpha / (e^alpha + C - 1), for a uniform confusion distribution.
+    """
+    if target == "lcm":
+        return 1 / (1 + (n_labels - 1) * math.exp(-settings["alpha"]))
+    if target in ("ce", "ls", "ls_matched"):
+        epsilon = settings.get("epsilon", 0.0)
+        return 1 - epsilon + epsilon / n_labels
+    return None
+
+
+class Evidence(dict[str, Study]):
+    """Studies by name, in the order of the page, and look-ups across them.
+
+    Where two studies have the same cell (data, model, training, method), both show the runs of the one that has more.
+    """
+
+    def __init__(self, studies: Iterable[Study]):
+        studies = list(studies)
+        fullest: dict[str, Result] = {}
+        for result in (result for study in studies for result in study.results if result.done):
+            known = fullest.setdefault(_content(result), result)
+            if len(result.runs) > len(known.runs):
+                fullest[_content(result)] = result
+
+        def full(result: Result) -> Result:
+            other = fullest[_content(result)] if result.done else result
+            cell = replace(other.cell, study=result.study)
+            return result if other is result else replace(other, cell=cell, read_from=other.cell, lacking=0)
+
+        super().__init__((s.name, replace(s, results=tuple(map(full, s.results)))) for s in studies)
+
+    def results(self, studies: Iterable[str] | None = None) -> list[Result]:
+        """Finished results, of these studies or of all."""
+        names = self if studies is None else [name for name in studies if name in self]
+        return [result for name in names for result in self[name].results if result.done]
+
+    def plain(self, method: str, studies: Iterable[str] | None = None) -> list[Result]:
+        """Finished results of a method, one a setting: where it stands first."""
+        found: dict[tuple, Result] = {}
+        for result in self.results(studies):
+            if result.method == method:
+                found.setdefault(result.setting, result)
+        return list(found.values())
+
+    def rival(self, result: Result, method: str) -> Result | None:
+        """Another method on the same data with the same model and training: of the same study, or the first of
+        another."""
+        if method.endswith(f".{TUNED}"):
+            return self.tuned(result, method.partition(".")[0])
+        for other in self.results(dict.fromkeys((result.study, *self))):
+            if other.method == method and same_training(result, other):
+                return other
+        return None
+
+    def versions(self, result: Result, target: str) -> list[Result]:
+        """All finished results of a target on the same data, model and training, each method once."""
+        found: dict[str, Result] = {}
+        for other in self.results(dict.fromkeys((result.study, *self))):
+            if other.target == target and same_training(result, other):
+                best = found.setdefault(other.method, other)
+                if len(other.runs) > len(best.runs):
+                    found[other.method] = other
+        return list(found.values())
+
+    def tuned(self, result: Result, target: str) -> Result | None:
+        """A target with its strength chosen on the validation part, on the data of `result`."""
+        grid = target_class(target).grid
+        known = [
+            r
+            for r in strengths(self.versions(result, target))
+            if any(r.settings.items() >= point.items() for point in grid)
+        ]
+        return tuned(known)
+
+
+def _content(result: Result) -> str:
+    """What tells results with the same numbers from others: setting, method, data and all parameters."""
+    parts = [result.setting, result.method, result.record["corpus_digest"], result.record["config"]]
+    return json.dumps(parts, sort_keys=True)

@@ -1,0 +1,157 @@
+"""Every target on the same splits: which one wins where, what is decided apart, and where each stands on the map."""
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from lcm.evidence.names import method_name, setting_name
+from lcm.evidence.results import Evidence, Result, compare
+from lcm.evidence.statistics import Paired, holm
+from lcm.evidence.verdicts import FOR, LEVEL, Claim, Comparison, accuracy
+from lcm.targets import target_class, target_names
+
+STUDY = "targets"
+SAME_EPSILON = 0.005
+PLAIN = ("ce", "ls", "ls_matched")  # targets whose mass off the label is spread evenly
+KNOWS_NOISE = {"transition", "held_out", "true_labels"}  # what a target may need that tells wrong from right labels
+
+
+def claims(evidence: Evidence) -> list[Claim]:
+    """Q4 to Q6."""
+    return [_premise(evidence), _structured(evidence), _knowing(evidence)]
+
+
+def best_version(evidence: Evidence, result: Result, target: str) -> Result | None:
+    """A target on the data of `result` with its strength chosen on the validation part, or as it is if it was run
+    once."""
+    versions = evidence.versions(result, target)
+    return evidence.tuned(result, target) or next((version for version in versions if not version.varied), None)
+
+
+def settings_of(evidence: Evidence, study: str = "targets") -> list[Result]:
+    """One result for each setting of a study in which label smoothing has at least two strengths."""
+    first = {result.setting: result for result in evidence.results([study]) if result.target == "ls"}
+    return [result for result in first.values() if evidence.tuned(result, "ls")]
+
+
+def is_noisy(result: Result) -> bool:
+    return any(result.record.get("realised_noise") or [0])
+
+
+def structure_of(result: Result) -> float | None:
+    """Mean structure of a result's implicit target after the last epoch, in nats; None where it was not recorded."""
+    values = [value for value in result.last("structure").values() if math.isfinite(value)]
+    return float(np.mean(values)) if values else None
+
+
+def _premise(evidence: Evidence) -> Claim:
+    comparisons = []
+    for result in evidence.results():
+        if result.target != "oracle_group":
+            continue
+        epsilon = result.settings["epsilon"]
+        rivals = [*evidence.versions(result, "ls"), *evidence.versions(result, "ls_matched")]
+        rival = next((r for r in rivals if abs(r.settings["epsilon"] - epsilon) <= SAME_EPSILON), None)
+        what = f"{setting_name(*result.setting)}: {method_name(result.method)} − label smoothing ε = {epsilon:g}"
+        if comparison := accuracy(result, rival, what):
+            comparisons.append(comparison)
+    text = "At equal strength, mass on truly similar labels helps"
+    return Claim("Q4", text, "the paper’s premise, at its ceiling: the true groups are given", comparisons)
+
+
+def _structured(evidence: Evidence) -> Claim:
+    comparisons = []
+    for setting in settings_of(evidence):
+        smoothing = evidence.tuned(setting, "ls")
+        for name in target_names():
+            result = None if name in PLAIN or target_class(name).ceiling else best_version(evidence, setting, name)
+            if result and (name == "lcm" or (structure_of(result) or 0.0) > 1e-3):
+                comparisons += [c for c in [accuracy(result, smoothing)] if c]
+    text, source = "A structured target beats tuned uniform smoothing anywhere", "structure above 0.001 nats"
+    return Claim("Q5", text, source, comparisons, anywhere=True)
+
+
+def _knowing(evidence: Evidence) -> Claim:
+    comparisons = []
+    for setting in filter(is_noisy, settings_of(evidence)):
+        smoothing = evidence.tuned(setting, "ls")
+        for name in target_names():
+            result = None if name in PLAIN else best_version(evidence, setting, name)
+            knows = bool(KNOWS_NOISE & set(target_class(name).needs))
+            says = {"sign": 1} if knows else {"sign": -1, "equal_says": FOR}
+            comparisons += [c for c in [accuracy(result, smoothing, **says)] if c]
+    text = "Under wrong labels only targets that know the noise, or were held out, help"
+    return Claim("Q6", text, "help: beat label smoothing tuned on the validation part", comparisons)
+
+
+# -------------------------------------------------------------------------------------------------- ranking and the map
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A target in one setting. letters: targets without a common letter are decided apart. over: it − matched
+    smoothing."""
+
+    result: Result
+    mean: float
+    letters: str
+    over: Paired | None
+
+
+def ranking(evidence: Evidence, setting: Result) -> list[Rank]:
+    """The best version of every target in a setting, the most accurate first.
+
+    All pairs are tested with Holm's correction. A letter is a run of neighbours whose first is decided apart from none
+    of the others, as under a bar of a critical-difference diagram.
+    """
+    found = [best_version(evidence, setting, name) for name in target_names()]
+    found = sorted((r for r in found if r and r.summary()), key=lambda result: -result.summary().mean)
+    tests = {(i, j): compare(found[i], found[j]) for i, j in combinations(range(len(found)), 2)}
+    known = [pair for pair, test in tests.items() if test and test.p is not None]
+    adjusted = zip(known, holm([tests[pair].p for pair in known]), strict=True)
+    apart = {pair for pair, p in adjusted if p < LEVEL}
+    letters, reached, bars = [""] * len(found), 0, 0
+    for first in range(len(found)):
+        last = first
+        while last + 1 < len(found) and (first, last + 1) not in apart:
+            last += 1
+        if last + 1 > reached:  # else the run lies within the one before
+            for index in range(first, last + 1):
+                letters[index] += chr(ord("a") + bars)
+            reached, bars = last + 1, bars + 1
+    matched = evidence.rival(setting, "ls_matched")
+    over = [compare(r, matched) if matched and r.target != "ls_matched" else None for r in found]
+    return [Rank(r, r.summary().mean, of, test) for r, of, test in zip(found, letters, over, strict=True)]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A target on the map. path: (strength, structure) after each epoch, means over runs; gain: over matched
+    smoothing."""
+
+    name: str
+    path: list[tuple[float, float]]
+    gain: float
+    ceiling: bool
+
+
+def places(evidence: Evidence, setting: Result) -> list[Place]:
+    """Where each target's best version stands. Those that leave the simplex, or were not recorded, have no place."""
+    found = []
+    for rank in ranking(evidence, setting):
+        strength, structure = (_by_epoch(rank.result, column) for column in ("strength", "structure"))
+        path = [(strength[epoch], structure[epoch]) for epoch in sorted(strength.keys() & structure.keys())]
+        if path and (rank.over or rank.result.target == "ls_matched"):
+            target = target_class(rank.result.target)
+            found.append(Place(target.short, path, rank.over.mean if rank.over else 0.0, target.ceiling))
+    return found
+
+
+def _by_epoch(result: Result, column: str) -> dict[int, float]:
+    values: dict[int, list[float]] = {}
+    for row in result.curves:
+        if row.get(column) is not None and math.isfinite(row[column]):
+            values.setdefault(row["epoch"], []).append(row[column])
+    return {epoch: float(np.mean(of_epoch)) for epoch, of_epoch in values.items()}
