@@ -20,12 +20,13 @@ import lcm.evidence
 from lcm.errors import UserError
 from lcm.evidence import figures, page, snippets, tables
 from lcm.evidence.claims import all_claims
+from lcm.evidence.contrasts import Contrast
 from lcm.evidence.names import method_name, setting_name
 from lcm.evidence.page import read_evidence, write_page
 from lcm.evidence.paper import paper_accuracy, paper_settings
 from lcm.evidence.report import write_report
 from lcm.evidence.results import Evidence, read_study
-from lcm.evidence.verdicts import RULE
+from lcm.evidence.verdicts import RULE, Claim, Comparison
 from lcm.study import cells
 from lcm.targets import target_names
 
@@ -312,6 +313,21 @@ def test_snippets_are_written_between_their_markers(tmp_path):
     assert snippets.filled(new, found) == new
     with pytest.raises(UserError, match="README.md: no generated part is called z; there are x, y"):
         snippets.filled(text.replace(": x", ": z"), found, "README.md")
+
+
+def test_the_answer_counts_what_is_decided():
+    def comparison(value, p, equal=False):
+        return Comparison("", Contrast(value, (value - 0.01, value + 0.01), p, 5, 5), equal=equal)
+
+    one = Claim("Q1", "", "", [comparison(0.02, 0.001)])
+    assert snippets.counted(one) == "better in one setting (+2.00 points)"
+    four = Claim("Q1", "", "", [comparison(-0.03, 0.0001), comparison(0.001, 0.9, True), *[comparison(0.01, 0.5)] * 2])
+    told = "better in 0 of 4 settings, worse in 1, equal in 1, undecided in 2 (−3.00 to +1.00 points)"
+    assert snippets.counted(four) == told
+    assert snippets.answer(Evidence([]), [four, Claim("Q1b", "", "", [])]) == (
+        f"No: against label smoothing of the same strength LCM is {told}."
+    )
+    assert snippets.answer(Evidence([]), [Claim("Q1", "", "", []), Claim("Q1b", "", "", [])]) == "Not measured yet."
 
 
 def test_readme_and_docs_show_what_is_generated():

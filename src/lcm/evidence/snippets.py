@@ -10,29 +10,34 @@ import re
 from pathlib import Path
 
 from lcm.errors import UserError
-from lcm.evidence import tables
+from lcm.evidence import rivals, tables
 from lcm.evidence.claims import answers
-from lcm.evidence.results import Evidence
-from lcm.evidence.verdicts import RULE, Claim
+from lcm.evidence.results import Evidence, Study
+from lcm.evidence.verdicts import (
+    AGAINST,
+    EQUAL,
+    FOR,
+    NOT_SUPPORTED,
+    OPEN,
+    RULE,
+    SUPPORTED,
+    UNDECIDED,
+    Claim,
+    accuracy,
+    points,
+)
 from lcm.files import write_text
+from lcm.study import METRICS
 
 MARKED = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 DOCUMENTS = ("README.md", "docs/*.md")
 
 
 def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
-    """Name -> Markdown. coverage, headline (a table of at most eight rows), answers, claims, rule, collapse, targets,
-    studies, and verdict-<key> of each claim."""
-    studies = [
-        [
-            f"[{study.name}](../studies/{study.name}.yaml)",
-            study.title,
-            f"{sum(r.done for r in study.results)} of {len(study.results)}",
-        ]
-        for study in evidence.values()
-    ]
-    table = tables.Table("studies", "", ["study", "what it is", "cells measured"], [("", studies)])
+    """Name -> Markdown: answer (should one use LCM?), coverage, headline (a table of at most eight rows), answers,
+    claims, rule, collapse, targets, studies, and verdict-<key> of each claim."""
     found = {
+        "answer": answer(evidence, claims),
         "coverage": tables.coverage(evidence),
         "headline": tables.to_markdown(tables.headline_table(evidence, claims), 0),
         "answers": "\n".join(f"1. **{question}** {text}" for question, text in answers(claims)),
@@ -40,10 +45,65 @@ def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
         "rule": RULE,
         "collapse": tables.to_markdown(tables.collapse_table(evidence), 0),
         "targets": "\n".join(tables.to_markdown(each, 2) for each in tables.targets_tables(evidence)),
-        "studies": tables.to_markdown(table, 0),
+        "studies": tables.to_markdown(studies_table(evidence), 0),
         **{f"verdict-{claim.key}": f"{claim.text}: **{claim.headline()}** ({claim.tally()})." for claim in claims},
     }
     return {name: text.strip() for name, text in found.items()}
+
+
+def answer(evidence: Evidence, claims: list[Claim]) -> str:
+    """Should one use LCM? One sentence from the claims against label smoothing, and from the square loss beside LCM."""
+    by_key = {claim.key: claim for claim in claims}
+    same, tuned = by_key["Q1"], by_key["Q1b"]
+    pairs = [
+        (rivals.best_version(evidence, setting, "square"), rivals.best_version(evidence, setting, "lcm"))
+        for setting in rivals.settings_of(evidence)
+    ]
+    square = Claim("", "", "", [found for pair in pairs if (found := accuracy(*pair))])
+    if not same.comparisons:
+        return "Not measured yet."
+    first = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", UNDECIDED: "Undecided"}[same.verdict]
+    if same.verdict == UNDECIDED and FOR not in same.words:
+        first = "Nothing speaks for it"
+    parts = [f"against label smoothing of the same strength LCM is {counted(same)}"]
+    parts += [f"with both tuned, {counted(tuned)}"] if tuned.comparisons else []
+    parts += [f"the square loss against LCM is {counted(square)}"] if square.comparisons else []
+    return f"{first}: {'; '.join(parts)}."
+
+
+def counted(claim: Claim) -> str:
+    """'better in 0 of 13 settings, equal in 3, undecided in 10 (-0.99 to +0.29 points)'."""
+    words, values = claim.words, [comparison.contrast.value for comparison in claim.comparisons]
+    names = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
+    if len(words) == 1:
+        return f"{names[words[0]]} in one setting ({points(values[0])} points)"
+    others = [f"{name} in {words.count(word)}" for word, name in names.items() if word != FOR and word in words]
+    better = f"better in {words.count(FOR)} of {len(words)} settings"
+    return f"{', '.join([better, *others])} ({points(min(values))} to {points(max(values))} points)"
+
+
+def studies_table(evidence: Evidence) -> tables.Table:
+    """Rows: studies. Which data they need, how long the measured cells took, and how many cells are measured."""
+    rows = []
+    for study in evidence.values():
+        kind, comma, _ = study.title.partition(",")
+        link = f"[{study.name}](studies/{study.name}.yaml)" + (f", {kind}" if comma else "")
+        corpora = " ".join(dict.fromkeys(result.corpus for result in study.results))
+        done = sum(result.done for result in study.results)
+        rows.append([link, corpora, _hours(study) if done else tables.NOTHING, f"{done} of {len(study.results)}"])
+    return tables.Table("studies", "", ["study", "data", ("hours", "on 2 cores"), ("cells", "measured")], [("", rows)])
+
+
+def _hours(study: Study) -> str:
+    """What the runs of the measured cells took, divided by two cores; two digits, so that a fresh run changes
+    little."""
+    seconds = 0.0
+    for corpus in dict.fromkeys(result.corpus for result in study.results):
+        path = study.results[0].root / METRICS / "seconds" / study.name / f"{corpus}.json"
+        recorded = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        names = [result.name for result in study.results if result.corpus == corpus and result.done]
+        seconds += sum(recorded[name]["runs"] * recorded[name]["seconds"] for name in names if name in recorded)
+    return f"{seconds / 2 / 3600:.1f}" if seconds else tables.NOTHING
 
 
 def filled(text: str, found: dict[str, str], where: str = "the text") -> str:
