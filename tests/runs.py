@@ -315,7 +315,7 @@ def cell_path(model: str, method: str, kind: str = "cells") -> Path:
 
 
 @lru_cache
-def _fork_server() -> None:
+def fork_server() -> None:
     """Started once, with what networks need, also if the first thing to be trained is a linear model."""
     os.environ.update(pool.WORKER_ENVIRONMENT)
     multiprocessing.get_context("forkserver").set_forkserver_preload(["lcm.training.preload"])
@@ -324,7 +324,7 @@ def _fork_server() -> None:
 
 def train_cell(params: Params, model: str, method: str, **rest) -> Path:
     """Train one cell of the study `small`; returns its file."""
-    _fork_server()
+    fork_server()
     train_cells(params, [cell(params, model, method)], "cpu", "small", **rest)
     return cell_path(model, method)
 
