@@ -343,7 +343,9 @@ def strengths(results: Iterable[Result]) -> list[Result]:
     found: dict[tuple, Result] = {}
     for result, rest in zip(results, plain, strict=True):
         if rest == usual and same_training(result, results[0]):
-            found.setdefault(tuple(result.settings.get(key) for key in sorted(keys)), result)
+            place = tuple(result.settings.get(key) for key in sorted(keys))
+            if place not in found or len(result.runs) > len(found[place].runs):  # `ls` and `ls.epsilon=0.1` are one
+                found[place] = result
     return list(found.values())
 
 

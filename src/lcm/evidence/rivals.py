@@ -9,7 +9,7 @@ import numpy as np
 from lcm.evidence.names import method_name, setting_name
 from lcm.evidence.results import Evidence, Result, compare
 from lcm.evidence.statistics import Paired, holm
-from lcm.evidence.verdicts import FOR, LEVEL, Claim, Comparison, accuracy
+from lcm.evidence.verdicts import FOR, LEVEL, Claim, accuracy
 from lcm.targets import target_class, target_names
 
 STUDY = "targets"
@@ -31,9 +31,8 @@ def best_version(evidence: Evidence, result: Result, target: str) -> Result | No
 
 
 def settings_of(evidence: Evidence, study: str = "targets") -> list[Result]:
-    """One result for each setting of a study in which label smoothing has at least two strengths."""
-    first = {result.setting: result for result in evidence.results([study]) if result.target == "ls"}
-    return [result for result in first.values() if evidence.tuned(result, "ls")]
+    """One result of label smoothing for each setting of a study."""
+    return list({result.setting: result for result in evidence.results([study]) if result.target == "ls"}.values())
 
 
 def is_noisy(result: Result) -> bool:
@@ -65,7 +64,7 @@ def _structured(evidence: Evidence) -> Claim:
     comparisons = []
     for setting in settings_of(evidence):
         smoothing = evidence.tuned(setting, "ls")
-        for name in target_names():
+        for name in target_names() if smoothing else ():
             result = None if name in PLAIN or target_class(name).ceiling else best_version(evidence, setting, name)
             if result and (name == "lcm" or (structure_of(result) or 0.0) > 1e-3):
                 comparisons += [c for c in [accuracy(result, smoothing)] if c]
@@ -77,7 +76,7 @@ def _knowing(evidence: Evidence) -> Claim:
     comparisons = []
     for setting in filter(is_noisy, settings_of(evidence)):
         smoothing = evidence.tuned(setting, "ls")
-        for name in target_names():
+        for name in target_names() if smoothing else ():
             result = None if name in PLAIN else best_version(evidence, setting, name)
             knows = bool(KNOWS_NOISE & set(target_class(name).needs))
             says = {"sign": 1} if knows else {"sign": -1, "equal_says": FOR}

@@ -43,8 +43,8 @@ def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
         "answers": "\n".join(f"1. **{question}** {text}" for question, text in answers(claims)),
         "claims": tables.to_markdown(tables.claims_table(claims), 0),
         "rule": RULE,
-        "collapse": tables.to_markdown(tables.collapse_table(evidence), 0),
-        "targets": "\n".join(tables.to_markdown(each, 2) for each in tables.targets_tables(evidence)),
+        "collapse": tables.to_markdown(tables.collapse_table(evidence), 0) or "Not measured.",
+        "targets": "\n".join(tables.to_markdown(each, 3) for each in tables.targets_tables(evidence)) or "Not measured.",
         "studies": tables.to_markdown(studies_table(evidence), 0),
         **{f"verdict-{claim.key}": f"{claim.text}: **{claim.headline()}** ({claim.tally()})." for claim in claims},
     }

@@ -12,7 +12,15 @@ from scipy.stats import binomtest
 from lcm.evidence import label_space, rivals
 from lcm.evidence.claims import PAPER_STUDIES, printed
 from lcm.evidence.names import (
-    CORPORA, EDITIONS, MODELS, SUBSTITUTES, TUNED, corpus_name, method_name, model_name, setting_name,
+    CORPORA,
+    EDITIONS,
+    MODELS,
+    SUBSTITUTES,
+    TUNED,
+    corpus_name,
+    method_name,
+    model_name,
+    setting_name,
 )  # fmt: skip
 from lcm.evidence.paper import paper_accuracy, paper_labels, paper_settings
 from lcm.evidence.results import NOT_RUN, STALE, Evidence, Result, Study, Summary, compare, strengths, true_mass
