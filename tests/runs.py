@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import multiprocessing.forkserver
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -425,10 +426,16 @@ def command(script: str, *arguments: str, **environment: str) -> tuple[list[str]
     return line, os.environ | {"PYTHONPATH": str(ROOT / "src"), **environment}
 
 
-def stage(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    """Run a stage in the current folder."""
-    line, environment = command(script, *arguments, **environment)
-    return subprocess.run(line, env=environment, capture_output=True, text=True)
+def stage(monkeypatch, capsys, script: str, *arguments: str) -> tuple[int, str, str]:
+    """Run a stage in this process and the current folder. Returns its exit status, and what it said on stdout and stderr."""
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", [script, *arguments])
+    try:
+        runpy.run_path(str(ROOT / "pipeline" / script), run_name="__main__")
+        status = 0
+    except SystemExit as end:
+        status = end.code or 0
+    return status, *capsys.readouterr()
 
 
 def start_stage(script: str, *arguments: str, **environment: str) -> subprocess.Popen:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from lcm import source
-from lcm.targets import target_files
+from lcm.targets import target_class, target_files
 
 ROOT = Path(__file__).parent.parent  # src/lcm
 SHARED = (
@@ -30,9 +30,11 @@ def digest(encoder: str | None, target: str) -> str:
 
     Comments and docstrings do not count.
     """
-    own = [f"targets/{each}.py" for each in target_files(target)] if encoder else []
-    files = LINEAR if encoder is None else (*SHARED, f"models/{encoder}.py", *own)
-    return source.digest(files)
+    if encoder is None:
+        return source.digest(LINEAR)
+    beside = ["training/held_out.py"] if "held_out" in target_class(target).needs else []
+    own = [f"targets/{each}.py" for each in target_files(target)]
+    return source.digest((*SHARED, f"models/{encoder}.py", *own, *beside))
 
 
 @lru_cache
