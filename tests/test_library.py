@@ -284,6 +284,17 @@ def test_import_lcm_is_cheap_and_dir_shows_its_names():
         lcm.nosuch  # noqa: B018
 
 
+def test_the_library_needs_pytorch_and_pydantic_only():
+    """What a wheel without extras has to install. (NumPy comes with PyTorch or not at all.)"""
+    code = (
+        "import sys, lcm, lcm.targets as t\n[t.target_class(n) for n in t.target_names()]\n"
+        "[getattr(lcm, n) for n in lcm.__all__]; print(*{m.split('.')[0] for m in sys.modules})"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    study = {"scipy", "sklearn", "pandas", "yaml", "requests", "matplotlib", "jieba", "gensim", "transformers"}
+    assert {"torch", "pydantic"} <= set(found) and not study & set(found)
+
+
 def test_every_public_name_is_there_for_people_and_for_editors():
     """The lazy names, the imports that a type checker reads, and the registry agree."""
     tree = ast.parse(Path(lcm.__file__).read_text())

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch.func import functional_call, stack_module_state
 
-from lcm.targets import Task, implicit_target, lcm_loss, strength, structure, target_class, target_names
+from lcm.targets import Task, implicit_target, lcm_loss, strength, structure, target_class, target_files, target_names
 
 CE, LS, MATCHED, LCM = (target_class(name) for name in ("ce", "ls", "ls_matched", "lcm"))
 
@@ -34,6 +34,15 @@ def test_every_file_of_the_package_is_a_target_or_a_helper():
         assert target_class(name).name == name and len(target_class(name).short) <= 10
     with pytest.raises(ValueError, match="'nosuch': not known; the targets are ce, ls, ls_matched, lcm"):
         target_class("nosuch")
+
+
+def test_the_files_behind_a_target_are_its_own_and_those_of_its_classes():
+    """A record's digest of the code holds them all: anti_group's formula stands in oracle_group.py."""
+    for name in target_names():
+        classes = [each for each in target_class(name).__mro__ if each.__module__.startswith("lcm.targets.")]
+        modules = {each.__module__.rpartition(".")[2] for each in classes} - {"base"}
+        assert target_files(name)[0] == name and modules <= set(target_files(name)) <= set(target_names())
+    assert set(target_files("posterior_lcm")) == {"posterior_lcm", "forward"}  # a function of it
 
 
 @pytest.mark.parametrize("size", [128, 97, 1])
