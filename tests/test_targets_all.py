@@ -101,9 +101,9 @@ def make_batches(plain, seed=0, scale=2.0):
     rng = np.random.default_rng([seed, 1])
     parts = rng.permutation(N).reshape(-1, B)
     signal = np.eye(C)[plain["true_labels"]]  # so that a good part of the answers is right
-    return [
-        (rng.normal(size=(B, C)) + scale * signal[i], plain["labels"][i], rng.normal(size=(B, D)), i) for i in parts
-    ]
+    sharp = np.where(np.arange(B) % 4 == 0, 5, 1)[:, None]  # some so sure that entries of p fall below 1e-4
+    logits = [sharp * (rng.normal(size=(B, C)) + scale * signal[i]) for i in parts]
+    return [(z, plain["labels"][i], rng.normal(size=(B, D)), i) for z, i in zip(logits, parts, strict=True)]
 
 
 def tensors(batch):
