@@ -232,12 +232,13 @@ def committed() -> dict:
 
 def write_params(content: dict, folder: Path = Path()) -> None:
     """Write params.yaml and studies/*.yaml. content: of params.yaml, and under `studies` name -> study."""
-    (folder / "params.yaml").write_text(yaml.safe_dump({name: of for name, of in content.items() if name != "studies"}))
+    own = {name: of for name, of in content.items() if name != "studies"}
+    (folder / "params.yaml").write_text(yaml.safe_dump(own, sort_keys=False))
     (folder / "studies").mkdir(exist_ok=True)
     for file in (folder / "studies").glob("*.yaml"):
         file.unlink()
     for name, study in content.get("studies", {}).items():
-        (folder / "studies" / f"{name}.yaml").write_text(yaml.safe_dump({"studies": {name: study}}))
+        (folder / "studies" / f"{name}.yaml").write_text(yaml.safe_dump({"studies": {name: study}}, sort_keys=False))
 
 
 def load(content: dict, folder: Path) -> Params:

@@ -239,16 +239,12 @@ class Params(Group):
     @classmethod
     def models_say_what_they_are_like(cls, models: dict[str, dict]) -> dict[str, dict]:
         """Resolve `like: lstm_rand`: take over the keys of that model which this one does not set."""
-        done = {}
-        for name, keys in models.items():
-            base = keys.get("like")
-            if base is None:
-                done[name] = {key: value for key, value in keys.items() if key != "like"}
-                continue
-            if not isinstance(base, str) or "like" in models.get(base, {"like": None}):
+        own = {name: {key: keys[key] for key in keys if key != "like"} for name, keys in models.items()}
+        likes = {name: keys["like"] for name, keys in models.items() if keys.get("like") is not None}
+        for name, base in likes.items():
+            if base not in list(models) or base in likes:
                 raise ValueError(f"{name}.like: expected a model that is not like another itself, found {base!r}")
-            done[name] = {**models[base], **{key: value for key, value in keys.items() if key != "like"}}
-        return done
+        return {name: {**own.get(likes.get(name), {}), **keys} for name, keys in own.items()}
 
     @model_validator(mode="after")
     def names_are_known(self):
