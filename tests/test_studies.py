@@ -1,102 +1,163 @@
-"""dvc.yaml against params.yaml: every cell that a report looks for has its stage, and every stage names things that are there."""
+"""dvc.yaml against the studies: every cell has its stage, and every stage names what can change its results."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
+import runs
 import yaml
 
-from lcm.evidence.results import GRIDS, read_grid
-from lcm.params import Study, load_params
-from lcm.training.cell import cell_config
+from lcm.corpora.catalogue import CATALOGUE, original
+from lcm.files import make_gap
+from lcm.params import load_params
+from lcm.study import LINEAR, cells
+from lcm.training import inputs
+from lcm.training.train import make_plan
 
-ROOT = Path(__file__).parent.parent
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
-STUDIES = [study for study in PARAMS["studies"] if study != "quickstart"]
+NAMES = sorted(path.stem for path in (runs.ROOT / "studies").glob("*.yaml"))
+PARTIAL = {"partial"}  # the study of editions that no public address has
+
+
+@pytest.fixture(scope="module")
+def params():
+    return load_params(runs.ROOT / "params.yaml", training=True)
 
 
 @pytest.fixture(scope="module")
 def stages():
     """Name -> resolved stage of the root dvc.yaml and of data/dvc.yaml."""
-    repo = pytest.importorskip("dvc.repo").Repo(str(ROOT))
+    repo = pytest.importorskip("dvc.repo").Repo(str(runs.ROOT))
     return {stage.addressing: stage for stage in repo.index.stages}
 
 
 def paths(items):
-    return {Path(item.def_path).as_posix() for item in items if item.def_path != "params.yaml"}
+    return {Path(item.fs_path).relative_to(runs.ROOT).as_posix() for item in items}
 
 
-def params_of(stage):
-    return {key for dep in stage.deps if dep.def_path == "params.yaml" for key in dep.params}
+def test_every_study_is_read_by_dvc_and_has_its_stages(stages):
+    listed = yaml.safe_load((runs.ROOT / "dvc.yaml").read_text())["vars"]
+    assert sorted(listed) == [f"studies/{name}.yaml" for name in NAMES]
+    assert {name.partition("@")[0] for name in stages if name.startswith("train-")} == {
+        f"train-{name}" for name in NAMES
+    }
+    assert set(NAMES) <= set(stages)
 
 
-@pytest.mark.parametrize("study", STUDIES)
-def test_every_cell_of_a_study_is_made_by_one_stage(stages, study, tmp_path):
-    params = load_params(ROOT / "params.yaml")
-    grid = read_grid(study, params.model_dump(), lambda *cell: cell_config(params, *cell), tmp_path)
-    cells = {f"metrics/cells/{study}/{cell.name}.json" for cell in grid.cells}
-    made = [out.def_path for stage in stages.values() for out in stage.outs if out.def_path.startswith(f"metrics/cells/{study}/")]
-    assert cells == set(made) and len(made) == len(cells)
+@pytest.mark.parametrize("study", NAMES)
+def test_every_cell_of_a_study_is_made_by_the_stage_of_its_corpus(stages, params, study):
+    """And this depends on what can change the cells' numbers: their plan, and the data that their models read."""
+    made = {}
+    for name, stage in stages.items():
+        if name.startswith(f"train-{study}@"):
+            made[name.partition("@")[2]] = stage
+    spec = params.studies[study]
+    assert list(made) == spec.corpora or set(made) == set(spec.corpora)
+    for corpus, stage in made.items():
+        assert stage.cmd == f"python pipeline/train.py {study} {corpus}"
+        (out,) = stage.outs
+        assert out.def_path == f"metrics/cells/{study}/{corpus}" and out.persist and not out.use_cache
+        assert {cell.path().parent.as_posix() for cell in cells(params, study, corpus)} == {out.def_path}
+        needed = {f"plans/{study}/{corpus}.json", *(f"data/{kind}/{corpus}" for kind in ("corpus", "splits", "noise"))}
+        for cell in cells(params, study, corpus):
+            if cell.model != LINEAR:
+                model = params.model(cell.model)
+                needed |= {f"data/vectors/{model.vectors}/{corpus}"} if getattr(model, "vectors", None) else set()
+                needed |= {f"data/wordpieces/{corpus}"} if model.reads == "wordpieces" else set()
+        assert needed <= paths(stage.deps), corpus
+        # a stage of a study of networks from vectors names them for each of its corpora
+        rest = paths(stage.deps) - needed
+        assert all(path.startswith(("data/vectors/", "data/wordpieces/")) for path in rest), rest
     report = stages[study]
-    assert {f"metrics/cells/{study}", f"metrics/curves/{study}"} <= paths(report.deps) and f"reports/{study}" in paths(report.outs)
-    assert all((ROOT / folder / study / ".gitkeep").exists() for folder in ("metrics/cells", "metrics/curves"))  # DVC wants them to be there
+    assert {f"metrics/cells/{study}", f"plans/{study}"} <= paths(report.deps) and f"reports/{study}" in paths(
+        report.outs
+    )
+    assert report.cmd == f"python pipeline/report.py {study}"
 
 
-@pytest.mark.parametrize("study", STUDIES)
-def test_a_cell_depends_on_what_can_change_it_and_on_no_other_arm(stages, study):
-    params = load_params(ROOT / "params.yaml")
+def test_noise_of_a_study_is_among_the_rates_that_are_made(params):
+    for study, spec in params.studies.items():
+        for grid in spec.grids:
+            for corpus in grid.corpora:
+                made = {0, *params.noise.rates.get(corpus, [])}
+                own = set(grid.noise) - made  # given labels are wrong by themselves, how many of them the data say
+                assert not own or "noisy" in corpus, (study, corpus, own)
+
+
+def test_everything_that_a_stage_needs_is_in_git_or_made_by_a_stage(stages):
+    made = {path: name for name, stage in stages.items() for path in paths(stage.outs)}
+    tracked = set(
+        subprocess.run(["git", "ls-files"], cwd=runs.ROOT, capture_output=True, text=True, check=True).stdout.split(
+            "\n"
+        )
+    )
+    folders = {parent.as_posix() for path in tracked for parent in Path(path).parents}
     for name, stage in stages.items():
-        if not any(out.def_path.startswith(f"metrics/cells/{study}/") for out in stage.outs):
-            continue
-        _, _, told, corpus, noise, model, arm = stage.cmd.split()
-        assert told == study and {f"data/corpus/{corpus}", f"data/splits/{corpus}", f"data/noise/{corpus}"} <= paths(stage.deps), name
-        needed = params_of(stage)
-        if arm == "linear":
-            assert needed == {"linear", f"studies.{study}.splits"}
-            continue
-        assert {"train", f"models.{model}", f"studies.{study}.splits", f"studies.{study}.splits_of", f"studies.{study}.train"} <= needed, name
-        settings = params.models[model]
-        reads_vectors = getattr(settings, "vectors", None)
-        assert (f"data/vectors/{reads_vectors}/{corpus}" in paths(stage.deps)) == bool(reads_vectors), name
-        assert (f"data/wordpieces/{corpus}" in paths(stage.deps)) == (settings.encoder == "bert"), name
-        assert f"src/lcm/models/{settings.encoder}.py" in paths(stage.deps), name
-        assert {"src/lcm/targets", "src/lcm/training/run.py"} <= paths(stage.deps), name
-        group, _, changes = arm.partition(".")
-        # every setting of the group but those that the arm itself sets; -S lcm.alpha=2 retrains no label smoothing
-        sets = {f"{group}.{change.partition('=')[0]}" for change in changes.split(",") if changes}
-        of_groups = {key for key in needed if key.partition(".")[0] in ("ls", "lcm")}
-        whole = {group} if not changes else of_groups
-        assert of_groups == whole, name
-        if changes:
-            keys = {f"{group}.{key}" for key in getattr(params, group).model_dump()}
-            assert keys - sets <= (keys if group in of_groups else of_groups), name
-
-
-def test_parameters_files_and_makers_that_stages_name_are_there(stages):
-    made = {out.def_path if stage.wdir == str(ROOT) else (Path(stage.wdir) / out.def_path).relative_to(ROOT).as_posix() for stage in stages.values() for out in stage.outs}
-    for name, stage in stages.items():
-        for key in params_of(stage):
-            value = PARAMS
-            for part in key.split("."):
-                assert part in value, f"{name}: params.yaml has no {key}"
-                value = value[part]
         for path in paths(stage.deps):
-            source = path in made or (ROOT / path).exists() or any(one.startswith(f"{path}/") or path.startswith(f"{one}/") for one in made)
-            assert source, f"{name}: nothing makes {path}"
+            source = path in made or any(one.startswith(f"{path}/") or path.startswith(f"{one}/") for one in made)
+            assert source or path in tracked or path in folders, f"{name}: nothing makes {path}"
+        script = stage.cmd.split()[1]
+        assert script in tracked, f"{name}: {script}"
 
 
-def test_a_study_reaches_back_to_the_originals(stages):
+def upstream(stages, name):
     import networkx
 
     graph = next(iter(stages.values())).repo.index.graph
-    for study in STUDIES:
-        upstream = {stage.addressing for stage in networkx.descendants(graph, stages[study])}  # edges point at dependencies
-        for part in PARAMS["studies"][study].values():
-            for corpus in part["corpora"] if isinstance(part, dict) and "corpora" in part else []:
-                assert f"data/dvc.yaml:fetch@{Path(PARAMS['corpora'][corpus]['path']).name}" in upstream, (study, corpus)
-    assert "data/dvc.yaml:fetch@glove" in {stage.addressing for stage in networkx.descendants(graph, stages["benchmark"])}
+    return {stage.addressing for stage in networkx.descendants(graph, stages[name])}  # edges point at dependencies
 
 
-def test_the_report_knows_every_grid_of_the_schema():
-    """It has a list of its own: evidence reads files and imports nothing of what trains."""
-    everything = Study.model_construct(**dict.fromkeys(Study.model_fields, "a grid"))
-    assert tuple(everything.grids()) == GRIDS
+@pytest.mark.parametrize("study", NAMES)
+def test_a_study_reaches_back_to_its_originals_and_these_have_a_public_address(stages, params, study):
+    """Or are made from what is installed. Only the study of partial editions has originals that nobody can download."""
+    before, spec = upstream(stages, study), params.studies[study]
+    needed = {Path(params.corpora[corpus].path).name for corpus in spec.corpora}
+    fetched = {name.partition("@")[2] for name in before if name.startswith("data/dvc.yaml:fetch@")}
+    assert needed <= fetched
+    for name in fetched:
+        item = original(name)
+        public = item.embed or all(
+            any(url.startswith("https://") or url.startswith("http://") for url in file.urls) for file in item.files
+        )
+        assert public or study in PARTIAL, name
+    if study == "pretrained":
+        assert {"glove", "zhwiki"} <= fetched
+    assert not {name for name in before if name.startswith("train-") and not name.startswith(f"train-{study}@")}
+    assert "data/dvc.yaml:plan" in before and "plan" in before
+
+
+def test_what_is_not_there_is_a_gap_of_every_study_and_no_error(params, tmp_path, monkeypatch):
+    """As `fetch` without any network leaves it, passed on by the stages after it."""
+    monkeypatch.chdir(tmp_path)
+    for corpus in params.corpora:
+        make_gap(Path("data/corpus") / corpus, "every address was tried")
+    for study in params.studies:
+        plan = make_plan(params, cells(params, study), "cpu")
+        assert len(plan.gaps) == len(cells(params, study)) and not (plan.broken or plan.waiting or plan.complete)
+
+
+def test_commands_in_messages_name_stages_that_exist(stages, params, monkeypatch, tmp_path):
+    """`make it with dvc repro ...`: of splits, word vectors and wordpieces."""
+    monkeypatch.chdir(tmp_path)
+    runs.write_corpus(tmp_path)
+    data = inputs.prepare.load(Path("data/corpus/toy"))
+    said = []
+    for model, corpus in (("lstm_own", "20ng"), ("lstm_pre", "ag_news"), ("minilm", "4ng-h")):
+        with pytest.raises(inputs.UserError) as error:
+            inputs.find_source(params, inputs.Cell("any", corpus, 0, model, "ce", 1), data)
+        said.append(str(error.value))
+    with pytest.raises(inputs.UserError) as error:
+        inputs.load("20ng", 30)
+    for text in (*said, str(error.value)):
+        assert text.partition("make it with `dvc repro ")[2].rstrip("`") in stages, text
+
+
+def test_the_catalogue_is_fetched_whole(params):
+    """Every corpus of the catalogue that params.yaml reads is among `originals`, and every original is known."""
+    for name in params.originals:
+        original(name)
+    read = {
+        Path(corpus.path).name
+        for corpus in params.corpora.values()
+        if corpus.path and corpus.path.startswith("data/raw/")
+    }
+    assert read <= set(params.originals) and read <= set(CATALOGUE)
