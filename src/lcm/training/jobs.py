@@ -62,13 +62,20 @@ def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
     execution = params.execution
     return with_keys(
         Job(
-            cell, (), (), method_settings(params, cell.method, len(data.corpus.names)),
-            params.model(cell.model), params.training(cell.study, cell.model),
-            source=inputs.find_source(params, cell, data.corpus), device=device, precision=execution.precision,
-            store=store.store_folder() if execution.executor == "local" else None, checkpoint_epochs=execution.checkpoint_epochs,
+            cell,
+            (),
+            (),
+            method_settings(params, cell.method, len(data.corpus.names)),
+            params.model(cell.model),
+            params.training(cell.study, cell.model),
+            source=inputs.find_source(params, cell, data.corpus),
+            device=device,
+            precision=execution.precision,
+            store=store.store_folder() if execution.executor == "local" else None,
+            checkpoint_epochs=execution.checkpoint_epochs,
         ),
         data,
-    )  # fmt: skip
+    )
 
 
 def with_keys(common: Job, data: inputs.Data) -> list[Job]:
@@ -80,7 +87,8 @@ def with_keys(common: Job, data: inputs.Data) -> list[Job]:
         target = target_class(common.cell.target)
         if "groups" in target.needs and group_index(data.corpus.names) is None:
             raise UserError(
-                f"{common.cell}: target {target.name} needs labels with groups (group.label), and {common.cell.corpus} has none"
+                f"{common.cell}: target {target.name} needs labels with groups (group.label), "
+                f"and {common.cell.corpus} has none"
             )
         if "held_out" in target.needs and data.corpus.ids is None:
             raise UserError(
