@@ -1,0 +1,3 @@
+from lcm.compare.cli import main
+
+main()

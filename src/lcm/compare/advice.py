@@ -1,0 +1,145 @@
+"""The recommendation in words. It says "undecided" where the runs do not decide."""
+
+from lcm.compare.plan import MODEL_NAMES
+from lcm.compare.summary import LEVEL, Row, Summary, widening_of
+from lcm.evidence.statistics import Paired, paired
+from lcm.study import LINEAR
+
+# Of methods that cannot be told apart the first is advised: it has the fewest parts. All others come last.
+SIMPLEST = ("ce", "ls", "ls_matched", "square", "lcm")
+
+
+def advice(summary: Summary) -> list[str]:
+    """Paragraphs, the recommendation first."""
+    networks = [row for row in summary.rows if row.model != LINEAR and row.runs]
+    if not networks:
+        return ["Undecided: no run of a network finished."]
+    if len(networks[0].runs) < 2:
+        return [
+            "Undecided: one run of each method says nothing about chance. Give it more time with --minutes; "
+            "the runs so far are kept."
+        ]
+    best_model = max(
+        summary.models,
+        key=lambda model: max((row.mean("accuracy") for row in summary.of(model) if row.runs), default=0.0),
+    )
+    lines = [_target(summary, best_model)]
+    lines += [_other_model(summary, model) for model in summary.models if model != best_model]
+    lines.append(_lcm(summary, best_model))
+    lines.append(_calibration(summary, best_model))
+    lines.append(_linear(summary, best_model))
+    return [line for line in lines if line]
+
+
+def simplicity(row: Row) -> int:
+    return SIMPLEST.index(row.method) if row.method in SIMPLEST else len(SIMPLEST)
+
+
+def versus(summary: Summary, a: Row, b: Row, metric: str = "accuracy") -> Paired:
+    return paired(a.scores(metric), b.scores(metric), widening_of(summary.comparison))
+
+
+def decided(test: Paired) -> bool:
+    return test.p is not None and test.p < LEVEL
+
+
+def points(test: Paired) -> str:
+    """`+1.2 points (95 % interval -0.3 to +2.7)`."""
+    mean = f"{100 * test.mean:+.1f} points"
+    return (
+        mean if test.ci95 is None else f"{mean} (95 % interval {100 * test.ci95[0]:+.1f} to {100 * test.ci95[1]:+.1f})"
+    )
+
+
+def _target(summary: Summary, model: str) -> str:
+    rows = [row for row in summary.of(model) if row.against.get("accuracy")]
+    winners = [row for row in rows if row.verdict() == "better"]
+    where = f"With the {MODEL_NAMES[model]}"
+    if winners:
+        best = max(winners, key=lambda row: row.mean("accuracy"))
+        level = [row for row in winners if row is best or not decided(versus(summary, best, row))]
+        choice = min(level, key=simplicity)
+        others = [row.label for row in level if row is not choice]
+        line = f"{where}, train with {choice.label}: {points(choice.against['accuracy'])} against cross-entropy."
+        return line + (
+            f" {_list(others).capitalize()} cannot be told apart from it; it is the simplest of them." if others else ""
+        )
+    losers = [row.label for row in rows if row.verdict() == "worse"]
+    level = [row for row in rows if row.verdict() == "level"]
+    if rows and len(level) == len(rows):
+        return (
+            f"{where}, the target does not matter: every method is within half a point of cross-entropy. "
+            "Stay with cross-entropy."
+        )
+    means = [100 * row.against["accuracy"].mean for row in rows]
+    line = (
+        f"Undecided: {where[0].lower()}{where[1:]}, no method is better than cross-entropy beyond chance; "
+        f"the differences are {min(means):+.1f} to {max(means):+.1f} points. Stay with cross-entropy."
+    )
+    widths = [
+        50 * (row.against["accuracy"].ci95[1] - row.against["accuracy"].ci95[0])
+        for row in rows
+        if row.against["accuracy"].ci95
+    ]
+    if widths:
+        middle, runs = sorted(widths)[len(widths) // 2], rows[0].against["accuracy"].n
+        line += f" On this table {runs} runs show differences above about {middle:.1f} points."
+    return line + (f" Worse than cross-entropy: {_list(losers)}." if losers else "")
+
+
+def _other_model(summary: Summary, model: str) -> str:
+    rows = [row for row in summary.of(model) if row.against.get("accuracy")]
+    better, worse = ([row.label for row in rows if row.verdict() == word] for word in ("better", "worse"))
+    found = [
+        f"{_list(names)} {'is' if len(names) == 1 else 'are'} {word} than cross-entropy"
+        for names, word in ((better, "better"), (worse, "worse"))
+        if names
+    ]
+    return f"With the {MODEL_NAMES[model]}, {' and '.join(found) or 'no difference to cross-entropy is decided'}."
+
+
+def _lcm(summary: Summary, model: str) -> str:
+    lcm, matched = summary.row(model, "lcm"), summary.row(model, "ls_matched")
+    if not (lcm and matched and lcm.runs and matched.runs):
+        return ""
+    test = versus(summary, lcm, matched)
+    if decided(test):
+        word = "better" if test.mean > 0 else "worse"
+        return f"LCM is {word} than label smoothing of the same strength: {points(test)}."
+    return (
+        f"Whether LCM differs from label smoothing of the same strength is undecided: {points(test)}. "
+        "As long as it is, label smoothing is the simpler choice."
+    )
+
+
+def _calibration(summary: Summary, model: str) -> str:
+    rows = [row for row in summary.of(model) if row.against.get("nll")]
+    better = [row for row in rows if row.verdict("nll") == "better"]
+    reference = summary.row(model, "ce")
+    if not better or reference is None:
+        nothing = "If you use the probabilities: no method is better than cross-entropy beyond chance (log loss)."
+        return nothing if rows else ""
+    best = min(better, key=lambda row: row.mean("nll"))
+    return (
+        f"If you use the probabilities: {best.label} has the lowest log loss, {best.mean('nll'):.2f} where "
+        f"cross-entropy has {reference.mean('nll'):.2f}; its calibration error (ECE) is "
+        f"{100 * best.mean('ece'):.1f} %, that of cross-entropy {100 * reference.mean('ece'):.1f} %."
+    )
+
+
+def _linear(summary: Summary, model: str) -> str:
+    linear = max((row for row in summary.of(LINEAR) if row.runs), key=lambda row: row.mean("accuracy"), default=None)
+    network = max((row for row in summary.of(model) if row.runs), key=lambda row: row.mean("accuracy"))
+    if linear is None:
+        return ""
+    test = versus(summary, linear, network)
+    if decided(test) and test.mean > 0:
+        return f"No network is needed here: {linear.label} on TF-IDF is better than the best network, {points(test)}."
+    if decided(test):
+        gain = points(versus(summary, network, linear))
+        return f"The {MODEL_NAMES[model]} is better than the best linear model ({linear.label}): {gain}."
+    return f"Whether {linear.label} on TF-IDF does as well as the best network is undecided: {points(test)}."
+
+
+def _list(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,295 @@
+"""What a person sees: a table for the terminal, and one self-contained page with files of its numbers beside it."""
+
+import csv
+import io
+import shlex
+import sys
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from lcm.compare import plan
+from lcm.compare.plan import MODEL_NAMES
+from lcm.compare.summary import METRICS, Row, Summary, confused_pairs, reliability
+from lcm.files import write_json, write_text
+from lcm.study import LINEAR
+
+SHOWN_DOUBTFUL = 50
+MOST_LINES = 6  # methods in a plot of calibration and in the columns of confusions, cross-entropy first
+LONGEST_TEXT = 220  # characters of a doubtful row on the page; the file has all
+COLUMNS = ("accuracy %", "n", "- cross-entropy", "", "macro-F1 %", "ECE %", "log loss")
+
+
+def percent(row: Row, metric: str) -> str:
+    mean, std = row.mean(metric), row.std(metric)
+    if mean is None:
+        return ""
+    return f"{100 * mean:.1f}" + (f" ± {100 * std:.1f}" if std is not None else "")
+
+
+def difference(row: Row, metric: str = "accuracy") -> str:
+    test = row.against.get(metric)
+    if test is None:
+        return ""
+    interval = f" [{100 * test.ci95[0]:+.1f}, {100 * test.ci95[1]:+.1f}]" if test.ci95 else ""
+    return f"{100 * test.mean:+.1f}{interval}"
+
+
+def cells(row: Row) -> list[str]:
+    """A row of the table, as text."""
+    if not row.runs:
+        return ["every run failed", "0", "", "", "", "", ""]
+    ece, nll = row.mean("ece"), row.mean("nll")
+    return [
+        percent(row, "accuracy"), str(len(row.runs)), difference(row), row.verdict(), percent(row, "macro_f1"),
+        "" if ece is None else f"{100 * ece:.1f}", "" if nll is None else f"{nll:.2f}",
+    ]  # fmt: skip
+
+
+def groups(summary: Summary) -> list[tuple[str, list[Row]]]:
+    """(title, rows) of each network, then of the linear models."""
+    found = [(MODEL_NAMES[model], summary.of(model)) for model in summary.models]
+    linear = summary.of(LINEAR)
+    if linear:
+        beside = linear[0].beside
+        found.append((MODEL_NAMES[LINEAR] + (f" (compared with the {MODEL_NAMES[beside]})" if beside else ""), linear))
+    return found
+
+
+def terminal(summary: Summary) -> str:
+    """The table in plain text, and the recommendation."""
+    found = groups(summary)
+    lines = [["", *COLUMNS]]
+    for title, rows in found:
+        lines.append([title])
+        lines += [["  " + row.label, *cells(row)] for row in rows]
+    widths = [max(len(line[column]) for line in lines if len(line) > 1) for column in range(len(COLUMNS) + 1)]
+    shown = []
+    for line in lines:
+        if len(line) == 1:
+            shown.append(line[0])
+        else:
+            shown.append(
+                "  ".join(
+                    cell.ljust(width) if not at else cell.rjust(width)
+                    for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+                ).rstrip()
+            )
+    notes = ["", *(f"!! {line}" for line in summary.under_trained), *summary.advice]
+    if summary.doubtful:
+        first = summary.doubtful[0]
+        line = f"{first['place']} says {first['label']}, its text says {first['suggested']}"
+        notes.append(f"{len(summary.doubtful)} rows are probably mislabelled. The most doubtful: {line}.")
+    elif summary.doubtful_note:
+        notes.append(f"Mislabelled rows: {summary.doubtful_note}")
+    return "\n".join([*shown, *notes])
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A row of the plot of differences, in points: mean, interval and the splits' own differences."""
+
+    label: str
+    mean: float
+    low: float
+    high: float
+    dots: list[float]
+    verdict: str
+
+
+def plots(summary: Summary) -> list[tuple[str, list[Plot]]]:
+    """Differences to cross-entropy, of each network."""
+    found = []
+    for model in summary.models:
+        reference, rows = summary.row(model, "ce"), []
+        for row in summary.of(model):
+            test = row.against.get("accuracy")
+            if test is None:
+                continue
+            own, base = row.scores("accuracy"), reference.scores("accuracy")
+            dots = [100 * (own[place] - base[place]) for place in sorted(own.keys() & base.keys())]
+            low, high = test.ci95 or (test.mean, test.mean)
+            rows.append(Plot(row.label, 100 * test.mean, 100 * low, 100 * high, dots, row.verdict()))
+        if rows:
+            found.append((MODEL_NAMES[model], rows))
+    return found
+
+
+def span(found: list[tuple[str, list[Plot]]]) -> tuple[float, float]:
+    """The x-axis of all plots, in points: the same for all."""
+    values = [value for _, rows in found for row in rows for value in (row.low, row.high, *row.dots)] or [0.0]
+    low, high = min(*values, -1.0), max(*values, 1.0)
+    margin = 0.05 * (high - low)
+    return low - margin, high + margin
+
+
+def ticks(low: float, high: float) -> list[float]:
+    step = next(step for step in (0.5, 1, 2, 5, 10, 20, 50) if (high - low) / step <= 9)
+    first = -(-low // step)
+    return [step * k for k in range(int(first), int(high // step) + 1)]
+
+
+def settings(summary: Summary) -> list[tuple[str, str]]:
+    """How the numbers were made, for people: (what, how)."""
+    comparison = summary.comparison
+    documents, request = comparison.documents, comparison.documents.request
+    meta, sizes, runs = documents.data.corpus.meta, documents.sizes, summary.schedule.splits
+    train, val, test = (
+        f"{sizes[part]} rows {use}"
+        for part, use in (("train", "to train on"), ("val", "to validate"), ("test", "to test"))
+    )
+    splits = {
+        "test": f"{runs} random splits: {train}, {val}, {test}",
+        "dev": f"the test file as given ({test}); {runs} random divisions of the rest: {train}, {val}",
+        "nothing": f"{train}, {val}, {test}, as given; {runs} random seeds. Intervals say what other seeds would give "
+        "on these files, not what other rows would",
+    }[request.drawn]  # fmt: skip
+    median = meta["tokens_per_document"]["median"]
+    rows = [
+        ("files", ", ".join(str(path) for path in request.files.values())),
+        ("rows", f"{len(documents.texts)}, of {len(comparison.names)} classes; median length {median:.0f} words"),
+        ("splits", splits),
+        *((MODEL_NAMES[model], _network(summary, model)) for model in summary.models),
+    ]  # fmt: skip
+    for row in summary.rows:
+        if any("." in name for name in row.chosen):
+            values = sorted(
+                (name.partition(".")[2].replace("epsilon", "ε"), count) for name, count in row.chosen.items()
+            )
+            chosen = ", ".join(f"{value} on {count}" for value, count in values)
+            rows.append(
+                (f"{row.label}, {MODEL_NAMES[row.model]}", f"chosen on the validation part of each run: {chosen}")
+            )
+    return rows
+
+
+def _network(summary: Summary, model: str) -> str:
+    documents = summary.comparison.documents
+    train, config = plan.training(model, documents, summary.schedule.steps[model]), plan.model_config(model, documents)
+    steps = train.epochs * -(-documents.sizes["train"] // train.batch_size)
+    reads = "the first 128 wordpieces of a row"
+    if hasattr(config, "maxlen"):
+        reads = f"the {config.vocabulary_size - 1} most frequent words, the first {config.maxlen} of a row"
+    tested = "best epoch on the validation part" if train.select == "best_val" else "last epoch"
+    return (
+        f"reads {reads}; {train.epochs} epochs in batches of {train.batch_size} ({steps} steps), "
+        f"Adam with rate {train.lr:g}; the {tested} is tested"
+    )
+
+
+def write(summary: Summary, out: Path, command: list[str]) -> Path:
+    """Write index.html, results.json, runs.csv and doubtful.csv to the folder. Returns the page."""
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("lcm.compare", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    page = environment.get_template("page.html").render(_content(summary, command))
+    write_text(out / "index.html", page)
+    write_json(out / "results.json", numbers(summary))
+    write_text(out / "runs.csv", _runs(summary))
+    if summary.doubtful:
+        write_text(
+            out / "doubtful.csv", _csv([list(summary.doubtful[0]), *[list(row.values()) for row in summary.doubtful]])
+        )
+    return out / "index.html"
+
+
+def _content(summary: Summary, command: list[str]) -> dict:
+    """What the template shows."""
+    found = plots(summary)
+    low, high = span(found)
+    confusions, calibration = [], []
+    for model in summary.models:
+        rows = [row for row in summary.of(model) if row.runs][:MOST_LINES]
+        confusions.append((MODEL_NAMES[model], rows, confused_pairs(rows)))
+        lines = [(row, reliability(summary.comparison, row)) for row in rows]
+        calibration.append((MODEL_NAMES[model], [(row, line) for row, line in lines if line]))
+    return {
+        "summary": summary,
+        "title": " and ".join(path.name for path in summary.comparison.documents.request.files.values()),
+        "groups": groups(summary),
+        "columns": COLUMNS,
+        "cells": cells,
+        "plots": found,
+        "low": low,
+        "high": high,
+        "ticks": ticks(low, high),
+        "confusions": confusions,
+        "calibration": calibration,
+        "doubtful": summary.doubtful[:SHOWN_DOUBTFUL],
+        "longest": LONGEST_TEXT,
+        "settings": settings(summary),
+        "tuned": [(method.name, len(method.candidates)) for method in summary.comparison.methods if method.tuned],
+        "command": shlex.join(command),
+        "today": date.today().isoformat(),
+        "versions": _versions(),
+    }
+
+
+def numbers(summary: Summary) -> dict:
+    """All results for programs."""
+    return {
+        "classes": summary.comparison.names,
+        "sizes": summary.comparison.documents.sizes,
+        "splits": summary.schedule.splits,
+        "advice": summary.advice,
+        "under_trained": summary.under_trained,
+        "mislabelled": len(summary.doubtful),
+        "rows": [
+            {
+                "model": row.model,
+                "method": row.method,
+                "n": len(row.runs),
+                "chosen": row.chosen,
+                **{
+                    metric: {"mean": row.mean(metric), "std": row.std(metric)}
+                    for metric in METRICS
+                    if row.mean(metric) is not None
+                },
+                "minus_cross_entropy": {
+                    metric: {
+                        "mean": test.mean,
+                        "ci95": test.ci95,
+                        "p_holm": row.p.get(metric),
+                        "verdict": row.verdict(metric),
+                    }
+                    for metric, test in row.against.items()
+                },
+            }
+            for row in summary.rows
+        ],
+    }
+
+
+def _runs(summary: Summary) -> str:
+    rows = [["model", "method", "chosen", "split", *METRICS]]
+    for row in summary.rows:
+        for run in row.runs:
+            rows.append(
+                [
+                    row.model,
+                    row.method,
+                    run["method"],
+                    run["place"][0],
+                    *(run["test"].get(metric, "") for metric in METRICS),
+                ]
+            )
+    return _csv(rows)
+
+
+def _csv(rows: list[list]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _versions() -> str:
+    found = [f"Python {sys.version.split()[0]}"]
+    for name in ("lcm-study", "torch", "scikit-learn"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            pass
+    return ", ".join(found)

@@ -1,0 +1,176 @@
+"""Train what the run store lacks: first a few runs that tell length and time, then as many splits as fit."""
+
+import json
+import math
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from lcm.compare import table
+from lcm.compare.plan import LONGER, MODEL_NAMES, STEPS, YARDSTICKS, Comparison
+from lcm.files import write_json
+from lcm.study import LINEAR
+from lcm.training import jobs, pool, store
+from lcm.training.jobs import Job
+from lcm.training.pool import available_cores
+
+FEWEST_SPLITS = 3  # below it a second network is left out, so that the first one gets more
+PILOTS = ("ce", "lcm")  # the sharpest and a soft target: how long to train is looked up with these
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job as it goes to a worker, and the folder in which its data lie."""
+
+    job: Job
+    place: Path
+
+    @property
+    def size(self) -> int:
+        return self.job.size
+
+
+def do(work: Work) -> list[tuple[dict, dict | None]]:
+    """In a worker: the records and predictions of the job's runs."""
+    return jobs.do(work.job, jobs.job_data(work.job, _data(work.place)))
+
+
+@lru_cache(maxsize=1)
+def _data(place: Path):
+    return table.load(place)
+
+
+def train(comparison: Comparison, todo: list[Job], title: str, processes: int) -> None:
+    """Train those of the jobs whose runs the store lacks, and put them there."""
+    missing = {job.keys: job for job in todo if store.load_run(job.keys[0]) is None}
+    device = comparison.device
+    work = [Work(job, comparison.place) for job in jobs.gather(list(missing.values()), 0, device)]
+    pool.run_jobs(do, work, processes, device, title, lambda result: store.save_run(*result), ["lcm.training.preload"])
+
+
+@dataclass
+class Schedule:
+    """What was decided. models: those that are trained. steps: by model. lines: the decision in words."""
+
+    models: list[str]
+    steps: dict[str, int]
+    splits: int
+    lines: list[str] = field(default_factory=list)
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+        print(line, file=sys.stderr, flush=True)
+
+
+def run(comparison: Comparison, minutes: float, processes: int) -> Schedule:
+    """Train the comparison within about so many minutes from now. Every method of a network gets the same splits."""
+    end = time.monotonic() + 60 * minutes
+    schedule = Schedule(list(comparison.models), {}, 0)
+    _yardsticks(comparison, processes)
+    _lengths(comparison, schedule, 60 * minutes, processes)
+    _fit(
+        comparison,
+        schedule,
+        end - time.monotonic(),
+        1 if comparison.device == "cuda" else processes or available_cores(),
+    )
+    train(comparison, _network_jobs(comparison, schedule, schedule.splits), "training", processes)
+    return schedule
+
+
+def _yardsticks(comparison: Comparison, processes: int) -> None:
+    request = comparison.documents.request
+    splits = 1 if request.drawn == "nothing" else request.splits  # there is no random seed in them
+    found = [job for name in YARDSTICKS for job in comparison.jobs(LINEAR, name, 0, splits)]
+    train(comparison, found, "linear models", processes)
+
+
+def _pilots(comparison: Comparison, model: str, steps: int) -> list[Job]:
+    return [job for method in PILOTS for job in comparison.jobs(model, method, steps, 1)]
+
+
+def _lengths(comparison: Comparison, schedule: Schedule, seconds: float, processes: int) -> None:
+    """How many steps each network trains, decided once for a table: longer while validation still rises at the end.
+
+    The pilots of all networks run at the same time; they are the first split's runs of their methods.
+    """
+    path = comparison.place / "steps.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    schedule.steps = {model: known.get(model, STEPS[model]) for model in comparison.models}
+    growing = list(comparison.models)
+    while growing:
+        pilots = {model: _pilots(comparison, model, schedule.steps[model]) for model in growing}
+        train(comparison, [job for found in pilots.values() for job in found], "how long to train", processes)
+        growing = []
+        for model, found in pilots.items():
+            steps, records = schedule.steps[model], [store.load_run(job.keys[0]) for job in found]
+            rising = [r for r in records if "failed" not in r and still_rising(r, comparison.documents.sizes["val"])]
+            if model in known or not rising:
+                continue
+            if 2 * steps <= LONGER * STEPS[model] and 2 * max(r["seconds"] for r in records) < seconds / 10:
+                schedule.steps[model] = 2 * steps
+                growing.append(model)
+            else:
+                schedule.say(f"{MODEL_NAMES[model]}: validation accuracy still rises at the end; more steps do not fit")
+    write_json(path, known | schedule.steps)
+
+
+def still_rising(record: dict, val_rows: int) -> bool:
+    """Whether the last third of training made validation better by more than a row and half a point."""
+    scores = [row["val_accuracy"] for row in record["curve"]]
+    before = scores[: math.ceil(2 * len(scores) / 3)]
+    return max(scores) - max(before) > max(1.5 / val_rows, 0.005)
+
+
+def _network_jobs(comparison: Comparison, schedule: Schedule, splits: int) -> list[Job]:
+    """The jobs of networks, split by split: what an interrupted run leaves are whole splits, or nearly."""
+    found = []
+    for model in schedule.models:
+        for method in comparison.methods:
+            for candidate in method.candidates:
+                found += comparison.jobs(model, candidate, schedule.steps[model], splits)
+    return sorted(found, key=lambda job: (job.runs[0].split, job.runs[0].seed))
+
+
+def _fit(comparison: Comparison, schedule: Schedule, left: float, cores: int) -> None:
+    """Decide how many splits, and with which networks, fit into the seconds that are left."""
+    wanted = comparison.documents.request.splits
+    unit = "seeds" if comparison.documents.request.drawn == "nothing" else "splits"
+    seconds = {}
+    for model in comparison.models:
+        pilots = _pilots(comparison, model, schedule.steps[model])
+        seconds[model] = max(store.load_run(job.keys[0])["seconds"] for job in pilots)
+        schedule.say(f"{MODEL_NAMES[model]}: a run takes {seconds[model]:.0f} s ({pilots[0].train.epochs} epochs)")
+
+    def needs(splits: int) -> float:
+        jobs_of_all = _network_jobs(comparison, schedule, splits)
+        return sum(seconds[job.cell.model] for job in jobs_of_all if store.load_run(job.keys[0]) is None) / cores
+
+    def fitting() -> int:
+        return max((splits for splits in range(1, wanted + 1) if needs(splits) <= left), default=0)
+
+    while fitting() < min(FEWEST_SPLITS, wanted) and len(schedule.models) > 1:
+        enough = needs(FEWEST_SPLITS)
+        slowest = max(schedule.models, key=seconds.get)
+        schedule.models.remove(slowest)
+        hint = f"--minutes {_minutes(enough)} has room for {FEWEST_SPLITS} {unit} of it"
+        schedule.say(f"{MODEL_NAMES[slowest]}: left out, for lack of time; {hint}")
+    schedule.splits = max(fitting(), min(2, wanted))
+    missing, runs = needs(schedule.splits), len(_network_jobs(comparison, schedule, schedule.splits))
+    time_needed = (
+        f"about {_minutes(missing)} minutes on {cores} core{'s' * (cores > 1)}" if missing else "all of them known"
+    )
+    more = f"; --minutes {_minutes(needs(wanted))} has room for all {wanted}" if schedule.splits < wanted else ""
+    schedule.say(f"{schedule.splits} of {wanted} {unit}, {runs} runs of networks, {time_needed}{more}")
+
+
+def _minutes(seconds: float) -> int:
+    return math.ceil(seconds / 60)
+
+
+def use_store(folder: Path) -> None:
+    """Keep runs in this folder, for this process and its workers."""
+    os.environ["LCM_RUN_STORE"] = str(folder.absolute())
