@@ -65,6 +65,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="en",
         help="en: words of the letters a to z; zh: jieba's words; other: words of any letters and digits (default: en)",
     )
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="of the files, such as cp1252, gb18030 or utf_16 (default: UTF-8)"
+    )
+    parser.add_argument(
+        "--bad-rows",
+        choices=("error", "drop"),
+        default="error",
+        help="what to do with a row that cannot be read (default: error)",
+    )
     parser.add_argument("--train", type=Path, metavar="FILE", help="rows to train on, in place of TABLE")
     parser.add_argument(
         "--dev", type=Path, metavar="FILE", help="rows to choose epochs and settings by; default: drawn from TABLE"

@@ -1,6 +1,7 @@
 """`lcm compare`, from arguments to page."""
 
 import argparse
+import re
 import sys
 
 from lcm.compare import page, plan, summary, table, train
@@ -14,14 +15,16 @@ def run(given: argparse.Namespace, command: list[str]) -> None:
     """Raises UserError, one line, for whatever the person can mend."""
     request = requested(given)
     train.use_store(given.out / ".runs")
-    documents = table.read(request)
-    place = table.save(documents, given.out / ".runs" / "tables")
+    try:
+        documents = table.read(request, given.out / ".runs" / "tables")
+    except UserError as error:
+        raise UserError(for_command_line(str(error))) from None
     _say(f"{len(documents.texts)} rows in {len(documents.data.corpus.names)} classes: {_classes(documents)}")
     for note in documents.notes:
         _say(f"note: {note}")
     device = choose_device(Execution(device=given.device, processes=given.processes))
     models = tuple(dict.fromkeys(given.model))
-    comparison = plan.Comparison(documents, place, models, plan.methods(given.all_targets), device)
+    comparison = plan.Comparison(documents, models, plan.methods(given.all_targets), device)
     schedule = train.run(comparison, given.minutes, given.processes)
     found = summary.summarise(comparison, schedule)
     found.advice = advice(found)
@@ -49,7 +52,21 @@ def requested(given: argparse.Namespace) -> table.Request:
             f"--text {' '.join(given.text)} --label {given.label}: "
             "expected only names, or only numbers (of a file without a header)"
         )
-    return table.Request(files, text, label, given.language, given.splits)
+    return table.Request(files, text, label, given.language, given.splits, given.encoding, given.bad_rows == "drop")
+
+
+def for_command_line(message: str) -> str:
+    """A message of the readers, which speak to somebody who has a params.yaml."""
+    message = re.sub(r"set `encoding: (\S+)`", r"give --encoding \1", message)
+    message = message.replace("set bad_rows to drop", "leave such rows out with --bad-rows drop")
+    message = message.replace("name another `encoding`", "name another encoding with --encoding")
+    message = re.sub(
+        r"name the columns: `label: (.*)`, and so for text,",
+        r"name the columns: --label \1, and so for --text",
+        message,
+    )
+    message = message.replace("correct text and label of this corpus", "correct --text and --label")
+    return message.replace(" for this corpus in params.yaml", "").replace(" in params.yaml", "")
 
 
 def column(name: str) -> Column:

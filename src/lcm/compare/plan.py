@@ -31,7 +31,7 @@ MODEL_NAMES = {
 STEPS = {"bag": 1500, "cnn": 1500, "lstm": 1500, "minilm": 300}  # at least
 LONGER = 4  # times, at most
 FEWEST_EPOCHS = 4
-FEWEST_VAL = 100  # rows
+FEWEST_VAL = 500  # rows; of 200, the best epoch is often the first, by chance
 RATES = {"bag": {"lr": 0.01}, "cnn": {"lr": 0.001}, "lstm": {"lr": 0.003}, "minilm": {"lr": 1e-4, "warmup_steps": 50}}
 LONGEST, SHORTEST = 400, 10  # tokens that a network reads
 WORDS = 20_000
@@ -55,10 +55,9 @@ class Method:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything but the number of splits. place: where workers find the data. methods: of every network."""
+    """Everything but the number of splits. methods: of every network."""
 
     documents: Documents
-    place: Path
     models: tuple[str, ...]
     methods: tuple[Method, ...]
     device: str
@@ -147,7 +146,7 @@ def training(model: str, documents: Documents, steps: int) -> Train:
     batch = batch_size(len(documents.texts))
     per_epoch = math.ceil(documents.sizes["train"] / batch)
     epochs = max(math.ceil(steps / per_epoch), FEWEST_EPOCHS)
-    # Few validation rows choose an epoch by chance, and the first of equals is an early one.
+    # Few validation rows choose an epoch by chance, and of equals the first; by the last one the networks have learnt.
     select = "best_val" if documents.sizes["val"] >= FEWEST_VAL else "last"
     keys = {"epochs": epochs, "batch_size": batch, "adam_eps": 1e-7, "select": select, **RATES[model]}
     return Train.model_validate(keys)
@@ -157,7 +156,7 @@ def source(model: str, comparison: Comparison) -> inputs.Source:
     """MiniLM's wordpieces and weights; nothing for the others."""
     if model != "minilm":
         return inputs.Source()
-    return _minilm(comparison.place)
+    return _minilm(comparison.documents.folder)
 
 
 @lru_cache

@@ -2,8 +2,10 @@
 
 import json
 import re
+import shutil
+import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +13,17 @@ from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
 from lcm.corpora import prepare
-from lcm.corpora.tables import Table, read_tables
-from lcm.errors import UserError
-from lcm.files import new_folder, write_array, write_json, write_text
+from lcm.corpora.readers import read_own
+from lcm.corpora.texts import Texts
+from lcm.errors import UserError, short
+from lcm.files import write_array, write_json, write_text
 from lcm.params import Column, Corpus
-from lcm.protocol.splits import TEST, TRAIN, VAL, make_splits
+from lcm.protocol.splits import SMALL_CLASS, TEST, TRAIN, VAL, make_splits
 from lcm.text import encode, english
 from lcm.training.inputs import Data, sha
 
 TEST_SHARE, VAL_SHARE = 0.3, 0.1
 FEWEST = 5  # rows of a class; a smaller class is left out
-SMALL_CLASS = (
-    50  # rows below which random splits would leave a class with too few test rows: splits are stratified then
-)
 MOST_LABELS = 1000
 PARTS = {"train": TRAIN, "dev": VAL, "test": TEST}
 
@@ -33,6 +33,7 @@ class Request:
     """Which files to read, and how. files: part ("table", or "train", "dev", "test") -> file. splits: how many to make.
 
     text, label: columns, by name or by number from 0 in a file without a header. language: en, zh or other.
+    encoding: of the files, None is UTF-8. drop: leave out rows that cannot be read.
     """
 
     files: dict[str, Path]
@@ -40,6 +41,8 @@ class Request:
     label: Column
     language: str
     splits: int
+    encoding: str | None = None
+    drop: bool = False
 
     @property
     def drawn(self) -> str:
@@ -49,90 +52,78 @@ class Request:
 
 @dataclass(frozen=True)
 class Documents:
-    """A table that is ready to train on. texts: of its n rows. places: where each stands. notes: for the person."""
+    """A table that is ready to train on. texts: of its n rows. places: where each stands. notes: for the person.
+
+    folder: where `load` finds the data.
+    """
 
     data: Data
     texts: list[str]
     places: list[str]
     request: Request
+    folder: Path
     notes: list[str] = field(default_factory=list)
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Rows of each part; means over the splits, which differ by a row or two where they are stratified."""
-        splits = self.data.splits
-        return {
-            name: round(float((splits == part).mean(0).sum()))
-            for name, part in (("train", TRAIN), ("val", VAL), ("test", TEST))
-        }
+        """Rows of each part, in the first split; where splits are stratified the others differ by a row or two."""
+        rows = np.bincount(self.data.splits[0], minlength=3).tolist()
+        return {"train": rows[TRAIN], "val": rows[VAL], "test": rows[TEST]}
 
 
-def read(request: Request) -> Documents:
-    """Read, tokenise and split. Raises UserError, one line, with file and row where a row is to blame."""
-    texts, labels, places, parts = [], [], [], []
-    layout = Table(request.text, request.label)
+def read(request: Request, folder: Path) -> Documents:
+    """Read, tokenise and split, and write what workers read to a folder in `folder`, named by content.
+
+    Raises UserError, one line, with file and row where a row is to blame.
+    """
+    found, parts = _read(request)
+    tokens = list(_tokens(found.texts, request.language))
+    counts = Counter(label for label, document in zip(found.labels, tokens, strict=True) if document)
+    kept = [row for row, label in enumerate(found.labels) if tokens[row] and counts[label] >= FEWEST]
+    notes = _left_out(found, tokens, counts)
+    names = sorted({found.labels[row] for row in kept}, key=natural)
+    if len(names) < 2 or len(kept) < len(found.labels) / 2:
+        why = "; ".join(notes) or "there is one class only"
+        raise UserError(f"only {len(kept)} of {len(found.labels)} rows, in {len(names)} classes, could be used: {why}")
+    tokens, found = [tokens[row] for row in kept], found.take(np.array(kept))
+    twice = len(found.texts) - len(set(found.texts))
+    if twice:
+        notes.append(f"{twice} rows repeat the text of another row; scores are too high where one copy is tested")
+    codes = np.array([names.index(label) for label in found.labels], np.int16)
+    splits, note = _splits(request, codes, names, np.array(parts)[kept])
+    place = _save(tokens, codes, names, splits, found.texts, folder)
+    places = [f"{file}, row {row}" for file, row in found.places]
+    return Documents(load(place), found.texts, places, request, place, notes + note)
+
+
+def _read(request: Request) -> tuple[Texts, list[str]]:
+    """All rows, and the part of each. Raises UserError for files and columns that are not as said."""
+    knobs = Corpus(
+        text=list(request.text),
+        label=request.label,
+        encoding=request.encoding,
+        bad_rows="drop" if request.drop else "error",
+    )
+    texts, parts = [], []
     for part, path in request.files.items():
         if not path.is_file():
-            raise UserError(f"{path}: no such file; give the path of a .csv, .tsv, .txt (tabs) or .jsonl file, .gz too")
-        found = read_tables([path], layout, Corpus())
-        first = 1 if isinstance(request.label, int) or ".jsonl" in path.suffixes else 2
-        texts += found.texts
-        labels += found.labels
-        places += [f"{path.name}, row {number}" for number in range(first, first + len(found.texts))]
-        parts += [part] * len(found.texts)
-    names = sorted(set(labels), key=natural)
-    _plausible(request, names, labels)
-    tokens = list(_tokens(texts, request.language))
-    counts = Counter(label for label, document in zip(labels, tokens, strict=True) if document)
-    kept = [row for row, label in enumerate(labels) if tokens[row] and counts[label] >= FEWEST]
-    notes = _left_out(names, labels, tokens, places, counts)
-    names = [name for name in names if counts[name] >= FEWEST]
-    if len(names) < 2 or len(kept) < len(labels) / 2:
+            raise UserError(f"{path}: no such file; give a .csv, .tsv, .txt (tabs) or .jsonl file, .gz too")
+        texts.append(read_own(path, knobs))
+        parts += [part] * len(texts[-1].labels)
+    found = Texts(*([each for content in texts for each in getattr(content, name)] for name in ("texts", "labels")))
+    found = replace(found, places=[place for content in texts for place in content.places])
+    names = {*found.labels}
+    if len(names) > MOST_LABELS or len(names) > len(found.labels) / 2:
         raise UserError(
-            f"{len(kept)} of {len(labels)} rows in {len(names)} classes could be used: "
-            f"{'; '.join(notes) or 'too few classes'}"
+            f"column {request.label!r} has {len(names)} different values in {len(found.labels)} rows, such as "
+            f"{short(found.labels[0], 40)}; is it the class? name the right column with --label"
         )
-    texts, labels, places, parts, tokens = (
-        [column[row] for row in kept] for column in (texts, labels, places, parts, tokens)
-    )
-    twice = len(texts) - len(set(texts))
-    if twice:
-        notes.append(
-            f"{twice} rows repeat the text of another row: "
-            "where one copy is trained on and the other tested, scores are too high"
-        )
-    codes = np.array([names.index(label) for label in labels], np.int16)
-    splits, note = _splits(request, codes, names, np.array(parts))
-    notes += note
-    words, _, ids, offsets = encode.encode(tokens)
-    digest = sha(np.concatenate([ids.astype(np.int64), offsets, codes.astype(np.int64)])) + sha(
-        np.frombuffer("\n".join(names).encode(), np.uint8)
-    )
-    lengths = np.diff(offsets)
-    meta = {
-        "kind": "text", "labels": names, "digest": f"sha256:{digest}", "words": len(words),
-        "tokens_per_document": {"median": float(np.median(lengths)), "p95": float(np.quantile(lengths, 0.95))},
-    }  # fmt: skip
-    corpus = prepare.Prepared(meta, codes, ids, offsets)
-    return Documents(Data(corpus, splits, np.broadcast_to(codes, splits.shape)), texts, places, request, notes)
+    return found, parts
 
 
 def natural(name: str) -> list:
     """A key that sorts 2 before 10."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"([0-9]+)", name)]
-
-
-def _plausible(request: Request, names: list[str], labels: list[str]) -> None:
-    if not labels:
-        raise UserError(
-            f"{', '.join(map(str, request.files.values()))}: no rows; give a table with at least {2 * FEWEST}"
-        )
-    if len(names) > MOST_LABELS or len(names) > len(labels) / 2:
-        example = names[0] if len(names[0]) <= 60 else names[0][:57] + "..."
-        raise UserError(
-            f"column {request.label!r} has {len(names)} different values in {len(labels)} rows, such as {example!r}; "
-            "is it the class? Name the right column with --label"
-        )
 
 
 def _tokens(texts: list[str], language: str):
@@ -148,19 +139,15 @@ def _tokens(texts: list[str], language: str):
     return (english.tokenise(text, tokens) for text in tqdm(texts, "tokenising", unit="row", disable=None))
 
 
-def _left_out(
-    names: list[str], labels: list[str], tokens: list[list[str]], places: list[str], counts: Counter
-) -> list[str]:
+def _left_out(found: Texts, tokens: list[list[str]], counts: Counter) -> list[str]:
     empty = [row for row, document in enumerate(tokens) if not document]
-    small = [name for name in names if counts[name] < FEWEST]
+    small = sorted({label for label in found.labels if counts[label] < FEWEST}, key=natural)
     notes = []
     if empty:
-        notes.append(
-            f"{len(empty)} rows without a word are left out (the first is {places[empty[0]]}); "
-            "another language? see --language"
-        )
+        file, row = found.places[empty[0]]
+        notes.append(f"{len(empty)} rows without a word are left out, the first is {file}, row {row} (see --language)")
     if small:
-        shown = ", ".join(f"{name[:40]} ({counts[name]})" for name in small[:5]) + (", ..." if len(small) > 5 else "")
+        shown = ", ".join(f"{short(name, 40)} ({counts[name]})" for name in small[:5]) + (", ..." if small[5:] else "")
         notes.append(f"{len(small)} classes with fewer than {FEWEST} rows are left out: {shown}")
     return notes
 
@@ -176,7 +163,7 @@ def _splits(request: Request, labels: np.ndarray, names: list[str], parts: np.nd
         lacking = sorted({*labels} - {*labels[parts == name]}) if (parts == name).any() else []
         if lacking:
             raise UserError(
-                f"class {names[lacking[0]]!r} is in no row to train on; "
+                f"class {short(names[lacking[0]])} is in no row to train on; "
                 "add rows of it to that file, or take it out of the others"
             )
     if request.drawn == "nothing":
@@ -191,21 +178,29 @@ def _splits(request: Request, labels: np.ndarray, names: list[str], parts: np.nd
     return splits, note
 
 
-def save(documents: Documents, folder: Path) -> Path:
-    """Write what workers read to a folder named by content, unless it is there. Returns the folder."""
-    data = documents.data
-    place = folder / f"{data.corpus.meta['digest'].removeprefix('sha256:')}-{sha(data.splits)}"
-    if not place.exists():
-        with new_folder(place) as part:
-            for name in ("labels", "ids", "offsets"):
-                write_array(part / f"{name}.npy", getattr(data.corpus, name))
-            write_array(part / "splits.npy", data.splits)
-            write_json(part / "corpus.json", data.corpus.meta)
-            write_text(part / "texts.json", json.dumps(documents.texts, ensure_ascii=False))
+def _save(
+    tokens: list[list[str]], codes: np.ndarray, names: list[str], splits: np.ndarray, texts: list[str], folder: Path
+) -> Path:
+    words, _, ids, offsets = encode.encode(tokens)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as scratch:
+        part = Path(scratch) / "corpus"
+        for name, array in (("labels", codes), ("ids", ids), ("offsets", offsets)):
+            write_array(part / f"{name}.npy", array)
+        digest = prepare.digest(part, names)
+        lengths = np.diff(offsets)
+        length = {"median": float(np.median(lengths)), "p95": float(np.quantile(lengths, 0.95))}
+        meta = {"kind": "text", "labels": names, "digest": digest, "words": len(words), "tokens_per_document": length}
+        write_json(part / "corpus.json", meta)
+        write_array(part.parent / "splits.npy", splits)
+        write_text(part.parent / "texts.json", json.dumps(texts, ensure_ascii=False))
+        place = folder / f"{digest.removeprefix('sha256:')[:16]}-{sha(splits)}"
+        if not place.exists():
+            shutil.copytree(scratch, place)
     return place
 
 
 def load(place: Path) -> Data:
-    """What `save` wrote."""
-    corpus, splits = prepare.load(place), np.load(place / "splits.npy", allow_pickle=False)
+    """What `read` wrote."""
+    corpus, splits = prepare.load(place / "corpus"), np.load(place / "splits.npy", allow_pickle=False)
     return Data(corpus, splits, np.broadcast_to(corpus.labels, splits.shape))

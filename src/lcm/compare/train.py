@@ -47,7 +47,7 @@ def train(comparison: Comparison, todo: list[Job], title: str, processes: int) -
     """Train those of the jobs whose runs the store lacks, and put them there."""
     missing = {job.keys: job for job in todo if store.load_run(job.keys[0]) is None}
     device = comparison.device
-    work = [Work(job, comparison.place) for job in jobs.gather(list(missing.values()), 0, device)]
+    work = [Work(job, comparison.documents.folder) for job in jobs.gather(list(missing.values()), 0, device)]
     pool.run_jobs(do, work, processes, device, title, lambda result: store.save_run(*result), ["lcm.training.preload"])
 
 
@@ -97,7 +97,7 @@ def _lengths(comparison: Comparison, schedule: Schedule, seconds: float, process
 
     The pilots of all networks run at the same time; they are the first split's runs of their methods.
     """
-    path = comparison.place / "steps.json"
+    path = comparison.documents.folder / "steps.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     schedule.steps = {model: known.get(model, STEPS[model]) for model in comparison.models}
     growing = list(comparison.models)
