@@ -297,6 +297,12 @@ def test_collapse_table_names_the_label_and_its_rank(tmp_path):
     assert "in 2 of 3 runs" in table.note
 
 
+def test_numbers_stand_to_the_right_and_words_to_the_left():
+    rows = [[("20NG", "small"), "two words", "−0.5", "–"], ["MNIST", "one", ("12.3", "± 1"), "not run"]]
+    text = tables.to_markdown(tables.Table("x", "", ["a", "b", "c", "d"], [("", rows)]), 0)
+    assert text.splitlines()[1] == "|---|---|---:|---:|"
+
+
 def test_headline_has_at_most_eight_rows(tmp_path):
     p = world(tmp_path)
     evidence = read_evidence(p, tmp_path)

@@ -3,6 +3,7 @@ write it."""
 
 import csv
 import io
+import re
 from dataclasses import dataclass, field
 from html import escape
 
@@ -29,6 +30,7 @@ from lcm.evidence.verdicts import AGAINST, EQUAL, FOR, OPEN, Claim, accuracy, in
 from lcm.study import LINEAR, YARDSTICKS
 
 NOTHING = "–"
+NO_NUMBER = (NOTHING, NOT_RUN.split()[0], STALE, "failed")
 WORDS = {FOR: "LCM better", AGAINST: "LCM worse", EQUAL: "equal", OPEN: "undecided"}
 RIVALS = ("ls_matched", "ls", "ce")  # whom LCM is compared with, the deciding one first
 Entry = str | tuple[str, str]  # a table entry, or (entry, small print under it)
@@ -560,9 +562,15 @@ def to_markdown(table: Table, level: int = 2) -> str:
     lines += [safe(table.note), ""] if table.note else []
     for heading, rows in table.groups:
         lines += [f"{'#' * (level + 1)} {safe(heading)}", ""] if heading else []
-        lines += ["| " + " | ".join(map(safe, table.columns)) + " |", "|---" + "|---:" * (len(table.columns) - 1) + "|"]
+        sides = ["---:" if i and all(_is_number(row[i]) for row in rows) else "---" for i in range(len(table.columns))]
+        lines += ["| " + " | ".join(map(safe, table.columns)) + " |", "|" + "|".join(sides) + "|"]
         lines += ["| " + " | ".join([safe(row[0], ", "), *map(safe, row[1:])]) + " |" for row in rows] + [""]
     return "\n".join(lines)
+
+
+def _is_number(entry: Entry) -> bool:
+    """Whether an entry begins with a number or says that there is none; such columns stand to the right."""
+    return re.match(r"[-−+×<]?\s?\d|$", flat(entry)) is not None or flat(entry).split(" ")[0] in NO_NUMBER
 
 
 def to_text(table: Table) -> str:
