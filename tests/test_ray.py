@@ -6,15 +6,14 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
-import yaml
-from runs import ROOT, cell_path, numbers
+import runs
 
 from lcm.errors import UserError
-from lcm.params import load_params
-from lcm.training import cell, cluster
+from lcm.study import cells
+from lcm.training import cluster, train
+from lcm.training.train import train_cells
 
 
 @pytest.fixture
@@ -23,7 +22,9 @@ def two_nodes(monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_AUTH_MODE", "token")  # nobody else on this machine may run code here
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    ray = pytest.importorskip("ray", reason=f"needs Ray: pip install ray=={cluster.VERSION}")  # reads the two when it is imported
+    ray = pytest.importorskip(
+        "ray", reason=f"needs Ray: pip install ray=={cluster.VERSION}"
+    )  # reads the two when it is imported
     from ray.cluster_utils import Cluster
 
     size = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_log_monitor": False}
@@ -33,24 +34,26 @@ def two_nodes(monkeypatch):
     nodes.shutdown()
 
 
-def without_node(found):
-    return {method: [{key: value for key, value in run.items() if key != "node"} for run in runs] for method, runs in found.items()}
-
-
 def test_a_cell_survives_the_loss_of_a_node_and_equals_a_local_one(workplace, params, two_nodes, monkeypatch):
     """Every node does a run; the second run that the doomed node gets is in flight when the node dies."""
     nodes, doomed = two_nodes
     params["studies"]["small"]["splits"] = 3
-    params["execution"]["device"] = "cpu"
-    Path("params.yaml").write_text(yaml.safe_dump(params))
-    cell.train_cell(load_params(), "small", "toy", 0, "cnn_rand", "lcm", "cpu")
-    local = numbers(cell_path("cnn_rand", "lcm"))
-    cell_path("cnn_rand", "lcm").unlink()
+    params["studies"]["small"]["grids"] = [
+        {"corpora": ["toy"], "models": ["cnn_rand"], "methods": ["lcm", "ls_matched"]}
+    ]
+    checked = runs.load(params, workplace)
+    with monkeypatch.context() as patch:
+        runs.in_this_process(patch)
+        train_cells(checked, cells(checked, "small"), "cpu", "small")
+    paths = [cell.path(kind) for cell in cells(checked, "small") for kind in ("cells", "curves")]
+    local = [path.read_bytes() for path in paths]
+    for path in paths:
+        path.unlink()
 
     params["execution"] |= {"executor": "ray", "address": nodes.address}
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    checked = runs.load(params, workplace)
     monkeypatch.setenv("LCM_RUN_STORE", str(workplace / "from_ray"))
-    here, doomed_id, train = workplace / "seen", doomed.node_id, cell.run_job
+    here, doomed_id, do = workplace / "seen", doomed.node_id, train.do
     here.mkdir()
 
     def train_in_company(job, data):
@@ -59,46 +62,45 @@ def test_a_cell_survives_the_loss_of_a_node_and_equals_a_local_one(workplace, pa
         node = ray.get_runtime_context().get_node_id()
         second = (here / node).exists()
         (here / node).touch()
-        while len(list(here.iterdir())) < 2:
+        while len([path for path in here.iterdir() if not path.suffix]) < 2:
             time.sleep(0.05)
         if node == doomed_id and second:
             (here / "in flight").touch()
             time.sleep(600)
         while second and not (here / "in flight").exists():  # or the other node might do all the rest by itself
             time.sleep(0.05)
-        return train(job, data)
+        (here / f"{job.keys[0]}.{node}").touch()
+        return do(job, data)
 
     def kill():
         while not (here / "in flight").exists():
             time.sleep(0.05)
         nodes.remove_node(doomed, allow_graceful=False)
 
-    monkeypatch.setattr(cell, "run_job", train_in_company)
+    monkeypatch.setattr(train, "do", train_in_company)
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    cell.train_cell(load_params(), "small", "toy", 0, "cnn_rand", "lcm", "cpu")
+    train_cells(checked, cells(checked, "small"), "cpu", "small")
     killer.join(60)
     assert not killer.is_alive()
 
-    found = numbers(cell_path("cnn_rand", "lcm"))
-    assert without_node(found) == local and all(len(runs) == 3 for runs in found.values())
-    made_by = [run["node"] for runs in found.values() for run in runs]
-    assert made_by.count(doomed_id[:12]) == 1 and len(set(made_by)) == 2
+    assert [path.read_bytes() for path in paths] == local  # six runs, wherever they were trained
+    made_by = [path.suffix[1:] for path in here.glob("*.*")]
+    assert made_by.count(doomed_id) == 1 and len(made_by) == 6 and len(set(made_by)) == 2
 
 
 def test_no_cluster_at_the_address_is_one_line(params, tmp_path):
     pytest.importorskip("ray", reason=f"needs Ray: pip install ray=={cluster.VERSION}")
     params["execution"] |= {"executor": "ray", "address": "127.0.0.1:9"}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     with pytest.raises(UserError, match=r"execution.address: no Ray cluster can be used at 127.0.0.1:9 \(.*refused"):
-        cluster.run_jobs(None, None, [{}], load_params(tmp_path / "params.yaml").execution, "cpu", "title", None)
+        cluster.run_jobs(None, None, [{}], runs.load(params, tmp_path).execution, "cpu", "title", None)
 
 
-def test_ray_is_imported_only_when_asked_for_and_said_to_be_missing(monkeypatch):
-    modules = "lcm.training.cell, lcm.training.pool, lcm.training.run, lcm.training.cluster, lcm.training.preload"
+def test_ray_is_imported_only_when_asked_for_and_said_to_be_missing(params, tmp_path, monkeypatch):
+    modules = "lcm.training.train, lcm.training.pool, lcm.training.run, lcm.training.cluster, lcm.training.preload"
     code = f"import sys, {modules}; sys.exit('ray' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": str(ROOT / "src")})
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": str(runs.ROOT / "src")})
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=rf"not installed here; `pip install ray=={cluster.VERSION}`"):
-        cluster.run_jobs(None, None, [{}], load_params().execution, "cpu", "title", None)
-    assert f"ray=={cluster.VERSION}\n" in (ROOT / "requirements.txt").read_text()
+        cluster.run_jobs(None, None, [{}], runs.load(params, tmp_path).execution, "cpu", "title", None)
+    assert f"ray=={cluster.VERSION}\n" in (runs.ROOT / "requirements.txt").read_text()

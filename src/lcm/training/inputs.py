@@ -124,7 +124,7 @@ def _wordpieces(params: Params, cell: Cell, config: ModelConfig, data: prepare.P
     if gap(path.parent):
         raise Gap(f"wordpieces are not available; {path.parent}/unavailable.txt says why and how to supply them")
     ids = _read(path, made_by)
-    card = read_json(DATA / "cards" / f"wordpieces-{cell.corpus}.json", made_by)
+    facts = read_json(path.with_suffix(".json"), made_by)  # beside the ids: what DVC brings back belongs together
     if len(ids) != len(data.labels):
         raise UserError(
             f"{path}: is for {len(ids)} documents, the corpus has {len(data.labels)}; make it again with `{made_by}`"
@@ -134,9 +134,9 @@ def _wordpieces(params: Params, cell: Cell, config: ModelConfig, data: prepare.P
         folder = encoder_folder(config.source, params.encoders[config.source])
     except Unavailable as error:
         raise Gap(str(error)) from None
-    if vocabulary_digest(folder) != card["vocabulary_digest"]:
+    if vocabulary_digest(folder) != facts["vocabulary_digest"]:
         raise UserError(
-            f"{path}: holds wordpieces of {card['encoder']}, whose vocabulary is not that of {config.source}, which "
+            f"{path}: holds wordpieces of {facts['encoder']}, whose vocabulary is not that of {config.source}, which "
             f"{cell.model} reads; "
             f"set wordpieces.corpora.{cell.corpus} to {config.source} in params.yaml"
         )

@@ -4,7 +4,7 @@ Workers never read params.yaml.
 """
 
 import platform
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,7 +24,8 @@ class Job:
     """Runs of one cell that train together, most often one.
 
     keys: of the runs, in order. settings: of the cell's target.
-    model, train: None for a yardstick, which has `linear` instead. store: where checkpoints go, or None.
+    model, train: None for a yardstick, which has `linear` instead. store: where checkpoints go, or None. code: commit
+    and digest, found out here, because a node of a cluster has no repository.
     """
 
     cell: Cell
@@ -39,6 +40,7 @@ class Job:
     precision: str = "float32"
     store: Path | None = None
     checkpoint_epochs: int = 2
+    code: dict = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -97,6 +99,8 @@ def with_keys(common: Job, data: inputs.Data) -> list[Job]:
             )
         name, settings = target.key_name or target.name, target.key_settings(target.Settings(**settings))
         model, train = common.model.model_dump(exclude_defaults=True), common.train.model_dump(exclude_defaults=True)
+    encoder = common.model.encoder if common.model else None
+    made_by = {"commit": code.commit(), "digest": code.digest(encoder, common.cell.target)}
     jobs = []
     for run in common.cell.runs():
         determinants = {
@@ -109,7 +113,7 @@ def with_keys(common: Job, data: inputs.Data) -> list[Job]:
             "seed": run.random_seed,
             **common.source.digests,
         }
-        jobs.append(replace(common, runs=(run,), keys=(store.run_key(determinants),)))
+        jobs.append(replace(common, runs=(run,), keys=(store.run_key(determinants),), code=made_by))
     return jobs
 
 
@@ -223,10 +227,8 @@ def _made_with(job: Job) -> dict:
     For a CPU it names the vector instructions that PyTorch uses: AVX2 and AVX512 add in another order, and after
     thousands of steps an LSTM ends a point or two elsewhere, as from another seed.
     """
-    encoder = job.model.encoder if job.model else None
-    made_by = {"commit": code.commit(), "digest": code.digest(encoder, job.cell.target)}
     if job.model is None:
-        return {"scikit-learn": version("scikit-learn"), "device": "cpu", "code": made_by}
+        return {"scikit-learn": version("scikit-learn"), "device": "cpu", "code": job.code}
     import torch
 
     if job.device == "cuda":
@@ -234,7 +236,7 @@ def _made_with(job: Job) -> dict:
     else:
         precision = ", bf16" if job.precision == "bf16" else ""
         device = f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()}{precision})"
-    return {"torch": version("torch"), "device": device, "code": made_by}
+    return {"torch": version("torch"), "device": device, "code": job.code}
 
 
 def _rounded(value):
