@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import runs
 
+from lcm.corpora import prepare
 from lcm.errors import UserError
 from lcm.files import make_gap, write_array
 from lcm.study import cells
@@ -321,6 +322,13 @@ def test_a_cell_of_other_parameters_is_not_kept_in_a_gap(workplace, params, trai
 # What is wrong with the data
 
 
+def rewrite_card(folder, **changes):
+    """Change what corpus.json says; its digest stays that of the files."""
+    card = json.loads((folder / "corpus.json").read_text()) | changes
+    card["digest"] = prepare.digest(folder, card["labels"])
+    (folder / "corpus.json").write_text(json.dumps(card))
+
+
 def test_missing_data_and_wrong_pairs_are_said_in_one_line(workplace, params, trained):
     def reason(model="lstm_rand", method="ls"):
         runs.forget_data()
@@ -343,16 +351,14 @@ def test_missing_data_and_wrong_pairs_are_said_in_one_line(workplace, params, tr
     assert "expected integers (splits, 240), found float64 (10, 240)" in reason()
     labels.write_bytes(kept)
 
-    card = workplace / "data/corpus/toy/corpus.json"
-    card.write_text(card.read_text().replace('"text"', '"images"'))
     write_array(workplace / "data/corpus/toy/pixels.npy", np.zeros((240, 8, 8), np.uint8))
+    rewrite_card(workplace / "data/corpus/toy", kind="images")
     assert "yardsticks read texts, and corpus toy holds images" in reason("linear", "linear")
     assert "target prune needs a model of texts beside it, and toy holds images" in reason("image_cnn", "prune")
 
 
 def test_labels_without_groups_have_no_group_targets(workplace, params, trained):
-    card = workplace / "data/corpus/toy/corpus.json"
-    card.write_text(json.dumps(json.loads(card.read_text()) | {"labels": ["a", "b", "c", "d"]}))
+    rewrite_card(workplace / "data/corpus/toy", labels=["a", "b", "c", "d"])
     checked = runs.load(params, workplace)
     with pytest.raises(UserError, match="target anti_group needs labels with groups .*, and toy has none"):
         runs.jobs.jobs_of(checked, runs.cell(checked, "lstm_rand", "anti_group"), "cpu")
