@@ -40,7 +40,9 @@ class UsualImageCnn(ImageCnnEncoder):
     def __init__(self, *sizes):
         super().__init__(*sizes)
         first, pool, relu, second, *rest = self.layers
-        self.layers = nn.Sequential(first, relu, pool, second, relu, pool, *rest[2:]).to(memory_format=torch.contiguous_format)
+        self.layers = nn.Sequential(first, relu, pool, second, relu, pool, *rest[2:]).to(
+            memory_format=torch.contiguous_format
+        )
 
 
 class Rounded(nn.Module):
@@ -87,28 +89,42 @@ def main() -> None:
         return
     if "MALLOC_TOP_PAD_" not in os.environ:  # as the pool's workers have it
         os.execve(sys.executable, [sys.executable, __file__], os.environ | WORKER_ENVIRONMENT)
-    sparse, dense = steps(tokens, CnnEncoder(20000, 64, [3, 10, 25], 100, "keras"), DenseCnn(20000, 64, [3, 10, 25], 100, "keras"))
-    print(f"CNN step, gradient through the maximum {sparse * 1e3:.0f} ms, dense {dense * 1e3:.0f} ms: ratio {dense / sparse:.2f}")
+    sparse, dense = steps(
+        tokens, CnnEncoder(20000, 64, [3, 10, 25], 100, "keras"), DenseCnn(20000, 64, [3, 10, 25], 100, "keras")
+    )
+    print(
+        f"CNN step, gradient through the maximum {sparse * 1e3:.0f} ms, dense {dense * 1e3:.0f} ms: ratio {dense / sparse:.2f}"
+    )
     images, sizes = torch.randint(0, 256, (128, 28, 28), dtype=torch.uint8), (28, [32, 64], 64, 0.25, "keras")
     ours, usual = steps(images, ImageCnnEncoder(*sizes), UsualImageCnn(*sizes))
-    print(f"image CNN step, pooling first and channels last {ours * 1e3:.0f} ms, as usual {usual * 1e3:.0f} ms: ratio {usual / ours:.2f}")
+    print(
+        f"image CNN step, pooling first and channels last {ours * 1e3:.0f} ms, as usual {usual * 1e3:.0f} ms: ratio {usual / ours:.2f}"
+    )
     weights = torch.rand(64, 12, 128, 128, requires_grad=True)  # MiniLM's attention
     block = dropout.BLOCK
     blocks, whole = steps(weights, Blocks(block), Blocks(2**40), rounds=7)
-    print(f"dropout of attention's weights, hash in blocks {blocks * 1e3:.0f} ms, at once {whole * 1e3:.0f} ms: ratio {whole / blocks:.2f}")
+    print(
+        f"dropout of attention's weights, hash in blocks {blocks * 1e3:.0f} ms, at once {whole * 1e3:.0f} ms: ratio {whole / blocks:.2f}"
+    )
     dropout.BLOCK = block
     folder = encoder_folder("minilm", load_params().encoders["minilm"])
     minilm = BertEncoder(folder, None, 64, "keras").train()
     exact, rounded = steps(torch.randint(1000, 20000, (16, 128)), minilm, Rounded(minilm), rounds=7)
     print(f"MiniLM step, bf16 {rounded:.2f} s, float32 {exact:.2f} s: ratio {exact / rounded:.2f}")
-    plain = {name: value for name, value in os.environ.items() if name not in WORKER_ENVIRONMENT} | {"OMP_NUM_THREADS": "1"}
+    plain = {name: value for name, value in os.environ.items() if name not in WORKER_ENVIRONMENT} | {
+        "OMP_NUM_THREADS": "1"
+    }
     times = {"plain": [], "tuned": []}
     for _ in range(3):
         for name, environment in (("plain", plain), ("tuned", plain | WORKER_ENVIRONMENT)):
-            output = subprocess.run([sys.executable, __file__, "worker"], env=environment, capture_output=True, text=True, check=True)
+            output = subprocess.run(
+                [sys.executable, __file__, "worker"], env=environment, capture_output=True, text=True, check=True
+            )
             times[name].append(float(output.stdout))
     before, after = (min(times[name]) for name in ("plain", "tuned"))
-    print(f"LSTM step, glibc's malloc as it is {before * 1e3:.0f} ms, keeping its memory {after * 1e3:.0f} ms: ratio {before / after:.2f}")
+    print(
+        f"LSTM step, glibc's malloc as it is {before * 1e3:.0f} ms, keeping its memory {after * 1e3:.0f} ms: ratio {before / after:.2f}"
+    )
 
 
 if __name__ == "__main__":

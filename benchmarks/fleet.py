@@ -63,7 +63,9 @@ class PlainBert(nn.Module):
 def bert_config(vocabulary: int):
     from transformers import BertConfig
 
-    return BertConfig(vocab_size=vocabulary, num_hidden_layers=2, hidden_size=128, num_attention_heads=2, intermediate_size=512)
+    return BertConfig(
+        vocab_size=vocabulary, num_hidden_layers=2, hidden_size=128, num_attention_heads=2, intermediate_size=512
+    )
 
 
 def models(name: str, options: argparse.Namespace, folder: Path):
@@ -71,12 +73,34 @@ def models(name: str, options: argparse.Namespace, folder: Path):
     the matrix products of training, a token.
     """
     widths = [width for width in (3, 10, 25) if width <= options.tokens]
-    text = {"vocabulary_size": options.vocabulary, "vocabulary_fit": "all", "maxlen": options.tokens, "truncation": "pre", "padding": "pre"}
+    text = {
+        "vocabulary_size": options.vocabulary,
+        "vocabulary_fit": "all",
+        "maxlen": options.tokens,
+        "truncation": "pre",
+        "padding": "pre",
+    }
     if name == "lstm":
-        settings = {"encoder": "lstm", "embedding": 64, "hidden": 64, "mask": False, "init": "keras", "train": {}, **text}
+        settings = {
+            "encoder": "lstm",
+            "embedding": 64,
+            "hidden": 64,
+            "mask": False,
+            "init": "keras",
+            "train": {},
+            **text,
+        }
         return settings, lambda: PlainLstm(options.vocabulary), 6 * 4 * 64 * (64 + 64)
     if name == "cnn":
-        settings = {"encoder": "cnn", "embedding": 64, "filters": 100, "filter_sizes": widths, "init": "keras", "train": {}, **text}
+        settings = {
+            "encoder": "cnn",
+            "embedding": 64,
+            "filters": 100,
+            "filter_sizes": widths,
+            "init": "keras",
+            "train": {},
+            **text,
+        }
         return settings, lambda: PlainCnn(options.vocabulary, widths), 6 * 64 * 100 * sum(widths)
     config = bert_config(options.vocabulary)
     config.save_pretrained(folder)
@@ -103,7 +127,10 @@ def steps_per_second(step, device: str, options: argparse.Namespace) -> float:
 def ceiling(device: str, precision: str) -> float:
     """FLOP/s of a large matrix product at this precision."""
     size = 8192 if device == "cuda" else 1024
-    a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32) for _ in range(2))
+    a, b = (
+        torch.randn(size, size, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+        for _ in range(2)
+    )
     rounds = argparse.Namespace(warm_up=3, steps=10 if device == "cuda" else 2)
     return 2 * size**3 * steps_per_second(lambda: a @ b, device, rounds)
 
@@ -136,7 +163,10 @@ def compare(name: str, options: argparse.Namespace, device: str, precision: str,
     settings, plain_model, flops = models(name, options, folder)
     rng = np.random.default_rng(0)
     n = options.batch * 8
-    tokens, labels = rng.integers(1, options.vocabulary, (n, options.tokens)).astype(np.int32), rng.integers(LABELS, size=(options.runs, n))
+    tokens, labels = (
+        rng.integers(1, options.vocabulary, (n, options.tokens)).astype(np.int32),
+        rng.integers(LABELS, size=(options.runs, n)),
+    )
     batches = torch.from_numpy(rng.integers(n, size=(options.runs, options.batch))).to(device)
 
     runs = []

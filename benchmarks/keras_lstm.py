@@ -54,7 +54,9 @@ def our_epochs(method: str) -> list[float]:
     predictor = build(params.models["lstm_rand"], LABELS)
     tokens, labels = data()
     confusion_model = LabelConfusionModel(LABELS, SIZE) if method == "lcm" else None
-    fleet = Fleet([Run(predictor, confusion_model)], tokens, labels[None].astype(np.int64), [0.0], params.train, "cpu", "float32")
+    fleet = Fleet(
+        [Run(predictor, confusion_model)], tokens, labels[None].astype(np.int64), [0.0], params.train, "cpu", "float32"
+    )
     order = np.random.RandomState(0).permutation(DOCUMENTS)[None]
     return timed(lambda: fleet.train_epoch(order), EPOCHS)[1:]
 
@@ -80,7 +82,10 @@ def main() -> None:
     cores = available_cores()
     for method in ("base", "lcm"):
         command = [sys.executable, __file__, method]
-        runs = [subprocess.Popen(command, env=os.environ | WORKER_ENVIRONMENT, stdout=subprocess.PIPE, text=True) for _ in range(cores)]
+        runs = [
+            subprocess.Popen(command, env=os.environ | WORKER_ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+            for _ in range(cores)
+        ]
         seconds = [float(word) for run in runs for word in run.communicate()[0].split()]
         report(f"ours, {method}, {cores} runs at once", seconds, cores)
 

@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import struct
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -18,7 +19,7 @@ from typing import BinaryIO, TextIO
 from lcm.errors import WrongContent, short
 
 MB = 1 << 20
-MOST_MEMBERS = 200_000  # of a tar archive
+MOST_MEMBERS = 100_000  # of a tar archive
 LONGEST_NAME = 64 << 10  # bytes of a member's name, or of a header that carries one
 LONGEST_LINE = 32 * MB  # characters or bytes
 XZ_MEMORY = 256 * MB  # that a file may make the decompressor take
@@ -147,6 +148,11 @@ def zip_content(archive: zipfile.ZipFile, member: zipfile.ZipInfo | str, largest
     if len(content) > largest:
         raise WrongContent(f"found a file of more than {largest} bytes: {short(member)}")
     return content
+
+
+def text_stream(binary: BinaryIO, errors: str = "strict", newline: str | None = "") -> TextIO:
+    """Return a stream of bytes that can only be read, such as a member of an archive, as UTF-8 text."""
+    return io.TextIOWrapper(io.BufferedReader(Bounded(binary, sys.maxsize)), "utf-8-sig", errors, newline)
 
 
 def lines(stream: TextIO | BinaryIO, longest: int = LONGEST_LINE) -> Iterator:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from lcm.errors import UserError
+from lcm.errors import UserError, one_line
 from lcm.files import read_yaml
 from lcm.schema import Count, Group, Name, NotNegative, Percent, Positive, Seed, Share, Side
 
@@ -376,11 +376,11 @@ def explain(error: ValidationError, where: str = "") -> str:
     where: the path of the checked group.
     """
     lines = [_explain(problem, where) for problem in error.errors()]
-    return "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
+    return one_line("; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else ""), 600)
 
 
 def _explain(problem: dict, where: str) -> str:
-    where = ".".join([*([where] if where else []), *map(str, problem["loc"])])
+    where = ".".join([*([where] if where else []), *(one_line(str(key), 60) for key in problem["loc"])])
     if problem["type"] == "extra_forbidden":
         return f"unknown key {where}"
     if problem["type"] == "missing":

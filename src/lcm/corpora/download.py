@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from lcm.archives import PARSE_ERRORS
 from lcm.errors import DISK_FULL, MACHINE, Unavailable, UserError, WrongContent, one_line
+from lcm.files import locked
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 60.0  # seconds without a single byte
@@ -64,6 +65,11 @@ def obtain(corpus: str, file: RemoteFile, folder: Path, verify: Callable[[Path],
     Unavailable (one line) if no place has the file; UserError (one line) if what a place has is wrong and no other
     place has a good one, if a wrong file lies there already, or if the disk refuses.
     """
+    with locked(folder):  # two processes would share one part
+        return _obtain(corpus, file, folder, verify)
+
+
+def _obtain(corpus: str, file: RemoteFile, folder: Path, verify: Callable[[Path], None] | None) -> str:
     finished = folder / file.name
     part = folder / f".{file.name}.part"
     if os.path.lexists(finished):  # lexists: a dangling link was put there by a person too

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,11 +134,11 @@ def kept_texts(corpus: str, knobs: Corpus, raw: Path, folder: Path) -> list[str]
 def _read(corpus: str, item: Entry, knobs: Corpus, raw: Path) -> Texts | Images:
     """The samples that take part. Raises UserError for originals that are missing or cannot be read."""
     own = not (item.files or item.embed)
-    if not (raw.is_file() or (raw.is_dir() and knobs.parts) if own else raw.is_dir()):
-        what = (
-            "a folder; name its files, `parts: {train: ..., test: ...}`, or" if own and raw.is_dir() else "not found;"
-        )
-        raise UserError(f"{raw}: {what} {_get_it(raw)}")
+    is_file, is_folder = os.path.isfile(raw), os.path.isdir(raw)  # not Path.is_file: a long name is an OSError there
+    if own and is_folder and not knobs.parts:
+        raise UserError(f"{raw}: is a folder; name its files, `parts: {{train: ..., test: ...}}`, or {_get_it(raw)}")
+    if not (is_folder or (own and is_file)):
+        raise UserError(f"{one_line(str(raw), 100)}: not found; {_get_it(raw)}")
     try:
         content = item.read(raw, knobs)
     except (WrongContent, *PARSE_ERRORS) as error:
@@ -179,9 +180,7 @@ def _prepare_texts(corpus: str, item: Entry, content: Texts, knobs: Corpus, part
     empty = np.flatnonzero(lengths == 0)
     if len(empty) and knobs.empty == "error":
         first = empty[0]
-        where = (
-            f"{content.places[first][0]}, row {content.places[first][1]}" if content.places else f"number {first + 1}"
-        )
+        where = f"number {first + 1}" if content.rows is None else content.place(first)
         raise UserError(
             f"{corpus}: {len(empty)} of {len(lengths)} documents have no token (the first is {where}, "
             f"label {short(content.labels[first])}); set corpora.{corpus}.empty to drop to leave them out"
@@ -249,7 +248,7 @@ def load(folder: Path) -> Prepared:
         raise UserError(f"{folder / 'corpus.json'}: does not say kind and labels; make it again with `{again}`")
     found = [*KINDS[meta["kind"]], *(name for name in OPTIONAL if (folder / f"{name}.npy").exists())]
     arrays = {name: read_array(folder / f"{name}.npy", again, *ARRAYS[name]) for name in found}
-    if meta.get("digest") != digest(folder, names):
+    if not all(path.is_file() for path in folder.iterdir()) or meta.get("digest") != digest(folder, names):
         raise UserError(
             f"{folder}: its files are not those that corpus.json was written for; make it again with `{again}`"
         )

@@ -18,9 +18,9 @@ from typing import TextIO
 import numpy as np
 from tqdm import tqdm
 
-from lcm.archives import MB, Bounded, lines, tar_files, unpacked, zip_content
+from lcm.archives import MB, Bounded, lines, tar_files, text_stream, unpacked, zip_content
 from lcm.corpora.pydocs import choose_docstrings
-from lcm.corpora.tables import Table, collect, read_labels, read_tables, text_stream
+from lcm.corpora.tables import Table, collect, read_labels, read_tables
 from lcm.corpora.texts import Images, Texts
 from lcm.errors import UserError, WrongContent, one_line, short
 from lcm.params import Corpus
@@ -201,13 +201,8 @@ NOISY_AG_NEWS = Table(text=("text",), label="gt", given="label", names=_codes(0,
 
 def read_noisy_ag_news(folder: Path, knobs: Corpus) -> Texts:
     """NoisyAG-News: texts with a crowd worker's label (`given`) and the true one, then a clean official test part."""
-    crowd, test = (
-        read_tables([folder / name], NOISY_AG_NEWS, knobs) for name in ("samples10000valMed.csv", "samplesTest.csv")
-    )
-    official_test = np.repeat([False, True], [len(crowd.labels), len(test.labels)])
-    return Texts(
-        crowd.texts + test.texts, crowd.labels + test.labels, crowd.facts, crowd.given + test.given, official_test
-    )
+    content = read_tables([folder / "samples10000valMed.csv", folder / "samplesTest.csv"], NOISY_AG_NEWS, knobs)
+    return replace(content, official_test=content.file_numbers == 1)
 
 
 def read_table(folder: Path, knobs: Corpus, table: Table, names: tuple[str, ...]) -> Texts:
@@ -227,20 +222,19 @@ def read_own(path: Path, knobs: Corpus) -> Texts:
     first = content.labels[0] if content.labels else None
     if (
         isinstance(knobs.label, int)
-        and content.places[0][1] == 1
+        and content.rows[0] == 1
         and len(content.labels) >= 10
         and content.labels.count(first) == 1
     ):
         raise UserError(
-            f"{content.places[0][0]}: the first row has the label {short(first)}, which no other row has. If it is a "
+            f"{content.files[0]}: the first row has the label {short(first)}, which no other row has. If it is a "
             "header, name the "
             f"columns: `label: {one_line(first, 30)}`, and so for text, in params.yaml; if it is not, leave this class "
             "out"
         )
     if knobs.parts is None:
         return content
-    part = {file.name: part for part, file in files.items()}
-    parts = np.array([part[name] for name, _ in content.places])
+    parts = np.array(list(files))[content.file_numbers]
     return replace(content, official_test=parts == "test", official_val=parts == "dev" if knobs.parts.dev else None)
 
 

@@ -6,17 +6,19 @@ import io
 import json
 import re
 import zlib
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
+import numpy as np
 from tqdm import tqdm
 
 from lcm.archives import LONGEST_LINE, lines
-from lcm.corpora.texts import Texts
+from lcm.corpora.texts import Packed, Texts
 from lcm.errors import UserError, short
 from lcm.params import Column, Corpus
 
@@ -65,9 +67,11 @@ def read_tables(paths: Iterable[Path], table: Table, knobs: Corpus) -> Texts:
 
 def collect(files: Iterable[tuple[str, Iterable[TextIO]]], table: Table, knobs: Corpus) -> Texts:
     """`read_tables` of streams: (file name, context manager that opens it)."""
-    texts, labels, given, places, sources, dropped = [], [], [], [], Counter(), 0
+    texts, labels, given, sources, dropped = Packed(), [], [], Counter(), 0
+    names, rows, file_numbers, once = [], array("q"), array("h"), {}
     title = (table.title,) if knobs.use_title else ()
     for name, file in files:
+        names.append(name)
         before = len(texts) + dropped
         with file as stream:
             for number, row in _rows(stream, name, table):
@@ -88,17 +92,28 @@ def collect(files: Iterable[tuple[str, Iterable[TextIO]]], table: Table, knobs: 
                     sources[row[table.source]] += 1
                     if knobs.sources and row[table.source] not in knobs.sources:
                         continue
+                label = once.setdefault(label, label)  # one object for each class, not for each row
                 texts.append(" ".join(row[column] for column in (*title, *table.text)))
                 labels.append(label)
-                given.append(other)
-                places.append((name, number))
+                if other is not None:
+                    given.append(other)
+                rows.append(number)
+                file_numbers.append(len(names) - 1)
         if len(texts) + dropped == before and not sources:
             raise UserError(f"{name}: no document in this file; it is empty, or has nothing but a header")
     unknown = [source for source in knobs.sources or [] if source not in sources]
     if unknown:
         raise UserError(f"sources: {short(unknown[0])} is not in {name}; there are {', '.join(sorted(sources))}")
     facts = {"bad_rows_dropped": dropped} if dropped else {}
-    return Texts(texts, labels, facts, None if table.given is None else given, places=places)
+    return Texts(
+        texts,
+        labels,
+        facts,
+        None if table.given is None else given,
+        rows=np.array(rows, np.int64),
+        file_numbers=np.array(file_numbers, np.int16),
+        files=tuple(names),
+    )
 
 
 def read_labels(stream: TextIO, name: str, table: Table) -> Iterator[str]:
@@ -238,23 +253,3 @@ def _label(cell: str, names: dict[str, str] | None) -> str:
     if cell not in names:
         raise BadRow(f"found class {short(cell, 40)}, expected one of {', '.join(names)}")
     return names[cell]
-
-
-def text_stream(binary: BinaryIO) -> TextIO:
-    """Return a member of an archive as text that csv can read."""
-    return io.TextIOWrapper(io.BufferedReader(_Raw(binary)), encoding="utf-8-sig", newline="")
-
-
-class _Raw(io.RawIOBase):
-    """A stream that can only be read, as those of archives that are read once; a TextIOWrapper asks for more."""
-
-    def __init__(self, stream: BinaryIO):
-        self.stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        data = self.stream.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)

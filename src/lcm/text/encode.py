@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 PAD = 0  # ids of words start at 1
-PIECE = 1 << 22  # tokens
+PIECE = 1 << 20  # tokens
 
 
 def encode(documents: Iterable[list[str]]) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:

@@ -4,8 +4,6 @@ corpus.
 
 import bz2
 import gzip
-import io
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -17,12 +15,13 @@ from typing import BinaryIO
 import numpy as np
 from tqdm import tqdm
 
-from lcm.archives import safe_members
-from lcm.errors import UserError
-from lcm.files import read_json
+from lcm.archives import MB, PARSE_ERRORS, lines, tar_files, text_stream, unpacked
+from lcm.errors import UserError, WrongContent, one_line, short
+from lcm.files import read_array, read_json
 from lcm.params import Skipgram, Vectors, VectorSource
 from lcm.text import english
 
+MOST_TEXT = 100_000 * MB  # of a text, unpacked
 BATCH = 20_000  # texts tokenised at a time: a pool of processes is started for each
 
 
@@ -72,7 +71,9 @@ def read_vectors(path: Path, size: int, index: dict[bytes, int]) -> Iterator[tup
     Raises UserError, with the line, for a file that is not of this format or size.
     """
     with _open_vectors(path, size) as (stream, name):
-        for number, line in enumerate(tqdm(stream, f"reading {name}", unit="word", unit_scale=True, disable=None), 1):
+        for number, line in enumerate(
+            tqdm(lines(stream, MB), f"reading {name}", unit="word", unit_scale=True, disable=None), 1
+        ):
             word, _, rest = line.rstrip().partition(b" ")
             if number == 1 and rest.isdigit():  # word2vec's header: number of words, size
                 continue
@@ -84,8 +85,8 @@ def read_vectors(path: Path, size: int, index: dict[bytes, int]) -> Iterator[tup
                 vector = np.array([])
             if len(vector) != size:
                 raise UserError(
-                    f"{name}, line {number}: found {line.rstrip()[:40].decode(errors='replace')!r}, expected a word "
-                    f"and {size} numbers; correct source or size in params.yaml"
+                    f"{name}, line {number}: found {short(line.decode(errors='replace').rstrip(), 40)}, expected a "
+                    f"word and {size} numbers; correct source or size in params.yaml"
                 )
             if word in index:
                 yield index[word], vector
@@ -106,8 +107,8 @@ def _open_vectors(path: Path, size: int) -> Iterator[tuple[BinaryIO, str]]:
                 members = [name for name in archive.namelist() if name.endswith(f"{size}d.txt")]
                 if len(members) != 1:
                     raise UserError(
-                        f"{path}: found {archive.namelist()}, expected one file ending in {size}d.txt; correct the "
-                        "size in params.yaml"
+                        f"{path}: found {short(archive.namelist())}, expected one file ending in {size}d.txt; correct "
+                        "the size in params.yaml"
                     )
                 with archive.open(members[0]) as stream:
                     yield stream, members[0]
@@ -118,8 +119,8 @@ def _open_vectors(path: Path, size: int) -> Iterator[tuple[BinaryIO, str]]:
         raise UserError(
             f"{path}: not found; make it with `dvc repro data/dvc.yaml`, or correct source in params.yaml"
         ) from None
-    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: cannot be read ({error}); delete it and get it again") from None
+    except (WrongContent, *PARSE_ERRORS) as error:
+        raise UserError(one_line(f"{path}: cannot be read ({error}); delete it and get it again", 400)) from None
 
 
 def train_skipgram(settings: Skipgram, scratch: Path, out: Path) -> dict:
@@ -186,7 +187,9 @@ def _tokenise(texts: list[str], settings: Skipgram) -> Iterable[list[str]]:
 
 def _prepared_documents(folder: Path) -> Iterator[list[str]]:
     words = read_vocabulary(folder)[0]
-    ids, offsets = np.load(folder / "ids.npy", mmap_mode="r"), np.load(folder / "offsets.npy")
+    again = f"dvc repro data/dvc.yaml:prepare@{folder.name}"
+    ids = read_array(folder / "ids.npy", again, np.int32, 1)
+    offsets = read_array(folder / "offsets.npy", again, np.int64, 1)
     for start, end in zip(offsets[:-1], offsets[1:], strict=True):
         yield [words[word - 1] for word in ids[start:end].tolist()]
 
@@ -215,8 +218,8 @@ def read_texts(path: Path) -> Iterator[str]:
     for file in tqdm(files, f"reading {path}", unit="file", disable=None):
         try:
             yield from _lines(file)
-        except (tarfile.TarError, EOFError, OSError, SyntaxError) as error:  # SyntaxError: of XML
-            raise UserError(f"{file}: cannot be read ({error}); delete it and get it again") from None
+        except (WrongContent, SyntaxError, *PARSE_ERRORS) as error:  # SyntaxError: of XML
+            raise UserError(one_line(f"{file}: cannot be read ({error}); delete it and get it again", 400)) from None
 
 
 def _lines(file: Path) -> Iterator[str]:
@@ -227,15 +230,14 @@ def _lines(file: Path) -> Iterator[str]:
             for _, text, _ in extract_pages(stream, filter_namespaces=("0",)):
                 yield from filter_wiki(text).splitlines()
     elif ".tar" in file.suffixes[-2:]:
-        with tarfile.open(file) as archive:
-            for member in safe_members(archive):
-                yield from _plain(archive.extractfile(member))
+        for _, stream in tar_files(file, MOST_TEXT, MOST_TEXT):
+            yield from _plain(stream)
     else:
-        with {".gz": gzip.open, ".bz2": bz2.open}.get(file.suffix, open)(file, "rb") as stream:
+        with unpacked(file, MOST_TEXT) as stream:
             yield from _plain(stream)
 
 
 def _plain(stream: BinaryIO) -> Iterator[str]:
-    for line in io.TextIOWrapper(stream, encoding="utf-8-sig", errors="ignore"):
+    for line in lines(text_stream(stream, errors="ignore", newline=None)):
         if not line.startswith(("<doc ", "</doc>")):  # WikiExtractor's
             yield line

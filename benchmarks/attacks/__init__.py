@@ -1,0 +1,1 @@
+"""Attacks on the data layer; benchmarks/faults.py runs them."""
