@@ -64,6 +64,15 @@ def test_an_official_test_part_is_the_test_part_of_every_split(stratified):
     assert np.any(splits[0] != splits[1])
 
 
+def test_an_official_validation_part_too():
+    labels = np.random.default_rng(0).integers(0, 5, 1000)
+    test, val = np.arange(1000) >= 900, np.arange(1000) < 50
+    splits = make_splits(labels, 2, 0.30, 0.10, official_test=test, official_val=val)
+    assert np.all((splits == TEST) == test) and np.all((splits == VAL) == val)
+    splits = make_splits(labels, 2, 0.30, 0.10, official_val=val)
+    assert np.all((splits == VAL) == val) and np.all((splits == TEST).sum(1) == 300)
+
+
 def test_choose_draws_by_seed_and_is_stable():
     labels = ["b"] * 50 + ["a"] * 5 + ["c"] * 45
     knobs = Corpus(labels=["a", "b"], per_label=20, subset=10, subset_seed=3)
@@ -77,6 +86,16 @@ def test_choose_draws_by_seed_and_is_stable():
         np.concatenate([choose(["x"] * 20, Corpus(subset=10, subset_seed=seed)) for seed in range(400)]), minlength=20
     )
     assert chisquare(hits).pvalue > 1e-4  # every sample is as likely as every other
+
+
+def test_per_label_draws_each_sample_of_a_label_alike():
+    labels = ["x", "y"] * 20
+    draws = [choose(labels, Corpus(per_label=5, subset_seed=seed)) for seed in range(400)]
+    for label in (0, 1):  # the even samples are of x, the odd ones of y
+        hits = np.bincount(np.concatenate(draws), minlength=40)[label::2]
+        assert hits.sum() == 400 * 5 and chisquare(hits).pvalue > 1e-4
+    assert draws[0].tolist() != draws[1].tolist()
+    assert draws[0].tolist() == choose(labels, Corpus(per_label=5)).tolist()
 
 
 def test_groups_of_20ng():

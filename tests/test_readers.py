@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import struct
 import tarfile
 import zipfile
@@ -18,6 +19,7 @@ from lcm.corpora.prepare import load, prepare
 from lcm.corpora.tables import Table
 from lcm.errors import UserError
 from lcm.params import Corpus, load_params
+from lcm.protocol.subsets import choose
 
 # Real rows of test.csv and of draw_b, shortened.
 AG_ROWS = """"3","Fears for T N pension after talks","Unions representing workers say they are 'disappointed'."
@@ -223,7 +225,91 @@ def test_idx_files_are_merged_and_the_official_test_part_is_kept(tmp_path):
     )
     prepare("mnist", Corpus(per_label=2), tmp_path, tmp_path / "out", tmp_path / "card.json")
     prepared = load(tmp_path / "out")
-    assert prepared.pixels.shape == (4, 2, 2) and len(prepared.official_test) == 4
+    assert prepared.pixels.shape == (4, 2, 2)
+    drawn = choose(readers.read_idx(tmp_path, Corpus()).labels, Corpus(per_label=2))
+    np.testing.assert_array_equal(prepared.pixels, content.pixels[drawn])
+    np.testing.assert_array_equal(prepared.official_test, content.official_test[drawn])
+    assert (
+        0 < prepared.official_test.sum() < 4 and prepared.official_test.tolist() != content.official_test[:4].tolist()
+    )
+
+
+def test_digits_are_scaled_to_bytes(tmp_path):
+    rows = ",".join(["0.0", "8.0", "16.0", *["0.0"] * 60, "1.0"]) + ",7.0\n"
+    (tmp_path / "digits.csv.gz").write_bytes(gzip.compress(rows.encode() * 2))
+    content = readers.read_digits(tmp_path, Corpus())
+    assert content.pixels.shape == (2, 8, 8) and content.pixels.dtype == np.uint8 and content.labels == ["7", "7"]
+    assert content.pixels[1, 0, :4].tolist() == [0, 128, 255, 0] and content.pixels[1, 7, 7] == 16
+
+
+def test_labels_stay_with_their_documents_when_empty_ones_are_dropped(tmp_path):
+    texts = ["zero", "!", "one", "two", "?", "three"]
+    labels = ["a", "b", "c", "a", "c", "b"]
+    rows = "".join(f"{text},{label}\n" for text, label in zip(texts, labels, strict=True))
+    (tmp_path / "t.csv").write_text("text,label\n" + rows)
+    knobs = Corpus(path=str(tmp_path / "t.csv"), text="text", label="label", language="en", empty="drop")
+    prepare("mine", knobs, tmp_path / "t.csv", tmp_path / "out", tmp_path / "card.json")
+    data = load(tmp_path / "out")
+    assert [data.names[code] for code in data.labels] == ["a", "c", "a", "b"]
+    words = [line.split("\t")[0] for line in (tmp_path / "out/vocabulary.tsv").read_text().splitlines()]
+    assert [words[number - 1] for number in data.ids] == ["zero", "one", "two", "three"]
+    assert data.offsets.tolist() == [0, 1, 2, 3, 4]
+    assert json.loads((tmp_path / "card.json").read_text())["samples_by_label"] == {"a": 2, "b": 1, "c": 1}
+    with pytest.raises(UserError, match=r"2 of 6 documents have no token \(the first is t.csv, row 3, label 'b'\)"):
+        prepare("mine", knobs.model_copy(update={"empty": "error"}), tmp_path / "t.csv", tmp_path / "x", tmp_path / "y")
+
+
+def test_own_numbers_are_in_the_order_of_their_size(tmp_path):
+    (tmp_path / "t.csv").write_text("text,label\n" + "".join(f"word {n},{n}\n" for n in (10, 9, 2, 1, 11, -3)))
+    knobs = Corpus(path=str(tmp_path / "t.csv"), text="text", label="label", language="en")
+    prepare("mine", knobs, tmp_path / "t.csv", tmp_path / "out", tmp_path / "card.json")
+    assert load(tmp_path / "out").names == ["-3", "1", "2", "9", "10", "11"]
+
+
+def test_own_parts_are_those_of_every_split(tmp_path):
+    for part, rows in (("train", 8), ("dev", 3), ("test", 2)):
+        content = "".join(f"{part} {n},{'ab'[n % 2]}\n" for n in range(rows))
+        (tmp_path / f"{part}.csv").write_text("text,label\n" + content)
+    parts = {"train": "train.csv", "dev": "dev.csv", "test": "test.csv"}
+    knobs = Corpus(path=str(tmp_path), parts=parts, text="text", label="label", language="en")
+    prepare("mine", knobs, tmp_path, tmp_path / "out", tmp_path / "card.json")
+    data = load(tmp_path / "out")
+    assert data.official_val.tolist() == [False] * 8 + [True] * 3 + [False] * 2
+    assert data.official_test.tolist() == [False] * 11 + [True] * 2
+    whole = knobs.model_copy(update={"parts": None})
+    with pytest.raises(UserError, match="is a folder; name its files, `parts: {train: ..., test: ...}`"):
+        prepare("mine", whole, tmp_path, tmp_path / "out", tmp_path / "card.json")
+
+
+@pytest.mark.parametrize(
+    "encoding,text,named",
+    [
+        ("latin-1", "Un café très cher", r"latin-1 \(cp1252\): set `encoding: cp1252`"),
+        ("utf-16", "plain", r"UTF-16: set `encoding: utf_16`"),
+        ("gbk", "今天天气很好我们去公园", r"GBK \(gb18030\): set `encoding: gb18030`"),
+    ],
+)
+def test_the_encoding_is_guessed_and_can_be_named(tmp_path, encoding, text, named):
+    (tmp_path / "t.csv").write_bytes(f"text,label\n{text},b\nother,a\n".encode(encoding))
+    knobs = Corpus(path=str(tmp_path / "t.csv"), text="text", label="label", language="en", tokens="words")
+    with pytest.raises(UserError, match=f"t.csv: not UTF-8 .*; it looks like {named} for this corpus") as error:
+        readers.read_own(tmp_path / "t.csv", knobs)
+    guess = re.search(r"encoding: (\w+)", one_line(error))[1]
+    content = readers.read_own(tmp_path / "t.csv", knobs.model_copy(update={"encoding": guess}))
+    assert content.texts[0] == text and content.labels == ["b", "a"]
+
+
+def test_a_header_is_not_mistaken_for_a_document_nor_a_document_for_a_header(tmp_path):
+    rows = "".join(f"a long sentence about {'cats' if n % 2 else 'dogs'} number {n},{n % 2}\n" for n in range(12))
+    (tmp_path / "t.csv").write_text("text,label\n" + rows)
+    numbered = Corpus(path=str(tmp_path / "t.csv"), text=0, label=1, language="en")
+    with pytest.raises(UserError, match="t.csv: the first row has the label 'label', which no other row has"):
+        readers.read_own(tmp_path / "t.csv", numbered)
+    (tmp_path / "t.csv").write_text(rows)
+    assert len(readers.read_own(tmp_path / "t.csv", numbered).texts) == 12
+    named = Corpus(path=str(tmp_path / "t.csv"), text="text", label="label", language="en")
+    with pytest.raises(UserError, match="no column 'text'; the first row is .*if the file has no header, give numbers"):
+        readers.read_own(tmp_path / "t.csv", named)
 
 
 def test_damaged_idx_files_are_one_line(tmp_path):

@@ -101,6 +101,7 @@ def test_skipgram_is_deterministic_and_its_output_is_a_source(tmp_path):
         encoding="utf-8",
     )
     first = trained(skipgram(tmp_path / "text"), tmp_path / "first")
+    assert first != trained(skipgram(tmp_path / "text", epochs=3), tmp_path / "epochs")
     assert first == trained(skipgram(text), tmp_path / "second") != trained(skipgram(text, seed=1), tmp_path / "third")
     assert first.startswith("数学 ".encode()) and b"doc" not in first
     vectors, facts = fit_vectors(
@@ -165,3 +166,21 @@ def test_glove_is_verified_by_its_size(tmp_path):
         else:
             with pytest.raises(WrongContent, match="found 399999 words.*expected 400000"):
                 verify_glove(path)
+
+
+def test_it_is_skip_gram_with_the_settings_asked_for(tmp_path, monkeypatch):
+    """Not gensim's default, which predicts a word from its neighbours (CBOW), nor its default size, window or seed."""
+    from gensim.models import word2vec
+
+    asked = {}
+
+    class Recorded(word2vec.Word2Vec):
+        def __init__(self, sentences, **settings):
+            asked.update(settings)
+            super().__init__(sentences, **settings)
+
+    monkeypatch.setattr(word2vec, "Word2Vec", Recorded)
+    (tmp_path / "text").write_text("the cat sat on the mat\n" * 30)
+    trained(skipgram(tmp_path / "text", language="en", window=4, seed=7, size=6), tmp_path / "out")
+    del asked["hashfxn"]
+    assert asked == {"sg": 1, "vector_size": 6, "window": 4, "min_count": 2, "epochs": 2, "seed": 7, "workers": 1}

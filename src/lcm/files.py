@@ -85,7 +85,7 @@ def read_array(path: Path, made_by: str, dtype: type | np.dtype, ndim: int, mapp
         array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"{path}: not found; make it with `{made_by}`") from None
-    except (ValueError, EOFError, OSError, SyntaxError, TypeError, MemoryError, OverflowError) as error:
+    except Exception as error:  # NumPy parses the header as Python source: a dozen kinds, TokenError among them
         raise UserError(one_line(f"{path}: cannot be read ({type(error).__name__}: {error}); {again}", 400)) from None
     if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != ndim:
         found = f"{array.ndim} dimensions of {array.dtype}" if isinstance(array, np.ndarray) else "an archive"

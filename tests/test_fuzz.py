@@ -1,0 +1,135 @@
+"""Random damage: whatever stands in params.yaml or in a prepared corpus, the answer is a result or one line."""
+
+import copy
+import shutil
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lcm.corpora.catalogue import entry
+from lcm.corpora.prepare import load, prepare
+from lcm.errors import UserError
+from lcm.params import Corpus, load_params
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "pipeline"))
+from plan_data import plans  # noqa: E402
+
+MANY = {
+    "deadline": None,
+    "derandomize": True,
+    "database": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(
+        ["..", "../../src", "x;touch y", "data/raw/20ng", "1e-3", "latin-1", "~/x", "é" * 300, "20ng", "letters"]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@lru_cache
+def committed() -> dict:
+    return yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+
+
+@lru_cache
+def places() -> list[tuple]:
+    """The path of every value in params.yaml."""
+
+    def below(value, path):
+        yield path
+        for key, inner in (
+            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        ):
+            yield from below(inner, (*path, key))
+
+    return [path for path in below(committed(), ()) if path]
+
+
+@settings(max_examples=500, **MANY)
+@given(
+    changes=st.lists(
+        st.tuples(st.sampled_from(range(10_000)), st.sampled_from(["set", "add", "remove"]), VALUES),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_parameters(tmp_path, changes):
+    content = copy.deepcopy(committed())
+    for number, what, value in changes:
+        *parents, last = places()[number % len(places())]
+        group = content
+        for key in parents:
+            try:
+                group = group[key]
+            except (LookupError, TypeError):  # an earlier change has removed it
+                group = None
+        if isinstance(group, dict):
+            group[last] = value
+            if what == "remove":
+                del group[last]
+            elif what == "add":
+                group[str(value)] = value
+        elif isinstance(group, list) and group:
+            group[-1] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.dump(content, Dumper=yaml.CSafeDumper, allow_unicode=True), encoding="utf-8", errors="replace")
+    try:
+        params = load_params(path)
+        for name, knobs in params.corpora.items():
+            entry(name, knobs)
+        plans(params)
+    except UserError as error:
+        message = str(error)
+        assert "\n" not in message and len(message) <= 1000, message
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    rows = "".join(f"{'ab'[n % 2]},words w{n} of {n % 7}\n" for n in range(60))
+    (folder / "t.csv").write_text("label,text\n" + rows)
+    knobs = Corpus(path=str(folder / "t.csv"), text="text", label="label", language="en", tokens="words")
+    prepare("mine", knobs, folder / "t.csv", folder / "mine", folder / "card.json")
+    return folder / "mine"
+
+
+@settings(max_examples=200, **MANY)
+@given(
+    name=st.sampled_from(["ids.npy", "offsets.npy", "labels.npy", "corpus.json", "vocabulary.tsv"]),
+    start=st.floats(0, 1),
+    length=st.integers(0, 200),
+    noise=st.binary(max_size=50),
+)
+def test_a_prepared_corpus(tmp_path, corpus, name, start, length, noise):
+    """A piece of a file is cut out and something else put in: never a traceback, never another corpus."""
+    folder = tmp_path / "mine"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(corpus, folder)
+    content = (folder / name).read_bytes()
+    at = int(start * len(content))
+    damaged = content[:at] + noise + content[at + length :]
+    (folder / name).write_bytes(damaged)
+    try:
+        data = load(folder)
+    except UserError as error:
+        assert "\n" not in str(error) and len(str(error)) <= 600
+        assert damaged != content
+    else:
+        assert damaged == content or name == "corpus.json"
+        np.testing.assert_array_equal(data.ids, load(corpus).ids)
+        assert data.names == load(corpus).names
