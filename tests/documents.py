@@ -2,7 +2,7 @@
 
 ```python file=src/lcm/targets/toy.py          the whole file
 ```yaml insert=params.yaml below=models:       directly below the first line that begins so, spaces at its front aside
-```yaml append=dvc.yaml                        at the end of the file
+```yaml insert=dvc.yaml above=page:            directly above it
 """
 
 import re
@@ -33,13 +33,11 @@ class Block:
             path.write_text(self.text, encoding="utf-8")
             return
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        after = len(lines)
-        if "insert" in self.place:
-            found = [n for n, line in enumerate(lines) if line.strip().startswith(self.place["below"])]
-            if not found:
-                raise ValueError(f"{path}: no line begins with {self.place['below']!r}")
-            after = found[0] + 1
-        lines.insert(after, self.text)
+        side = "below" if "below" in self.place else "above"
+        found = [n for n, line in enumerate(lines) if line.strip().startswith(self.place[side])]
+        if not found:
+            raise ValueError(f"{path}: no line begins with {self.place[side]!r}")
+        lines.insert(found[0] + (side == "below"), self.text)
         path.write_text("".join(lines), encoding="utf-8")
 
 
