@@ -334,6 +334,10 @@ def test_the_answer_counts_what_is_decided():
         f"No: against label smoothing of the same strength LCM is {told}."
     )
     assert snippets.answer(Evidence([]), [Claim("Q1", "", "", []), Claim("Q1b", "", "", [])]) == "Not measured yet."
+    open_, none = Claim("Q1", "", "", [comparison(0.01, 0.5)]), Claim("Q1b", "", "", [])
+    assert snippets.answer(Evidence([]), [open_, none]).startswith("Nothing speaks for it: against")
+    won = Claim("Q1b", "", "", [comparison(0.02, 0.001), comparison(0.01, 0.5)])
+    assert snippets.answer(Evidence([]), [open_, won]).startswith("Undecided: against")
 
 
 def test_readme_and_docs_show_what_is_generated():

@@ -30,9 +30,7 @@ class WrongContent(Exception):
 
 
 def lookup(group: Mapping[str, T], name: str, where: str) -> T:
-    """Return group[name]. Raises UserError, with the names that there are, for one that params.yaml lacks under
-    `where`.
-    """
+    """Return group[name]. Raises UserError that lists the known names if params.yaml has no such name under `where`."""
     if name not in group:
         raise UserError(f"params.yaml: {where} has no {short(name)}; known are {', '.join(group) or 'none'}")
     return group[name]

@@ -44,7 +44,8 @@ def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
         "claims": tables.to_markdown(tables.claims_table(claims), 0),
         "rule": RULE,
         "collapse": tables.to_markdown(tables.collapse_table(evidence), 0) or "Not measured.",
-        "targets": "\n".join(tables.to_markdown(each, 3) for each in tables.targets_tables(evidence)) or "Not measured.",
+        "targets": "\n".join(tables.to_markdown(each, 3) for each in tables.targets_tables(evidence))
+        or "Not measured.",
         "studies": tables.to_markdown(studies_table(evidence), 0),
         **{f"verdict-{claim.key}": f"{claim.text}: **{claim.headline()}** ({claim.tally()})." for claim in claims},
     }
@@ -63,7 +64,7 @@ def answer(evidence: Evidence, claims: list[Claim]) -> str:
     if not same.comparisons:
         return "Not measured yet."
     first = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", UNDECIDED: "Undecided"}[same.verdict]
-    if same.verdict == UNDECIDED and FOR not in same.words:
+    if same.verdict == UNDECIDED and FOR not in [*same.words, *tuned.words]:
         first = "Nothing speaks for it"
     parts = [f"against label smoothing of the same strength LCM is {counted(same)}"]
     parts += [f"with both tuned, {counted(tuned)}"] if tuned.comparisons else []

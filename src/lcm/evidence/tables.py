@@ -569,7 +569,7 @@ def to_markdown(table: Table, level: int = 2) -> str:
 
 
 def _is_number(entry: Entry) -> bool:
-    """Whether an entry begins with a number or says that there is none; such columns stand to the right."""
+    """Return whether an entry begins with a number or stands for a missing one; such columns are aligned right."""
     return re.match(r"[-−+×<]?\s?\d|$", flat(entry)) is not None or flat(entry).split(" ")[0] in NO_NUMBER
 
 
