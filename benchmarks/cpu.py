@@ -9,24 +9,21 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lcm.models import dropout
-from lcm.models.bert import BertEncoder
-from lcm.models.cnn import CnnEncoder
-from lcm.models.image_cnn import ImageCnnEncoder
-from lcm.models.lstm import LstmEncoder
-from lcm.params import load_params
+from lcm.models import Start, build, cnn, dropout, image_cnn
+from lcm.params import Params, load_params
 from lcm.text.wordpieces import encoder_folder
 from lcm.training.pool import WORKER_ENVIRONMENT
 
 ROUNDS = 15
 
 
-class DenseCnn(CnnEncoder):
+class DenseCnn(cnn.Encoder):
     """The same encoder with autograd's own gradient of convolution and maximum."""
 
     def forward(self, tokens):
@@ -34,11 +31,11 @@ class DenseCnn(CnnEncoder):
         return torch.cat([F.conv1d(embedded, c.weight, c.bias).amax(-1) for c in self.convolutions], 1).relu()
 
 
-class UsualImageCnn(ImageCnnEncoder):
+class UsualImageCnn(image_cnn.Encoder):
     """The same encoder as it is usually written: ReLU before the pooling, weights with the channels first."""
 
-    def __init__(self, *sizes):
-        super().__init__(*sizes)
+    def __init__(self, config, start):
+        super().__init__(config, start)
         first, pool, relu, second, *rest = self.layers
         self.layers = nn.Sequential(first, relu, pool, second, relu, pool, *rest[2:]).to(
             memory_format=torch.contiguous_format
@@ -69,6 +66,11 @@ class Blocks(nn.Module):
         return self.dropout(inputs)
 
 
+def encoder_of(params: Params, model: str, start: Start = Start()) -> nn.Module:
+    """Return the encoder of a model of params.yaml."""
+    return build(params.model(model), 20, start).encoder
+
+
 def steps(inputs: torch.Tensor, *encoders: nn.Module, rounds: int = ROUNDS) -> list[float]:
     """Median CPU seconds of a training step of each encoder, taken in turns."""
     seconds = [[] for _ in encoders]
@@ -83,20 +85,20 @@ def steps(inputs: torch.Tensor, *encoders: nn.Module, rounds: int = ROUNDS) -> l
 
 def main() -> None:
     torch.set_num_threads(1)
+    params = load_params(Path(__file__).parent.parent / "params.yaml")
     tokens = torch.randint(0, 20000, (128, 100))
     if len(sys.argv) > 1:  # a worker: one number for its parent
-        print(steps(tokens, LstmEncoder(20000, 64, 64, False, "keras"))[0])
+        print(steps(tokens, encoder_of(params, "lstm_rand"))[0])
         return
     if "MALLOC_TOP_PAD_" not in os.environ:  # as the pool's workers have it
         os.execve(sys.executable, [sys.executable, __file__], os.environ | WORKER_ENVIRONMENT)
-    sparse, dense = steps(
-        tokens, CnnEncoder(20000, 64, [3, 10, 25], 100, "keras"), DenseCnn(20000, 64, [3, 10, 25], 100, "keras")
-    )
+    sparse, dense = steps(tokens, encoder_of(params, "cnn_rand"), DenseCnn(params.model("cnn_rand"), Start()))
     print(
         f"CNN step, gradient through the maximum {sparse * 1e3:.0f} ms, dense {dense * 1e3:.0f} ms: ratio {dense / sparse:.2f}"
     )
-    images, sizes = torch.randint(0, 256, (128, 28, 28), dtype=torch.uint8), (28, [32, 64], 64, 0.25, "keras")
-    ours, usual = steps(images, ImageCnnEncoder(*sizes), UsualImageCnn(*sizes))
+    images, start = torch.randint(0, 256, (128, 28, 28), dtype=torch.uint8), Start(image_size=28)
+    usual = UsualImageCnn(params.model("image_cnn"), start)
+    ours, usual = steps(images, encoder_of(params, "image_cnn", start), usual)
     print(
         f"image CNN step, pooling first and channels last {ours * 1e3:.0f} ms, as usual {usual * 1e3:.0f} ms: ratio {usual / ours:.2f}"
     )
@@ -107,8 +109,8 @@ def main() -> None:
         f"dropout of attention's weights, hash in blocks {blocks * 1e3:.0f} ms, at once {whole * 1e3:.0f} ms: ratio {whole / blocks:.2f}"
     )
     dropout.BLOCK = block
-    folder = encoder_folder("minilm", load_params().encoders["minilm"])
-    minilm = BertEncoder(folder, None, 64, "keras").train()
+    folder = encoder_folder("minilm", params.encoders["minilm"])
+    minilm = encoder_of(params, "minilm", Start(folder=folder)).train()
     exact, rounded = steps(torch.randint(1000, 20000, (16, 128)), minilm, Rounded(minilm), rounds=7)
     print(f"MiniLM step, bf16 {rounded:.2f} s, float32 {exact:.2f} s: ratio {exact / rounded:.2f}")
     plain = {name: value for name, value in os.environ.items() if name not in WORKER_ENVIRONMENT} | {

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import TypeAdapter
 from torch import nn
 
-from lcm.models import build
+from lcm.models import Start, build, config_class
 from lcm.models.dropout import seed_dropout
-from lcm.params import Model, Train
-from lcm.training.fleet import WARM_UP, Fleet, Run
+from lcm.params import Train
+from lcm.targets import target_class
+from lcm.training.fleet import WARM_UP, Fleet, Member
 
 LABELS = 20
 
@@ -69,8 +69,9 @@ def bert_config(vocabulary: int):
 
 
 def models(name: str, options: argparse.Namespace, folder: Path):
-    """Settings of our model (None: a BERT, whose configuration is put into `folder`), how to make the plain one, and the FLOPs of
-    the matrix products of training, a token.
+    """Return the keys of our model, how to make the plain one, and the FLOPs of training's matrix products for a token.
+
+    A BERT's configuration is put into `folder`.
     """
     widths = [width for width in (3, 10, 25) if width <= options.tokens]
     text = {
@@ -81,31 +82,22 @@ def models(name: str, options: argparse.Namespace, folder: Path):
         "padding": "pre",
     }
     if name == "lstm":
-        settings = {
-            "encoder": "lstm",
-            "embedding": 64,
-            "hidden": 64,
-            "mask": False,
-            "init": "keras",
-            "train": {},
-            **text,
-        }
+        settings = {"encoder": "lstm", "embedding": 64, "hidden": 64, "mask": False, "init": "keras", **text}
         return settings, lambda: PlainLstm(options.vocabulary), 6 * 4 * 64 * (64 + 64)
     if name == "cnn":
-        settings = {
-            "encoder": "cnn",
-            "embedding": 64,
-            "filters": 100,
-            "filter_sizes": widths,
-            "init": "keras",
-            "train": {},
-            **text,
-        }
+        settings = {"encoder": "cnn", "embedding": 64, "filters": 100, "filter_sizes": widths, "init": "keras", **text}
         return settings, lambda: PlainCnn(options.vocabulary, widths), 6 * 64 * 100 * sum(widths)
     config = bert_config(options.vocabulary)
     config.save_pretrained(folder)
     per_layer = 12 * 128**2 + 2 * options.tokens * 128
-    return None, lambda: PlainBert(config), 6 * config.num_hidden_layers * per_layer
+    settings = {
+        "encoder": "bert",
+        "source": "none",
+        "random": {"layers": 2, "hidden": 128},
+        "hidden": 64,
+        "init": "keras",
+    }
+    return settings, lambda: PlainBert(config), 6 * config.num_hidden_layers * per_layer
 
 
 def steps_per_second(step, device: str, options: argparse.Namespace) -> float:
@@ -169,26 +161,19 @@ def compare(name: str, options: argparse.Namespace, device: str, precision: str,
     )
     batches = torch.from_numpy(rng.integers(n, size=(options.runs, options.batch))).to(device)
 
-    runs = []
+    members, own = [], config_class(settings["encoder"]).model_validate(settings)
     for seed in range(options.runs):
         torch.manual_seed(seed)
-        if name == "bert":
-            from lcm.models import Predictor
-            from lcm.models.bert import BertEncoder
-            from lcm.params import RandomBert
-
-            predictor = Predictor(BertEncoder(folder, RandomBert(layers=2, hidden=128), 64, "keras"), LABELS, "keras")
-        else:
-            predictor = build(TypeAdapter(Model).validate_python(settings), LABELS)
+        predictor = build(own, LABELS, Start(folder=folder))
         seed_dropout(predictor, seed)
-        runs.append(Run(predictor, None))
+        members.append(Member(predictor, target_class("ce")(LABELS)))
     train = Train(epochs=1, batch_size=options.batch, lr=1e-3, adam_eps=1e-7, select="last")
-    fleet = Fleet(runs, tokens, labels, [0.0] * options.runs, train, device, precision)
-    fleet.run.train()
+    fleet = Fleet(members, tokens, labels, train, device, precision)
+    fleet.member.train()
     step = fleet.captured_step if fleet.captures else fleet.step
     together = steps_per_second(lambda: step(batches), device, options)
     graph = "CUDA graph" if fleet.captures else "no CUDA graph"
-    del fleet, runs
+    del fleet, members
 
     plain = plain_model().to(device).train()
     adam = torch.optim.Adam(plain.parameters(), lr=1e-3, eps=1e-7, fused=True)

@@ -46,17 +46,15 @@ def our_epochs(method: str) -> list[float]:
 
     from lcm.models import build
     from lcm.params import load_params
-    from lcm.targets import LabelConfusionModel
-    from lcm.training.fleet import Fleet, Run
+    from lcm.targets import Task, target_class
+    from lcm.training.fleet import Fleet, Member
 
     torch.set_num_threads(1)
     params = load_params(Path(__file__).parent.parent / "params.yaml")
-    predictor = build(params.models["lstm_rand"], LABELS)
+    predictor = build(params.model("lstm_rand"), LABELS)
     tokens, labels = data()
-    confusion_model = LabelConfusionModel(LABELS, SIZE) if method == "lcm" else None
-    fleet = Fleet(
-        [Run(predictor, confusion_model)], tokens, labels[None].astype(np.int64), [0.0], params.train, "cpu", "float32"
-    )
+    member = Member(predictor, target_class(method)(Task(LABELS, SIZE)))
+    fleet = Fleet([member], tokens, labels[None].astype(np.int64), params.train, "cpu", "float32")
     order = np.random.RandomState(0).permutation(DOCUMENTS)[None]
     return timed(lambda: fleet.train_epoch(order), EPOCHS)[1:]
 
@@ -80,7 +78,7 @@ def main() -> None:
     from lcm.training.pool import WORKER_ENVIRONMENT, available_cores
 
     cores = available_cores()
-    for method in ("base", "lcm"):
+    for method in ("ce", "lcm"):
         command = [sys.executable, __file__, method]
         runs = [
             subprocess.Popen(command, env=os.environ | WORKER_ENVIRONMENT, stdout=subprocess.PIPE, text=True)
