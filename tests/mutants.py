@@ -21,7 +21,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LIMIT = 300  # seconds of a mutant's tests: a loop that never ends is noticed too
-LOADED = ("numpy", "scipy.stats", "sklearn.metrics", "sklearn.svm", "pandas", "torch", "transformers", "pytest", "yaml")
+LOADED = """
+numpy scipy.stats pandas yaml pydantic tqdm pytest sklearn.metrics sklearn.svm sklearn.naive_bayes sklearn.linear_model
+sklearn.model_selection sklearn.feature_extraction.text torch torch._dynamo torch.func transformers tokenizers jieba
+transformers.models.bert.modeling_bert transformers.models.albert.modeling_albert cleanlab.filter
+""".split()
 QUIET = ("-q", "-x", "-p", "no:cacheprovider", "-o", "addopts=", "--tb=no", "-W", "ignore")
 
 
