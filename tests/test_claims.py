@@ -11,9 +11,9 @@ from synthetic import find, grid
 
 from lcm.evidence import label_space, rivals
 from lcm.evidence.claims import all_claims, answers
+from lcm.evidence.overview import claim_table
 from lcm.evidence.results import Evidence, read_study
-from lcm.evidence.tables import Decisions, claim_table
-from lcm.evidence.verdicts import AGAINST, EQUAL, FOR, OPEN, Claim, Comparison
+from lcm.evidence.verdicts import AGAINST, EQUAL, FOR, OPEN, Claim, Comparison, Decisions
 from lcm.study import cells
 
 BASE = [0.70, 0.72, 0.71]

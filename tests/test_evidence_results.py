@@ -9,6 +9,7 @@ from synthetic import find, grid
 from lcm.errors import UserError
 from lcm.evidence import tables
 from lcm.evidence.results import Evidence, Summary, compare, read_study, strengths, true_mass, tuned
+from lcm.evidence.study_tables import gaps, results_table
 from lcm.study import cells
 
 LCM = ("20ng", 0, "lstm_rand", "lcm")
@@ -80,7 +81,7 @@ def test_runs_beyond_the_study_are_ignored_and_missing_ones_are_named(world):
     synthetic.write(root, p, find(p, "tiny", *CE), [0.1, 0.2])
     result = read(world).find(*CE)
     assert (result.summary().n, result.lacking) == (2, 1)
-    assert tables.gaps(read(world)) == ["tiny 20ng 0 lstm_rand ce: 1 of 3 runs are not there yet"]
+    assert gaps(read(world)) == ["tiny 20ng 0 lstm_rand ce: 1 of 3 runs are not there yet"]
 
 
 @pytest.mark.parametrize(
@@ -100,14 +101,14 @@ def test_what_makes_a_cell_stale(world, edit, reason):
     result = study.find(*LCM)
     assert (result.state, result.reason, result.summary()) == ("stale", reason, None)
     assert compare(result, study.find(*CE)) is None
-    assert tables.gaps(study) == [f"tiny 20ng 0 lstm_rand lcm: stale ({reason})"]
+    assert gaps(study) == [f"tiny 20ng 0 lstm_rand lcm: stale ({reason})"]
 
 
 def test_a_missing_cell_is_not_run_and_not_filled_from_the_paper(world):
     (world[1] / find(world[0], "tiny", *LCM).path()).unlink()
     study = read(world)
     assert study.find(*LCM).state == "not run"
-    text = tables.to_text(tables.results_table(study, Evidence([study])))
+    text = tables.to_text(results_table(study, Evidence([study])))
     row = next(line for line in text.splitlines() if line.split()[:1] == ["LCM"])
     assert row.split() == ["LCM", "72.42", "±", "1.91", "not", "run", "-", "-", "0"]
 
@@ -119,7 +120,7 @@ def test_failed_runs_are_named_and_left_out(world):
     lcm = study.find(*LCM)
     assert lcm.failures == {(1, 0): "NaN loss in epoch 3"} and lcm.summary().mean == pytest.approx(0.755)
     assert {(row["split"], row["seed"]) for row in lcm.curves} == {(0, 0), (2, 0)}
-    assert tables.gaps(study) == [
+    assert gaps(study) == [
         "tiny 20ng 0 lstm_rand ls, split 2, seed 0: failed (test accuracy is nan)",
         "tiny 20ng 0 lstm_rand lcm, split 1, seed 0: failed (NaN loss in epoch 3)",
     ]

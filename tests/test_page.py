@@ -18,7 +18,7 @@ from test_claims import alpha_world, put
 
 import lcm.evidence
 from lcm.errors import UserError
-from lcm.evidence import figures, page, snippets, tables
+from lcm.evidence import figures, overview, page, snippets
 from lcm.evidence.claims import all_claims
 from lcm.evidence.contrasts import Contrast
 from lcm.evidence.names import method_name, setting_name
@@ -26,6 +26,7 @@ from lcm.evidence.page import read_evidence, write_page
 from lcm.evidence.paper import paper_accuracy, paper_settings
 from lcm.evidence.report import write_report
 from lcm.evidence.results import Evidence, read_study
+from lcm.evidence.study_tables import strengths_table
 from lcm.evidence.verdicts import RULE, Claim, Comparison
 from lcm.study import cells
 from lcm.targets import target_names
@@ -118,8 +119,10 @@ def test_every_figure_has_a_caption_and_a_text(site):
     for wanted in (
         "LCM minus matched label smoothing, all settings", "cosine matrix", "mean confusion distribution by label",
         "training targets of one document", "map of targets, 20NG, CNN-rand", "map of targets, 20NG, 30 % wrong labels",
-        "ranking of targets", "test accuracy by share of wrong labels", "test accuracy by mass", "with and without early stop",
-        "confusion matrix, 20NG, LSTM-rand, LCM − matched LS", "validation accuracy, 20NG, LSTM-rand", "minus cross-entropy, Study partial",
+        "ranking of targets", "test accuracy by share of wrong labels", "test accuracy by mass",
+        "with and without early stop",
+        "confusion matrix, 20NG, LSTM-rand, LCM − matched LS", "validation accuracy, 20NG, LSTM-rand",
+        "minus cross-entropy, Study partial",
     ):  # fmt: skip
         assert any(wanted in picture["aria-label"] for picture in pictures), wanted
     names = {path.name for path in (site / "figures").iterdir()}
@@ -192,7 +195,8 @@ def test_in_a_browser(site, chromium, width):
     chromium.open(file, width, dark=width == 400)
     chromium.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert chromium.evaluate(f"[document.documentElement, document.body].every(e => e.scrollWidth <= {width})")
-    inside = f"e => {{ const r = e.getBoundingClientRect(); return r.width > 100 && r.height > 60 && r.left >= 0 && r.right <= {width}; }}"
+    box = f"r.width > 100 && r.height > 60 && r.left >= 0 && r.right <= {width}"
+    inside = f"e => {{ const r = e.getBoundingClientRect(); return {box}; }}"
     assert chromium.evaluate("document.querySelectorAll('figure svg').length") > 20
     assert chromium.evaluate(f"[...document.querySelectorAll('figure svg')].every({inside})")
     # The tables that are read first need no scrolling of their own: LCM's column is in view.
@@ -200,7 +204,8 @@ def test_in_a_browser(site, chromium, width):
         "[...document.querySelectorAll('.compare')].every(e => e.scrollWidth <= e.parentElement.clientWidth + 1)"
     )
     if width == 1400:  # one column grid, no empty right third
-        right = "[...document.querySelectorAll('section > .scroll, section > figure')].map(e => e.getBoundingClientRect().right)"
+        wide = "[...document.querySelectorAll('section > .scroll, section > figure')]"
+        right = f"{wide}.map(e => e.getBoundingClientRect().right)"
         assert (
             chromium.evaluate(f"Math.max(...{right}) - Math.min(...{right})") < 1
             and chromium.evaluate(f"Math.min(...{right})") > 1200
@@ -213,7 +218,8 @@ def test_in_a_browser(site, chromium, width):
 
 def test_a_click_sorts_the_rows_of_each_group(site, chromium):
     chromium.open(site / "index.html", 1400)
-    column = "[...document.querySelector('#study-benchmark tbody').rows].slice(1).map(r => r.cells[2].innerText.split(/\\s/)[0])"
+    rows = "[...document.querySelector('#study-benchmark tbody').rows].slice(1)"
+    column = rows + r".map(r => r.cells[2].innerText.split(/\s/)[0])"
     before = chromium.evaluate(column)
     click = "document.querySelectorAll('#study-benchmark thead button')[2].click()"
     chromium.evaluate(click)
@@ -263,11 +269,11 @@ def test_report_of_nothing(tmp_path):
 def test_sweep_is_sorted_by_the_mass_on_the_true_label(tmp_path):
     p = alpha_world(tmp_path)
     study = read_study(p, "alpha", tmp_path)
-    ((_, rows),) = tables.sweep_table(study, Evidence([study])).groups
+    ((_, rows),) = strengths_table(study).groups
     # 5 labels. LS .1: .92; matched .07: .944; LS .3: .76; alpha 4: e^4 / (e^4 + 4) = .9317; alpha .5: .2919
     assert [(row[0] if isinstance(row[0], str) else " ".join(row[0]), row[1]) for row in rows] == [
         ("CE", "100.0"), ("matched LS ε = 0.07", "94.4"), ("LCM α = 4", "93.2"), ("LS ε = 0.1", "92.0"),
-        ("label smoothing, ε = 0.3", "76.0"), ("LCM, α = 0.5", "29.2"),
+        ("LS, ε = 0.3", "76.0"), ("LCM, α = 0.5", "29.2"),
     ]  # fmt: skip
 
 
@@ -275,7 +281,7 @@ def test_coverage_counts_settings_by_edition(tmp_path):
     p = synthetic.params(benchmark=grid(["20ng"]), noise=grid(noise=[30]), bert=grid(["20ng"], ["minilm"]))
     for study, noise, model in (("benchmark", 0, "lstm_rand"), ("noise", 30, "lstm_rand"), ("bert", 0, "minilm")):
         put(tmp_path, p, study, noise=noise, model=model)
-    text = tables.coverage(read_evidence(p, tmp_path))
+    text = overview.coverage(read_evidence(p, tmp_path))
     assert text.startswith("Measured of the paper’s 37 settings: 2 on its own corpora and models, 0 on a partial")
     assert "1 with a substitute model only, 34 not at all. Of the 25 in Table 1: 1 on its own" in text
     assert len(paper_settings()) == 37 and all(paper_accuracy(*setting, "lcm") for setting in paper_settings())
@@ -290,7 +296,7 @@ def test_collapse_table_names_the_label_and_its_rank(tmp_path):
         for run in record["runs"]:
             run["confusion_matrix"] = np.diag([2, 4, 6, 8, 10]).tolist()  # the first label is the rarest
         synthetic.put(tmp_path, cell, record)
-    table = tables.collapse_table(read_evidence(p, tmp_path))
+    table = overview.collapse_table(read_evidence(p, tmp_path))
     ((_, (row,)),) = table.groups
     # first: .9, .8, .6; two: 1, .9, 1; ranks 1, 1, 4
     assert row == ["20NG, LSTM-rand", "77", "97", "comp.graphics (2), rec.sport.hockey (1)", "2.0 of 5", "70", "3"]
@@ -306,7 +312,7 @@ def test_numbers_stand_to_the_right_and_words_to_the_left():
 def test_headline_has_at_most_eight_rows(tmp_path):
     p = world(tmp_path)
     evidence = read_evidence(p, tmp_path)
-    ((_, rows),) = tables.headline_table(evidence, all_claims(evidence)).groups
+    ((_, rows),) = overview.headline_table(evidence, all_claims(evidence)).groups
     assert len(rows) <= 8 and rows[0][0] == "20NG, LSTM-rand" and rows[0][1] == "68.22 → 72.42"
     assert any(row[0] == "20NG, 30 % wrong labels, LSTM-rand" for row in rows)
 
@@ -355,7 +361,7 @@ def test_coverage_and_answers_are_those_of_the_committed_results():
     root = synthetic.ROOT
     evidence = read_evidence(synthetic.committed(), root)
     found = json.loads((root / "reports/snippets.json").read_text())
-    assert found["coverage"] == tables.coverage(evidence)
+    assert found["coverage"] == overview.coverage(evidence)
     assert found["coverage"] in (root / "reports/tables.md").read_text()
 
 

@@ -280,12 +280,12 @@ def _describe(evidence: Evidence, result: Result, uniform: float) -> str:
     c, matched = result.record["n_labels"], evidence.rival(result, "ls_matched")
     control = f", matched label smoothing {true_mass('ls', matched.settings, c):.3f}" if matched else ""
     return (
-        f"{setting_name(*result.setting)}, after the last epoch: entropy of the LCD {last('lcd_entropy'):.2f} of at most "
-        f"{math.log(c):.2f} nats; {100 * last('lcd_true'):.1f} % of it on the true label (uniform: {100 / c:.1f} %), "
-        f"{100 * last('lcd_in_group'):.1f} % on the others of its group (uniform: {100 * uniform:.1f} %); "
-        f"{100 * last('lcd_label_share'):.0f} % of its variance lies between labels, the rest between documents of one "
-        f"label. LCM’s target leaves {last('sld_true_mean'):.3f} on the true label, give or take "
-        f"{last('sld_true_std'):.3f}{control}."
+        f"{setting_name(*result.setting)}, after the last epoch: entropy of the LCD {last('lcd_entropy'):.2f} of "
+        f"at most {math.log(c):.2f} nats; {100 * last('lcd_true'):.1f} % of it on the true label "
+        f"(uniform: {100 / c:.1f} %), {100 * last('lcd_in_group'):.1f} % on the others of its group "
+        f"(uniform: {100 * uniform:.1f} %); {100 * last('lcd_label_share'):.0f} % of its variance lies between "
+        f"labels, the rest between documents of one label. LCM’s target leaves {last('sld_true_mean'):.3f} on the "
+        f"true label, give or take {last('sld_true_std'):.3f}{control}."
     )
 
 
@@ -331,8 +331,8 @@ def answers(claims: list[Claim]) -> list[tuple[str, str]]:
         ("The paper’s 0.1?", "3"),
     )  # fmt: skip
     rest = {
-        "2": "lower spread", "4": "more gain on confusable labels", "5": "more gain where labels are wrong", "6": "images",
-        "7a": "faster at first", "7b": "small α over-fits", "7c": "early stop helps",
+        "2": "lower spread", "4": "more gain on confusable labels", "5": "more gain where labels are wrong",
+        "6": "images", "7a": "faster at first", "7b": "small α over-fits", "7c": "early stop helps",
     }  # fmt: skip
     ours = {
         "Q4": "mass on truly similar labels helps", "Q5": "a structured target beats tuned smoothing anywhere",
@@ -345,8 +345,9 @@ def answers(claims: list[Claim]) -> list[tuple[str, str]]:
 
     alike, words = by_key["Q3"], by_key["Q3"].words
     learns = (
-        f"{_YES_NO[alike.verdict]}: {words.count(FOR)} of {len(words)} tests speak for it, {words.count(AGAINST)} against, "
-        f"{words.count(OPEN)} are open. Does it collapse onto one or two labels? {by_key['Q7'].headline().capitalize()}."
+        f"{_YES_NO[alike.verdict]}: {words.count(FOR)} of {len(words)} tests speak for it, {words.count(AGAINST)} "
+        f"against, {words.count(OPEN)} are open. Does it collapse onto one or two labels? "
+        f"{by_key['Q7'].headline().capitalize()}."
     )
     found = [
         (

@@ -10,7 +10,7 @@ from lcm.evidence.claims import PAPER_STUDIES, SWEEPS, as_strong, never_stopped,
 from lcm.evidence.names import method_name, model_name, setting_name
 from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.results import Evidence, Result, Study, compare
-from lcm.evidence.tables import RIVALS
+from lcm.evidence.verdicts import RIVALS
 from lcm.study import LINEAR
 from lcm.targets import target_class
 
@@ -134,7 +134,7 @@ def _targets(evidence: Evidence) -> Iterator[Drawn]:
     if ends:  # one scale for all: they stand side by side
         x, y, gain = (max(values) for values in zip(*ends, strict=True))
         for setting, places in mapped:
-            figure = figures.target_map(places, _title(setting), max(gain, 0.5), max(1.15 * x, 0.4), 1.6 * max(y, 0.02))
+            figure = figures.target_map(places, _title(setting), max(gain, 0.5), max(1.08 * x, 0.4), 1.6 * max(y, 0.02))
             yield _drawn("map", _place(setting), f"map of targets, {_title(setting)}", figure)
     for setting in settings:
         ranks = rivals.ranking(evidence, setting)
@@ -277,7 +277,7 @@ def _confusion(evidence: Evidence) -> Iterator[Drawn]:
 
 
 def _curves(evidence: Evidence) -> Iterator[Drawn]:
-    """Validation accuracy while training, a panel for each setting in which several methods were run."""
+    """Validation accuracy of the four first methods while training, a panel for each setting."""
     for study in evidence.values():
         if study.name in SWEEPS:
             continue  # drawn by strength
@@ -286,7 +286,7 @@ def _curves(evidence: Evidence) -> Iterator[Drawn]:
 
 
 def _of_setting(study: Study, setting: tuple) -> Iterator[Drawn]:
-    results = [r for r in study.of(*setting) if r.model != LINEAR and not r.varied and r.curves]
+    results = [r for r in study.of(*setting) if r.model != LINEAR and r.method in METHODS and r.curves]
     if len(results) > 1:
         series = [(method_name(r.method, short=True), r.curves, _line(r.target)) for r in results]
         figure = figures.curves(series, setting_name(*setting[:2], ""))

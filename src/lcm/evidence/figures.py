@@ -183,28 +183,32 @@ def ranking(rows: list[tuple[str, str, Paired | None, str]], title: str) -> Figu
 
 @mpl.rc_context(STYLE)
 def target_map(places: list[Place], title: str, limit: float, x_max: float, y_max: float) -> Figure:
-    """Where targets stand: strength (x), structure (y), accuracy over matched smoothing in points (colour, ± limit).
+    """Where targets stand: strength (x), structure (y), accuracy over matched smoothing in points (colour, +- limit).
 
-    Faint lines: the path over the epochs. Squares: ceilings, which know what nobody knows.
+    A mark's number is the target's rank by accuracy, named below. Faint lines: the path over the epochs. Squares:
+    ceilings.
     """
-    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
-    axes = figure.add_subplot(title=title, xlabel="strength: ε of uniform smoothing that leaves as much on the label")
-    axes.set_ylabel("structure: nats from uniform smoothing")
+    lines = -(-len(places) // 3)
+    figure = Figure(figsize=(5.0, 4.2 + 0.17 * lines), layout="constrained")
+    axes, names = figure.subplots(2, 1, height_ratios=(4.0, 0.17 * lines))
+    axes.set(title=title, xlabel="strength: ε of uniform smoothing", ylabel="structure: nats from uniform smoothing")
+    axes.set(xlim=(-0.04, x_max), ylim=(-0.0015, y_max))
     axes.set_yscale("symlog", linthresh=0.01, linscale=0.6)
+    ticks = [tick for tick in (0, 0.001, 0.01, 0.1, 1, 10) if tick <= y_max]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+    axes.minorticks_off()
     norm = Normalize(-limit, limit)
-    for place in places:
-        x, y = zip(*place.path, strict=True)
+    for number, place in reversed(list(enumerate(places, 1))):  # the best on top
         colour = SOLID(norm(100 * place.gain))
-        axes.plot(x, y, color=colour, alpha=0.35, linewidth=1)
-        mark = {"marker": "s", "markerfacecolor": "none"} if place.ceiling else {"marker": "o"}
-        axes.plot(x[-1:], y[-1:], color=colour, markersize=7, markeredgewidth=1.6, **mark)
-    axes.set(xlim=(-0.03, x_max), ylim=(-0.001, y_max))
-    ends = np.array([place.path[-1] for place in places])
-    scaled = np.stack([ends[:, 0] / x_max, axes.transData.transform(ends)[:, 1] / axes.bbox.height], 1)
-    for place, (x, y), shift in zip(places, ends, _apart(scaled, 0.3, 0.035), strict=True):
-        side, right = ("left", 7) if x < 0.7 * x_max else ("right", -7)
-        text = f"{place.name} {100 * place.gain:+.1f}".replace("-", "−")
-        axes.annotate(text, (x, y), xytext=(right, 9 * shift - 3), fontsize=7, ha=side, textcoords="offset points")
+        axes.plot(*zip(*place.path), color=colour, alpha=0.35, linewidth=1)
+        mark = "s" if place.ceiling else "o"
+        axes.plot(*place.path[-1], mark, color=colour, markersize=10, alpha=0.9, clip_on=False)
+        axes.text(*place.path[-1], str(number), color="#ffffff", fontsize=6.5, ha="center", va="center")
+    names.axis("off")
+    for index, place in enumerate(places):
+        gain = f"{100 * place.gain:+.1f}".replace("-", "−") if place.gain else ""
+        text = f"{index + 1} {place.name} {gain}"
+        names.text(index // lines / 3, 1 - (index % lines + 0.5) / lines, text, fontsize=8, va="center")
     _colour_bar(figure, axes, norm, SOLID, "points over matched smoothing")
     return figure
 

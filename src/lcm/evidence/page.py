@@ -7,14 +7,16 @@ from pathlib import Path
 
 import jinja2
 
-from lcm.evidence import figures, tables
+from lcm.evidence import figures, overview, tables
 from lcm.evidence.claims import PAPER_STUDIES, SWEEPS, all_claims, answers
 from lcm.evidence.draw import Drawn, draw
+from lcm.evidence.names import TEXTS
 from lcm.evidence.paper import paper_source
 from lcm.evidence.results import Evidence, read_study
 from lcm.evidence.snippets import snippets
+from lcm.evidence.study_tables import gaps, study_tables
 from lcm.evidence.tables import Table
-from lcm.evidence.verdicts import NOT_MEASURED, NOT_SUPPORTED, RULE, SUPPORTED, UNDECIDED, Claim
+from lcm.evidence.verdicts import NOT_MEASURED, NOT_SUPPORTED, RULE, SUPPORTED, UNDECIDED, Claim, Decisions
 from lcm.files import new_folder, write_json, write_text
 from lcm.params import Params
 
@@ -25,48 +27,7 @@ SAVED = (
     "collapse",
 )  # figures that README.md and docs/ show, by the beginning of their name
 CHIPS = {SUPPORTED: "yes", NOT_SUPPORTED: "no", UNDECIDED: "open", NOT_MEASURED: "none"}
-READING = (
-    "Test accuracy in percent: mean, below it ± the sample standard deviation over all runs. n: random splits, with several "
-    "seeds each where a second number follows. Differences are in points.",
-    "CE: cross-entropy on the labels as they are. LS: label smoothing, ε = 0.1 in the paper. Matched LS: label smoothing that "
-    "leaves as much mass on the true label as LCM does when its confusion distribution is uniform; the control that the "
-    "paper lacks. Tuned: on each split the strength with the best validation accuracy.",
-    "LCM − this: LCM (the α of params.yaml) minus the row’s method, paired by split and seed, with its 95 % interval. Better, "
-    "worse, equal and undecided follow the rule above, everywhere on this page.",
-    "The linear yardsticks read TF-IDF vectors. LinearSVC and ComplementNB choose their regularisation on the validation "
-    "part; “C = 1” does not. “Not run” means just that: no number of ours, and none of the paper’s in its place.",
-)
-CAPTIONS = {  # section of a figure -> what is under it
-    "answer": "LCM’s gain over each rival in points of test accuracy. Large mark: mean; thick and thin line: 90 % and 95 % "
-    "interval; small dots: the splits; in brackets the number of splits. An interval that crosses zero decides nothing.",
-    "embedding": "Fig. 2 of the paper, measured. Cosine of LCM’s label embeddings and their t-SNE map, first split, sorted and "
-    "coloured by group; then, for every run (dots; bar: mean), how much more alike labels of one group are than labels of "
-    "different groups. Had LCM learnt the groups, there would be blue squares along the diagonal, and all dots would lie "
-    "right of zero.",
-    "collapse": "LCM’s confusion distribution, averaged over the validation documents of each true label (rows), at the end "
-    "of one run. A distribution that knew similar labels would be dark along the blocks of the diagonal; a column is the "
-    "same label for every document.",
-    "lcd": "LCM’s target and its confusion distribution per epoch: mean over runs, band ± one standard deviation. Dotted: a "
-    "uniform confusion distribution (blue), and what matched label smoothing leaves on the true label (orange).",
-    "worked": "What a network is asked to fit for one document of 20 Newsgroups. LCM’s target is computed from the mean "
-    "confusion distribution of its label’s validation documents at the end of one run.",
-    "map": "Where each target stands after the last epoch. Strength: how much mass its implicit target takes off the given "
-    "label. Structure: how unevenly it spreads it. Colour and number: accuracy in points over matched label smoothing. Faint "
-    "lines: the way there, epoch by epoch. Squares: ceilings, which are told what nobody knows.",
-    "ranking": "The best version of every target in each setting: points over matched label smoothing with 90 % and 95 % "
-    "intervals. Targets with a common letter are not decided apart.",
-    "noise": "Test accuracy by share of wrong training labels, always of the same group: mean over runs, band ± one standard "
-    "deviation. Hollow marks: the paper’s numbers.",
-    "alpha": "Fig. 3a of the paper: validation accuracy per epoch for each α (mean over runs, band ± one standard deviation). "
-    "Then test accuracy at the chosen epoch: by α, and on the axis that LCM and label smoothing share, the mass that the "
-    "training target leaves on the true label (for LCM as measured after the last epoch). Bars: ± one standard deviation.",
-    "early_stop": "Fig. 3b of the paper: validation accuracy per epoch with and without the early stop; label smoothing of "
-    "the same strength beside it. Vertical line: from here on all learn one-hot labels.",
-    "matrices": "Percent of each true label’s test documents, all runs together; 3 % and more is printed. Third: LCM minus "
-    "matched smoothing, in points; 1.5 and more is printed.",
-    "curves": "Validation accuracy while training: mean over runs, band ± one standard deviation.",
-}
-CAPTIONS["gains"] = CAPTIONS["answer"]
+CAPTIONS = TEXTS["captions"] | {"gains": TEXTS["captions"]["answer"]}
 
 
 def read_evidence(params: Params, root: Path, studies: Iterable[str] | None = None) -> Evidence:
@@ -102,23 +63,14 @@ def write_page(params: Params, root: Path = Path(), studies: Iterable[str] | Non
 
 def _tables(evidence: Evidence, claims: list[Claim]) -> dict[str, dict[str, Table]]:
     """Section of the page -> kind -> table. A study's section has its name."""
-    decisions = tables.Decisions(evidence, claims)
-    found = {
-        "claims": {claim.key: tables.claim_table(claim) for claim in claims},
-        "collapse": {"collapse": tables.collapse_table(evidence)},
-        "map": {table.name: table for table in tables.targets_tables(evidence)},
-        "glossary": {table.name: table for table in tables.glossary_tables(evidence)},
+    decisions = Decisions(evidence, claims)
+    return {
+        "claims": {claim.key: overview.claim_table(claim) for claim in claims},
+        "collapse": {"collapse": overview.collapse_table(evidence)},
+        "map": {table.name: table for table in overview.targets_tables(evidence)},
+        "glossary": {table.name: table for table in overview.glossary_tables(evidence)},
+        **{f"study-{study.name}": study_tables(study, evidence, decisions) for study in evidence.values()},
     }
-    for study in evidence.values():
-        found[f"study-{study.name}"] = {
-            "results": tables.results_table(study, evidence, decisions),
-            "labels": tables.labels_table(study),
-            "strengths": tables.sweep_table(study, evidence),
-            "changes": tables.changes_table(study),
-            "metrics": tables.metrics_table(study),
-            "provenance": tables.provenance_table(study),
-        }
-    return found
 
 
 def _html(evidence: Evidence, claims: list[Claim], found: dict, drawn: list[Drawn]) -> str:
@@ -138,8 +90,9 @@ def _html(evidence: Evidence, claims: list[Claim], found: dict, drawn: list[Draw
         ]
 
     return environment.get_template("page.html.j2").render(
-        answers=answers(claims), claims=claims, chips=CHIPS, rule=RULE, reading=READING, captions=CAPTIONS, panels=panels,
-        coverage=tables.coverage(evidence), studies=list(evidence.values()), tables=found, gaps=tables.gaps, paper=paper_source(),
+        answers=answers(claims), claims=claims, chips=CHIPS, rule=RULE, reading=TEXTS["reading"], captions=CAPTIONS,
+        panels=panels, coverage=overview.coverage(evidence), studies=list(evidence.values()), tables=found, gaps=gaps,
+        paper=paper_source(),
     )  # fmt: skip
 
 
@@ -147,9 +100,9 @@ def _markdown(evidence: Evidence, claims: list[Claim], found: dict) -> str:
     def written(section: str, level: int) -> list[str]:
         return [tables.to_markdown(table, level) for table in found[section].values() if table.groups]
 
-    lines = ["# Label confusion learning, measured again", "", tables.coverage(evidence), ""]
+    lines = ["# Label confusion learning, measured again", "", overview.coverage(evidence), ""]
     lines += [*(f"1. **{question}** {text}" for question, text in answers(claims)), ""]
-    lines += [tables.to_markdown(tables.claims_table(claims)), RULE, ""]
+    lines += [tables.to_markdown(overview.claims_table(claims)), RULE, ""]
     for claim in claims:
         table = found["claims"][claim.key]
         lines += [tables.to_markdown(table, 3)] if table.groups else []
@@ -157,7 +110,7 @@ def _markdown(evidence: Evidence, claims: list[Claim], found: dict) -> str:
     lines += [*written("collapse", 2), *written("map", 2)]
     for study in evidence.values():
         lines += [f"## {study.title}", "", study.question, "", *written(f"study-{study.name}", 3)]
-        if missing := tables.gaps(study):
+        if missing := gaps(study):
             lines += ["Not in these numbers:", "", *(f"- {line}" for line in missing), ""]
-    lines += ["## How to read the tables", "", *(f"- {line}" for line in READING), "", *written("glossary", 3)]
+    lines += ["## How to read the tables", "", *(f"- {line}" for line in TEXTS["reading"]), "", *written("glossary", 3)]
     return "\n".join([*lines, f"Paper: {paper_source()}", ""])

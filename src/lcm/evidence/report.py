@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lcm.evidence import tables
 from lcm.evidence.results import NOT_RUN, Evidence, read_study
+from lcm.evidence.study_tables import gaps, study_tables
 from lcm.files import new_folder, write_json
 from lcm.params import Params
 
@@ -16,12 +17,9 @@ def write_report(params: Params, name: str, root: Path = Path()) -> str:
     """
     study = read_study(params, name, root)
     evidence = Evidence([study])
-    results = tables.results_table(study, evidence)
-    more = (tables.labels_table(study), tables.sweep_table(study, evidence), tables.changes_table(study))
-    written = [
-        table for table in (results, *more, tables.metrics_table(study), tables.provenance_table(study)) if table.groups
-    ]
-    missing = tables.gaps(study)
+    found = study_tables(study, evidence)
+    written = [table for table in found.values() if table.groups]
+    missing = gaps(study)
     with new_folder(root / "metrics" / name) as folder:
         for file, values in _metrics(study).items():
             write_json(folder / file, values)
@@ -34,7 +32,7 @@ def write_report(params: Params, name: str, root: Path = Path()) -> str:
     head = f"{name}: {study.title}. Test accuracy in %, mean ± std; LCM minus the row's method with its 95 % interval."
     notes = [line for note in missing[:10] for line in textwrap.wrap(note, 100, subsequent_indent="  ")]
     notes += [f"and {len(missing) - 10} more: reports/{name}/tables.md"] if len(missing) > 10 else []
-    return "\n".join([head, tables.to_text(results), *([""] * bool(notes)), *notes])
+    return "\n".join([head, tables.to_text(found["results"]), *([""] * bool(notes)), *notes])
 
 
 def _metrics(study) -> dict[str, dict[str, float]]:

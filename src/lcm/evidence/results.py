@@ -335,7 +335,7 @@ def strengths(results: Iterable[Result]) -> list[Result]:
     """Of one target's finished results, those that differ in nothing but a key of its tuning grid: its plain one and
     others."""
     results = [result for result in results if result.done]
-    if not results:
+    if not results or results[0].model == LINEAR:
         return []
     keys = {key for setting in target_class(results[0].target).grid for key in setting}
     plain = [{key: value for key, value in r.settings.items() if key not in keys and value} for r in results]

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from lcm.errors import UserError
-from lcm.evidence import rivals, tables
+from lcm.evidence import overview, rivals, tables
 from lcm.evidence.claims import answers
 from lcm.evidence.results import Evidence, Study
 from lcm.evidence.verdicts import (
@@ -38,13 +38,13 @@ def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
     claims, rule, collapse, targets, studies, and verdict-<key> of each claim."""
     found = {
         "answer": answer(evidence, claims),
-        "coverage": tables.coverage(evidence),
-        "headline": tables.to_markdown(tables.headline_table(evidence, claims), 0),
+        "coverage": overview.coverage(evidence),
+        "headline": tables.to_markdown(overview.headline_table(evidence, claims), 0),
         "answers": "\n".join(f"1. **{question}** {text}" for question, text in answers(claims)),
-        "claims": tables.to_markdown(tables.claims_table(claims), 0),
+        "claims": tables.to_markdown(overview.claims_table(claims), 0),
         "rule": RULE,
-        "collapse": tables.to_markdown(tables.collapse_table(evidence), 0) or "Not measured.",
-        "targets": "\n".join(tables.to_markdown(each, 3) for each in tables.targets_tables(evidence))
+        "collapse": tables.to_markdown(overview.collapse_table(evidence), 0) or "Not measured.",
+        "targets": "\n".join(tables.to_markdown(each, 3) for each in overview.targets_tables(evidence))
         or "Not measured.",
         "studies": tables.to_markdown(studies_table(evidence), 0),
         **{f"verdict-{claim.key}": f"{claim.text}: **{claim.headline()}** ({claim.tally()})." for claim in claims},

@@ -160,7 +160,8 @@ def paired(a: Scores, b: Scores, widening: float) -> Paired:
     found = {name: float(value) for name, value in components(d, widening).items()}
     error, df, std = math.sqrt(found["variance"]), found["df"], math.sqrt(found["spread"])
     return Paired(
-        **known, std=std, error=error, df=df, between=found["between"], within=found["within"] if len(common) > n else None,
+        **known, std=std, error=error, df=df, between=found["between"],
+        within=found["within"] if len(common) > n else None,
         ci90=interval(mean, error, df, 0.90), ci95=interval(mean, error, df, 0.95), p=p_value(mean, error, df),
         p_plain=p_value(mean, std / math.sqrt(n), n - 1) if std else None,
     )  # fmt: skip

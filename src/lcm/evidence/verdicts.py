@@ -7,29 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lcm.evidence.contrasts import Contrast, of_paired
-from lcm.evidence.names import method_name, setting_name
+from lcm.evidence.names import TEXTS, TUNED, method_name, setting_name
 from lcm.evidence.paper import paper_accuracy
-from lcm.evidence.results import Result, compare
+from lcm.evidence.results import Evidence, Result, compare
 from lcm.evidence.statistics import decides, equivalent, holm
 
 LEVEL = 0.05
 EQUIVALENCE = 0.005  # half a point either way is nothing, with differences of 0.5 to 4 points in the paper
 SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_MEASURED = "supported", "not supported", "undecided", "not measured"
 FOR, AGAINST, EQUAL, OPEN = "for", "against", "equal", "open"
-RULE = (
-    "A comparison decides when its p-value is below 0.05 after Holm’s correction over all comparisons of its claim. It is "
-    "equal when the 90 % interval lies within ±0.5 points, or within half of the gain that the paper prints if that is "
-    "less. Supported: at least half of the comparisons decide for the claim and none against it; a claim that says "
-    "“anywhere” needs one. Not supported: at least one decides against it, or at least half are equal; for “anywhere”, at "
-    "least half are either. Undecided: everything else. Not measured: there is no comparison. Each undecided comparison "
-    "says how many seeds on each of its splits would find a difference of one point in four of five studies, or that none "
-    "would. Differences of accuracy are paired by split and seed. Their test is the Nadeau–Bengio corrected t-test with "
-    "variance components: only the spread between splits, whose data overlap, is widened by n_test / n_train; with one "
-    "seed a split all of the spread is. Where the test part is the publisher’s own, as in MNIST, only the validation part "
-    "is drawn anew: then the widening is n_val / n_train, and the verdict is about that test part. Gains on two corpora "
-    "have no common splits: Welch’s t-test with the same widening. Spreads: the test of Pitman and Morgan, which takes "
-    "splits for independent and is weak at n = 5 to 10. Cells that were not run count neither way."
-)
+RULE = TEXTS["rule"]
+RIVALS = ("ls_matched", "ls", "ce")  # whom LCM is compared with, the deciding one first
+WORDS = {FOR: "LCM better", AGAINST: "LCM worse", EQUAL: "equal", OPEN: "undecided"}
 
 
 def points(difference: float, digits: int = 2) -> str:
@@ -190,3 +179,28 @@ def _needs(comparison: Comparison, level: float) -> str:
         return "1 point would have shown" if fewest <= there else f"{fewest} seeds a split would find 1 point"
     more = "none" if most is None else f"{most}"
     return f"{fewest} seeds a split would find 1 point if all spread is optimisation, {more} if all is data"
+
+
+class Decisions:
+    """What is decided between LCM and another result: by the claim that holds the comparison, else by its study's
+    own."""
+
+    def __init__(self, evidence: Evidence, claims: list[Claim]):
+        families = list(claims)
+        for study in evidence.values():
+            for other in (*RIVALS, f"ls.{TUNED}"):
+                pairs = [(r, evidence.rival(r, other)) for r in study.results if r.done and r.method == "lcm"]
+                families.append(Claim(study.name, "", "", [c for a, b in pairs if (c := accuracy(a, b))]))
+        self._words: dict[tuple, str] = {}
+        for claim in families:
+            for comparison, word in zip(claim.comparisons, claim.words, strict=True):
+                if comparison.pair and comparison.sign > 0:
+                    self._words.setdefault(self._key(*comparison.pair), word)
+
+    @staticmethod
+    def _key(a: Result, b: Result) -> tuple:
+        return a.setting, a.method, b.method, len(a.runs), len(b.runs)
+
+    def word(self, a: Result, b: Result) -> str:
+        """ "LCM better" and the like; "" where no family holds the comparison."""
+        return WORDS.get(self._words.get(self._key(a, b), ""), "")

@@ -1,0 +1,150 @@
+"""Tables over all studies: claims, the headline, coverage, collapse, the map of targets, the glossary."""
+
+import numpy as np
+from scipy.stats import binomtest
+
+from lcm.evidence import label_space, rivals
+from lcm.evidence.claims import PAPER_STUDIES, printed
+from lcm.evidence.names import TEXTS, corpus_name, method_name, setting_name
+from lcm.evidence.paper import paper_accuracy, paper_settings
+from lcm.evidence.results import Evidence, Result, compare
+from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, p_value, percent, plain, table, tested
+from lcm.evidence.verdicts import Claim, Decisions, interval
+from lcm.targets import target_class
+
+
+def claims_table(claims: list[Claim]) -> Table:
+    rows: list[Row] = [[claim.key, (claim.text, claim.source), claim.headline(), claim.tally()] for claim in claims]
+    return table("claims", "Claims", " | claim | verdict | numbers", [("", rows)])
+
+
+def claim_table(claim: Claim) -> Table:
+    """Rows: the comparisons of one claim."""
+    rows: list[Row] = []
+    for c, word, p, needs in zip(claim.comparisons, claim.words, claim.adjusted, claim.needs, strict=True):
+        value = c.show(c.contrast.value), interval(c.contrast.ci95, c.show)
+        n = str(c.contrast.n) if c.contrast.runs == c.contrast.n else f"{c.contrast.n} ({c.contrast.runs} runs)"
+        paper = NOTHING if c.paper is None else c.show(c.paper)
+        rows.append([c.what, paper, value, p_value(p), (word, needs) if needs else word, n])
+    columns = "comparison | paper | ours: 95 % CI | p: Holm | says | n"
+    return table(f"claim-{claim.key}", f"{claim.key}. {claim.text}", columns, [("", rows)])
+
+
+def headline_table(evidence: Evidence, claims: list[Claim], most: int = 8) -> Table:
+    """At most eight rows of the paper's settings: four of its first study, the noisiest of each other one, then
+    more."""
+    found = printed(evidence, PAPER_STUDIES)
+    by_study: dict[str, list[Result]] = {}
+    for result in found:
+        by_study.setdefault(result.study, []).append(result)
+    first, *others = [*by_study.values(), []]
+    order = [*first[:4], *(max(of, key=lambda result: result.noise) for of in others if of)]
+    decisions, rows = Decisions(evidence, claims), []
+    for result in [*order, *(result for result in found if result not in order)][:most]:
+        rival = [evidence.rival(result, method) for method in ("ce", "ls_matched")]
+        papers = [paper_accuracy(*result.setting, method) for method in ("ce", "lcm")]
+        means = [percent((r.summary().mean, None), 1) if r else NOTHING for r in (*rival, result)]
+        tests = [tested(compare(result, r), decisions.word(result, r)) if r else NOTHING for r in rival]
+        paper = " → ".join(percent((number[0], None)) if number else NOTHING for number in papers)
+        rows.append([setting_name(*result.setting), paper, *means, *tests, count(result)])
+    columns = "setting | paper: CE → LCM | CE | matched LS | LCM | LCM − CE: 95 % CI | LCM − matched LS: 95 % CI | n"
+    return table("headline", "Test accuracy, %", columns, [("", rows)])
+
+
+def coverage(evidence: Evidence) -> str:
+    """How much of the paper was measured, in two sentences: of its settings with an LCM number, and of Table 1."""
+    editions, substitutes = TEXTS["editions"], TEXTS["substitutes"]
+    both = {result.setting for result in evidence.plain("lcm")} & {result.setting for result in evidence.plain("ce")}
+    partial = {(editions[corpus], noise, model) for corpus, noise, model in both if corpus in editions}
+    other = {(corpus, noise, substitutes[model]) for corpus, noise, model in both if model in substitutes}
+
+    def counted(settings: list) -> str:
+        kinds = ["own" if s in both else "edition" if s in partial else "other" if s in other else "" for s in settings]
+        return (
+            f"{kinds.count('own')} on its own corpora and models, {kinds.count('edition')} on a partial or altered "
+            f"edition only, {kinds.count('other')} with a substitute model only, {kinds.count('')} not at all"
+        )
+
+    wanted = paper_settings()
+    table_1 = [setting for setting in wanted if paper_accuracy(*setting, "lcm")[1] is not None]
+    return (
+        f"Measured of the paper’s {len(wanted)} settings: {counted(wanted)}. "
+        f"Of the {len(table_1)} in Table 1: {counted(table_1)}."
+    )
+
+
+def collapse_table(evidence: Evidence) -> Table:
+    """Rows: LCM results that kept their mean confusion distribution. Onto which labels does its mass go?"""
+    rows, rare, runs = [], 0, 0
+    for result in evidence.plain("lcm"):
+        lcds = list(label_space.mean_lcd(result).values())
+        if not lcds:
+            continue
+        labels = result.record["labels"]
+        rank = np.argsort(np.argsort(label_space.frequencies(result))) + 1  # 1: the rarest
+        winners = [int(np.argmax(lcd)) for lcd in lcds]
+        counts = sorted(
+            ((winners.count(index), labels[index]) for index in set(winners)), key=lambda pair: (-pair[0], pair[1])
+        )
+        mass = [f"{100 * np.mean([np.sort(lcd)[-k:].sum() for lcd in lcds]):.0f}" for k in (1, 2)]
+        same = list(result.last("lcd_label_share").values())
+        often = ", ".join(f"{label} ({times})" for times, label in counts[:3])
+        ranks = f"{np.mean(rank[winners]):.1f} of {len(labels)}"
+        between = f"{100 * np.mean(same):.0f}" if same else NOTHING
+        rows.append([setting_name(*result.setting), *mass, often, ranks, between, str(len(lcds))])
+        rare, runs = rare + int((rank[winners] <= len(labels) / 2).sum()), runs + len(lcds)
+    chance = p_value(binomtest(rare, runs, 0.5).pvalue) if runs else ""
+    note = (
+        f"The label with most of the mass is among the rarer half of the labels in {rare} of {runs} runs "
+        f"(chance: one half; p = {chance}, taking runs for independent). Rank 1 is the rarest label."
+    )
+    columns = (
+        "setting | first label: % of the mass | first two: % of the mass | which label: runs | its rank: by frequency "
+        "| variance: between labels, % | runs"
+    )
+    return table("collapse", "Where the confusion distribution puts its mass", columns, [("", rows)], note)
+
+
+def targets_tables(evidence: Evidence) -> list[Table]:
+    """One table target × setting; then the ranking of each setting with what is decided apart."""
+    settings = rivals.settings_of(evidence)
+    ranks = [rivals.ranking(evidence, setting) for setting in settings]
+    by_target: list[dict[str, rivals.Rank]] = [{rank.result.target: rank for rank in of} for of in ranks]
+    gains: dict[str, list[float]] = {}
+    for rank in (rank for of in ranks for rank in of):
+        gains.setdefault(rank.result.target, []).append(rank.over.mean if rank.over else 0.0)
+    rows: list[Row] = [
+        [_with_ceiling(name), *(f"{100 * of[name].mean:.1f}" if name in of else NOTHING for of in by_target)]
+        for name in sorted(gains, key=lambda name: -np.mean(gains[name]))
+    ]
+    heads = [f"{corpus_name(s.corpus)}: {setting_name('', s.noise, s.model).strip(', ')}" for s in settings]
+    matrix = table("targets-matrix", "Target × setting", " | ".join(["target", *heads]), [("", rows)], "matrix")
+    groups = []
+    for setting, of in zip(settings, ranks, strict=True):
+        of_setting: list[Row] = []
+        for r in of:
+            metrics = [ours(r.result, "nll", plain), ours(r.result, "ece"), ours(r.result, "in_group_errors")]
+            of_setting.append(
+                [named(r.result), f"{100 * r.mean:.2f}", tested(r.over), r.letters, *metrics, count(r.result)]
+            )
+        groups.append((setting_name(*setting.setting), of_setting))
+    columns = (
+        "target | accuracy: % | minus matched LS: 95 % CI | tied | NLL: nats | ECE: % | errors: in own group, % | n"
+    )
+    found = [matrix, table("targets-ranking", "Ranking by setting", columns, groups, "ranking")]
+    return [each for each in found if each.groups]
+
+
+def _with_ceiling(name: str) -> str | tuple[str, str]:
+    return (method_name(name), "ceiling") if target_class(name).ceiling else method_name(name)
+
+
+def glossary_tables(evidence: Evidence) -> list[Table]:
+    """What the names of the models and corpora stand for."""
+    cells = [result.cell for study in evidence.values() for result in study.results]
+    found = []
+    for kind, key in (("models", "model"), ("corpora", "corpus")):
+        known, seen = TEXTS[kind], dict.fromkeys(getattr(cell, key) for cell in cells)
+        rows: list[Row] = [[(known[name][0], name), known[name][1]] for name in seen if name in known]
+        found.append(table(f"glossary-{kind}", kind.capitalize(), "name | what it is", [("", rows)]))
+    return found
