@@ -27,6 +27,7 @@ from lcm.evidence.paper import paper_accuracy, paper_settings
 from lcm.evidence.report import write_report
 from lcm.evidence.results import Evidence, read_study
 from lcm.evidence.study_tables import strengths_table
+from lcm.evidence.tables import Table, to_markdown
 from lcm.evidence.verdicts import RULE, Claim, Comparison
 from lcm.study import cells
 from lcm.targets import target_names
@@ -305,7 +306,7 @@ def test_collapse_table_names_the_label_and_its_rank(tmp_path):
 
 def test_numbers_stand_to_the_right_and_words_to_the_left():
     rows = [[("20NG", "small"), "two words", "−0.5", "–"], ["MNIST", "one", ("12.3", "± 1"), "not run"]]
-    text = tables.to_markdown(tables.Table("x", "", ["a", "b", "c", "d"], [("", rows)]), 0)
+    text = to_markdown(Table("x", "", ["a", "b", "c", "d"], [("", rows)]), 0)
     assert text.splitlines()[1] == "|---|---|---:|---:|"
 
 

@@ -90,7 +90,7 @@ def _knowing(evidence: Evidence) -> Claim:
 
 @dataclass(frozen=True)
 class Rank:
-    """A target in one setting. letters: targets without a common letter are decided apart. over: it − matched
+    """A target in one setting. letters: targets that share one are not decided apart. over: it − matched
     smoothing."""
 
     result: Result
@@ -102,11 +102,17 @@ class Rank:
 def ranking(evidence: Evidence, setting: Result) -> list[Rank]:
     """The best version of every target in a setting, the most accurate first.
 
-    All pairs are tested with Holm's correction. A letter is a run of neighbours whose first is decided apart from none
-    of the others, as under a bar of a critical-difference diagram.
+    All pairs are tested with Holm's correction. A letter is a run of neighbours of which no two are decided apart, as
+    under a bar of a critical-difference diagram.
     """
+    matched = evidence.rival(setting, "ls_matched")
     found = [best_version(evidence, setting, name) for name in target_names()]
-    found = sorted((r for r in found if r and r.summary()), key=lambda result: -result.summary().mean)
+    found = [result for result in found if result and result.summary()]
+    over = [compare(r, matched) if matched and r.target != "ls_matched" else None for r in found]
+    # By the paired difference: means over different splits do not compare.
+    gains = [test.mean if test else r.summary().mean - (matched or r).summary().mean for r, test in zip(found, over)]
+    order = sorted(range(len(found)), key=lambda index: -gains[index])
+    found, over = [found[index] for index in order], [over[index] for index in order]
     tests = {(i, j): compare(found[i], found[j]) for i, j in combinations(range(len(found)), 2)}
     known = [pair for pair, test in tests.items() if test and test.p is not None]
     adjusted = zip(known, holm([tests[pair].p for pair in known]), strict=True)
@@ -114,14 +120,12 @@ def ranking(evidence: Evidence, setting: Result) -> list[Rank]:
     letters, reached, bars = [""] * len(found), 0, 0
     for first in range(len(found)):
         last = first
-        while last + 1 < len(found) and (first, last + 1) not in apart:
+        while last + 1 < len(found) and not any((index, last + 1) in apart for index in range(first, last + 1)):
             last += 1
         if last + 1 > reached:  # else the run lies within the one before
             for index in range(first, last + 1):
                 letters[index] += chr(ord("a") + bars)
             reached, bars = last + 1, bars + 1
-    matched = evidence.rival(setting, "ls_matched")
-    over = [compare(r, matched) if matched and r.target != "ls_matched" else None for r in found]
     return [Rank(r, r.summary().mean, of, test) for r, of, test in zip(found, letters, over, strict=True)]
 
 
