@@ -1,6 +1,7 @@
 """The mutants of mutants.py: small mistakes, each of which would change a number of the study or what is said of it."""
 
 from mutants import Mutant
+from mutations_evidence import EVIDENCE
 
 MUTANTS: list[Mutant] = []
 
@@ -354,3 +355,8 @@ for target, old, new in (
     ("vol_min", "+ self.penalty * torch", "- self.penalty * torch"),
 ):
     of(f"targets/{target}.py", FORMULAS, (f"target_{target}", old, new))
+
+# ------------------------------------------------------------------------------------------------------------- evidence
+
+for (file, tests), mutants in EVIDENCE.items():
+    of(file, tests, *mutants)
