@@ -73,7 +73,7 @@ class Clone:
         return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.json"))}
 
 
-def test_the_owners_commands_from_nothing(tmp_path):
+def test_the_owners_commands_from_nothing_and_back(tmp_path):
     pytest.importorskip("dvc")
     clone = Clone(tmp_path)
     in_git = clone.results()
@@ -107,4 +107,11 @@ def test_the_owners_commands_from_nothing(tmp_path):
     # no number stands under an alpha that did not make it: LCM on 20ng was not run with alpha 2
     noise = json.loads((clone.folder / "metrics/noise/lstm_rand-ls.json").read_text())
     assert noise and not (clone.folder / "metrics/noise/lstm_rand-lcm.json").exists()
-    assert "+  alpha: 2" in clone.run("git", "diff", "params.yaml")
+    assert "1 insertion(+), 1 deletion(-)" in clone.run("git", "diff", "--stat", "params.yaml")
+
+    # and back: nothing is trained, and git shows no changed result
+    clone.run("git", "checkout", "-q", "params.yaml")
+    said = clone.run("dvc", "repro")
+    assert "8 runs in 4 cells: 8 known, 0 to train" in said
+    assert clone.results() == first
+    assert not clone.run("git", "status", "--porcelain", "metrics").strip()
