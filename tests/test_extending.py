@@ -8,7 +8,7 @@ from documents import ROOT, blocks
 
 SEEN_FROM_THE_COPY = """
 import numpy as np, runs, yaml
-from lcm.evidence import figures, tables
+from lcm.evidence import figures, study_tables, tables
 from lcm.evidence.names import method_name
 from lcm.params import load_params
 from lcm.study import cells, method_groups
@@ -36,7 +36,7 @@ stages = yaml.safe_load(open("dvc.yaml"))
 assert "studies/toy.yaml" in stages["vars"] and stages["stages"]["toy"]["cmd"] == "python pipeline/report.py ${study}"
 assert stages["stages"]["train-toy"]["foreach"] == "${studies.toy.corpora}"
 assert round(evaluate(np.array([[0.6, 0.4], [0.3, 0.7]]), np.array([0, 1]))["confidence"], 9) == 0.65  # statistic
-assert (("confidence", "mean, %"), "confidence", tables.percent) in tables.METRICS
+assert ("confidence: mean, %", "confidence", tables.percent) in study_tables.METRICS
 """
 
 
