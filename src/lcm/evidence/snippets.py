@@ -27,7 +27,7 @@ from lcm.evidence.verdicts import (
     points,
 )
 from lcm.files import write_text
-from lcm.study import METRICS
+from lcm.study import LINEAR, METRICS
 
 MARKED = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 DOCUMENTS = ("README.md", "docs/*.md")
@@ -84,27 +84,40 @@ def counted(claim: Claim) -> str:
 
 
 def studies_table(evidence: Evidence) -> tables.Table:
-    """Rows: studies. Which data they need, how long the measured cells took, and how many cells are measured."""
+    """Rows: studies. Which data they need, how long the networks of the measured cells take, on two cores and on one
+    H200 shared by seven processes, and how many cells are measured."""
     rows = []
     for study in evidence.values():
         kind, comma, _ = study.title.partition(",")
         link = f"[{study.name}](studies/{study.name}.yaml)" + (f", {kind}" if comma else "")
         corpora = " ".join(dict.fromkeys(result.corpus for result in study.results))
         done = sum(result.done for result in study.results)
-        rows.append([link, corpora, _hours(study) if done else tables.NOTHING, f"{done} of {len(study.results)}"])
-    return tables.Table("studies", "", ["study", "data", ("hours", "on 2 cores"), ("cells", "measured")], [("", rows)])
+        on_core, on_gpu = (_hours(study, key) for key in ("seconds", "gpu_seconds"))
+        cells = [f"{on_core / 2:.1f}" if on_core else tables.NOTHING, f"{60 * on_gpu:.0f}" if on_gpu else tables.NOTHING]
+        rows.append([link, corpora, *cells, f"{done} of {len(study.results)}"])
+    columns = ["study", "data", ("hours", "on 2 cores"), ("minutes", "on a GPU"), ("cells", "measured")]
+    return tables.Table("studies", "", columns, [("", rows)])
 
 
-def _hours(study: Study) -> str:
-    """What the runs of the measured cells took, divided by two cores; two digits, so that a fresh run changes
-    little."""
-    seconds = 0.0
+def _hours(study: Study, key: str) -> float | None:
+    """What the networks of the measured cells take, in hours, from the recorded seconds of a run under `key`.
+
+    A cell without a time takes as long as the others of its model and corpus; None if there is none.
+    """
+    total = 0.0
     for corpus in dict.fromkeys(result.corpus for result in study.results):
         path = study.results[0].root / METRICS / "seconds" / study.name / f"{corpus}.json"
         recorded = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        names = [result.name for result in study.results if result.corpus == corpus and result.done]
-        seconds += sum(recorded[name]["runs"] * recorded[name]["seconds"] for name in names if name in recorded)
-    return f"{seconds / 2 / 3600:.1f}" if seconds else tables.NOTHING
+        cells = [result for result in study.results if result.corpus == corpus and result.done and result.model != LINEAR]
+        for model in dict.fromkeys(result.model for result in cells):
+            alike = [result for result in cells if result.model == model]
+            known = {result.name: recorded.get(result.name, {}).get(key) for result in alike}
+            times = [time for time in known.values() if time is not None]
+            if not times:
+                return None
+            mean = sum(times) / len(times)
+            total += sum(len(result.record["runs"]) * (known[result.name] or mean) for result in alike)
+    return total / 3600
 
 
 def filled(text: str, found: dict[str, str], where: str = "the text") -> str:

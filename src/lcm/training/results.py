@@ -188,7 +188,10 @@ def seconds_path(study: str, corpus: str) -> Path:
 
 
 def read_seconds(study: str, corpus: str, root: Path = Path()) -> dict[str, dict]:
-    """Return cell name -> {"runs": n, "seconds": mean of one run on one core}; {} if nothing is recorded."""
+    """Return cell name -> {"runs": n, "seconds": mean of one run on one core}; {} if nothing is recorded.
+
+    Runs on a GPU are counted apart, as {"gpu_runs": n, "gpu_seconds": a run's share of the GPU's time}.
+    """
     try:
         content = json.loads((root / seconds_path(study, corpus)).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -199,7 +202,15 @@ def read_seconds(study: str, corpus: str, root: Path = Path()) -> dict[str, dict
 def write_seconds(cell: Cell, jobs: list[Job]) -> None:
     """Record how long the cell's runs took, for those whose time the store knows."""
     records = [store.load_run(key) for job in jobs for key in job.keys]
-    seconds = [record["seconds"] for record in records if record and "seconds" in record]
-    if seconds:
-        entry = {"runs": len(seconds), "seconds": round(float(np.mean(seconds)), 1)}
-        write_json(seconds_path(cell.study, cell.corpus), read_seconds(cell.study, cell.corpus) | {cell.name: entry})
+    recorded = read_seconds(cell.study, cell.corpus)
+    entry = dict(recorded.get(cell.name, {}))
+    for prefix, on_cpu in (("", True), ("gpu_", False)):
+        seconds = [
+            record["seconds"]
+            for record in records
+            if record and "seconds" in record and record.get("device", "cpu").startswith("cpu") == on_cpu
+        ]
+        if seconds:
+            entry |= {f"{prefix}runs": len(seconds), f"{prefix}seconds": round(float(np.mean(seconds)), 1 + (not on_cpu))}
+    if entry:
+        write_json(seconds_path(cell.study, cell.corpus), recorded | {cell.name: entry})

@@ -98,13 +98,13 @@ def _hours(missing: list[Job], processes: int) -> str:
 def _seconds(cell: Cell) -> float | None:
     """Return the seconds of a run of this cell, else of another cell with its model and corpus, else None."""
     own = results.read_seconds(cell.study, cell.corpus)
-    if cell.name in own:
+    if "seconds" in own.get(cell.name, {}):
         return own[cell.name]["seconds"]
     for path in sorted((METRICS / "seconds").glob(f"*/{cell.corpus}.json")):
         like = [
             entry["seconds"]
             for name, entry in results.read_seconds(path.parent.name, cell.corpus).items()
-            if f"-{cell.model}-" in name
+            if f"-{cell.model}-" in name and "seconds" in entry
         ]
         if like:
             return sum(like) / len(like)
