@@ -256,7 +256,9 @@ def test_seeds_are_further_runs_of_a_split(workplace, params):
     assert places == [(0, 0, 0), (1, 0, 1), (0, 1, 1000), (1, 1, 1001), (0, 2, 2000), (1, 2, 2001)]
     first, _, again, *_ = runs.inputs_of(checked, *CELL, "ce")
     assert np.array_equal(first.assignment, again.assignment) and first.inputs is again.inputs
-    written = runs.written_cell(checked, *CELL, "ce", [record(0), record(1)])
+    kept = [record(split) | {"label_embedding": [[0.5]]} for split in (0, 1)]
+    written = runs.written_cell(checked, *CELL, "ce", kept)
+    assert {run["seed"] for run in written["runs"] if "label_embedding" in run} == {0}
     assert [(run["split"], run["seed"]) for run in written["runs"]] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
     assert {(row["split"], row["seed"]) for row in written["curves"]} == {place[:2] for place in places}
 

@@ -7,6 +7,7 @@ import html.parser
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import browser
@@ -343,7 +344,8 @@ def test_the_answer_counts_what_is_decided():
     assert snippets.answer(Evidence([]), [Claim("Q1", "", "", []), Claim("Q1b", "", "", [])]) == "Not measured yet."
     open_, none = Claim("Q1", "", "", [comparison(0.01, 0.5)]), Claim("Q1b", "", "", [])
     assert snippets.answer(Evidence([]), [open_, none]).startswith("Nothing speaks for it: against")
-    won = Claim("Q1b", "", "", [comparison(0.02, 0.001), comparison(0.01, 0.5)])
+    won = Claim("Q1b", "", "", [replace(comparison(0.02, 0.001), what="toy, bag: a − b"), comparison(0.01, 0.5)])
+    assert "better in 1 of 2 settings (toy, bag), undecided in 1" in snippets.counted(won)
     assert snippets.answer(Evidence([]), [open_, won]).startswith("Undecided: against")
 
 

@@ -27,6 +27,7 @@ from lcm.evidence.verdicts import (
     Comparison,
     accuracy,
     cosine,
+    interval,
     points,
     times,
 )  # fmt: skip
@@ -144,7 +145,7 @@ def _noisy(evidence: Evidence) -> Claim:
         # The splits are the same at every rate, only training labels differ, so gains are paired by split.
         if test := _test(result, _gains(evidence, result), _gains(evidence, right)):
             what = f"{model_name(result.model)}: gain at {result.noise:g} % wrong labels − gain at 0 %"
-            comparisons.append(Comparison(what, test, _minus([_printed_gain(r) for r in (result, right)])))
+            comparisons.append(Comparison(what, test, _minus([_printed_gain(r) for r in (result, right)]), corpus=result.corpus))
     text, source = "LCM helps more where labels are wrong", "Table 4; gain: LCM − cross-entropy"
     return Claim("5", text, source, comparisons, in_paper=6)
 
@@ -184,12 +185,13 @@ def _figure_3(evidence: Evidence) -> list[Claim]:
     for alpha, result in by_alpha.items():
         base = evidence.rival(result, "ce")
         if base and (test := _test(result, early(result), early(base), "val")):
-            faster.append(Comparison(quarter.format(alpha, "cross-entropy"), test))
+            faster.append(Comparison(quarter.format(alpha, "cross-entropy"), test, corpus=result.corpus))
     if low and (test := _test(low, early(low), early(high), "val")):
-        faster.append(Comparison(quarter.format(min(by_alpha), f"α = {max(by_alpha):g}"), test))
+        what = quarter.format(min(by_alpha), f"α = {max(by_alpha):g}")
+        faster.append(Comparison(what, test, corpus=low.corpus))
     if low and (test := _test(low, drop(low), drop(high), "val")):
         what = f"best − last validation accuracy: LCM α = {min(by_alpha):g} minus the same at α = {max(by_alpha):g}"
-        worse.append(Comparison(what, test))
+        worse.append(Comparison(what, test, corpus=low.corpus))
     for result in sweep(evidence, ("early_stop",), "lcm"):
         alpha, stop = result.settings["alpha"], result.settings.get("stop_epoch")
         whole = by_alpha.get(alpha)
@@ -198,7 +200,7 @@ def _figure_3(evidence: Evidence) -> list[Claim]:
         for of, where in (("test", "at the chosen epoch"), ("test_last", "after the last epoch")):
             if test := _test(result, result.scores("accuracy", of), whole.scores("accuracy", of)):
                 what = f"test accuracy {where}: LCM α = {alpha:g} stopped after {stop} epochs − never stopped"
-                stopped.append(Comparison(what, test))
+                stopped.append(Comparison(what, test, corpus=result.corpus))
     fig = "Fig. 3a; validation accuracy"
     return [
         Claim("7a", "LCM learns faster at first, the more so the smaller α", fig, faster),
@@ -256,9 +258,8 @@ def _similarity(evidence: Evidence, results: list[Result]) -> Claim:
             continue
         mass, name = result.last("lcd_in_group"), setting_name(*result.setting)
         if mass and (test := _test(result, mass, uniform, "val")):
-            comparisons.append(
-                Comparison(f"{name}: LCD mass on other labels of the group − that of a uniform one", test)
-            )
+            what = f"{name}: LCD mass on other labels of the group − that of a uniform one"
+            comparisons.append(Comparison(what, test, corpus=result.corpus))
         groups = label_space.groups_of(labels)
         pairs = {
             place: label_space.within_and_between(e, groups) for place, e in label_space.embeddings(result).items()
@@ -295,7 +296,7 @@ def _collapse(evidence: Evidence) -> Claim:
         mass = {place: float(np.sort(lcd)[-2:].sum()) for place, lcd in label_space.mean_lcd(result).items()}
         if mass and (test := _test(result, mass, 0.5, "val")):
             what = f"{setting_name(*result.setting)}: LCD mass on its two first labels − one half"
-            comparisons.append(Comparison(what, test))
+            comparisons.append(Comparison(what, test, corpus=result.corpus))
     text = "The confusion distribution collapses onto one or two labels, the same for every document"
     return Claim("Q7", text, "most of its mass over all documents lies on two labels", comparisons)
 
@@ -319,6 +320,8 @@ def told(claim: Claim) -> str:
     counts = ((FOR, "better"), (AGAINST, "worse"), (EQUAL, "equal"), (OPEN, "undecided"))
     parts = ", ".join(f"{words.count(word)} {text}" for word, text in counts if words.count(word))
     where = f"of {len(words)} settings {parts}" if len(words) > 1 else f"one setting, {parts[2:]}"
+    if mean := claim.average:
+        where = f"on average {points(mean.value)} {interval(mean.ci95)}; {where}"
     return f"{where}; {spread}; n = {claim.n}{claim.coverage()}"
 
 

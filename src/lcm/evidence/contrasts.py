@@ -1,6 +1,7 @@
-"""Comparisons that are no paired mean difference: of spreads, and of the gains on two corpora."""
+"""Comparisons that are no paired mean difference: of spreads, of the gains on two corpora, and means over settings."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ class Contrast:
     """An estimate with its two-sided 95 % interval and p-value.
 
     n: splits (of the smaller side). runs: pairs of runs, likewise. test: the paired test that it is, or None.
+    error: standard error of the estimate, with df degrees of freedom; None where it is not known.
     """
 
     value: float
@@ -23,11 +25,51 @@ class Contrast:
     n: int
     runs: int
     test: Paired | None = None
+    error: float | None = None
+    df: float | None = None
+
+    @property
+    def ci90(self) -> tuple[float, float] | None:
+        return statistics.interval(self.value, self.error, self.df, 0.90) if self.error else None
 
 
 def of_paired(test: Paired) -> Contrast:
     """The corrected test as a contrast."""
-    return Contrast(test.mean, test.ci95, test.p, test.n, test.runs, test)
+    return Contrast(test.mean, test.ci95, test.p, test.n, test.runs, test, test.error, test.df)
+
+
+def average(groups: Sequence[Sequence[Contrast]]) -> Contrast | None:
+    """The mean over settings. groups: settings of one corpus, whose splits are the same, each group a list.
+
+    Within a group, differences are averaged over its settings on each split that all of them have, and the corrected
+    test takes these means with all of their spread between splits, as with one seed. Splits of different corpora have
+    nothing to do with each other: errors add up by Welch and Satterthwaite. Every setting weighs the same.
+    None where an error is not known, or a group has fewer than two common splits.
+    """
+    parts: list[tuple[int, Contrast]] = []
+    for group in groups:
+        if len(group) == 1:
+            parts.append((1, group[0]))
+            continue
+        if any(contrast.test is None for contrast in group):
+            return None
+        tables = [dict(contrast.test.by_split) for contrast in group]
+        splits = sorted(set.intersection(*(set(each) for each in tables)))
+        if len(splits) < 2:
+            return None
+        means = {(split, 0): sum(each[split] for each in tables) / len(tables) for split in splits}
+        widening = max(contrast.test.widening for contrast in group)
+        parts.append((len(group), of_paired(statistics.paired(means, dict.fromkeys(means, 0.0), widening))))
+    if not parts or any(not part.error for _, part in parts):
+        return None
+    total = sum(weight for weight, _ in parts)
+    value = sum(weight * part.value for weight, part in parts) / total
+    variances = [(weight * part.error / total) ** 2 for weight, part in parts]
+    error = math.sqrt(sum(variances))
+    df = error**4 / sum(variance**2 / part.df for variance, (_, part) in zip(variances, parts, strict=True))
+    n, runs = min(part.n for _, part in parts), sum(part.runs for _, part in parts)
+    ci95, p = statistics.interval(value, error, df, 0.95), statistics.p_value(value, error, df)
+    return Contrast(value, ci95, p, n, runs, error=error, df=df)
 
 
 def std_ratio(a: Scores, b: Scores) -> Contrast | None:
@@ -84,4 +126,4 @@ def mean_difference(a: Scores, b: Scores, widening_a: float, widening_b: float) 
     df = variance**2 / float(sum(side["variance"] ** 2 / side["df"] for side in sides))
     error = math.sqrt(variance)
     ci95 = statistics.interval(value, error, df, 0.95)
-    return Contrast(value, ci95, statistics.p_value(value, error, df), n, runs)
+    return Contrast(value, ci95, statistics.p_value(value, error, df), n, runs, error=error, df=df)

@@ -52,7 +52,8 @@ def _premise(evidence: Evidence) -> Claim:
             continue
         epsilon = result.settings["epsilon"]
         rivals = [*evidence.versions(result, "ls"), *evidence.versions(result, "ls_matched")]
-        rival = next((r for r in rivals if abs(r.settings["epsilon"] - epsilon) <= SAME_EPSILON), None)
+        rivals = [r for r in rivals if abs(r.settings["epsilon"] - epsilon) <= SAME_EPSILON]
+        rival = max(rivals, key=lambda r: len(r.scores().keys() & result.scores().keys()), default=None)
         what = f"{setting_name(*result.setting)}: {method_name(result.method)} − label smoothing ε = {epsilon:g}"
         if comparison := accuracy(result, rival, what):
             comparisons.append(comparison)

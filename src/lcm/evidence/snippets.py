@@ -24,6 +24,7 @@ from lcm.evidence.verdicts import (
     UNDECIDED,
     Claim,
     accuracy,
+    interval,
     points,
 )
 from lcm.files import write_text
@@ -73,14 +74,22 @@ def answer(evidence: Evidence, claims: list[Claim]) -> str:
 
 
 def counted(claim: Claim) -> str:
-    """'better in 0 of 13 settings, equal in 3, undecided in 10 (-0.99 to +0.29 points)'."""
+    """'better in 0 of 13 settings, equal in 3, undecided in 10 (-0.99 to +0.29 points)', after the mean if there is one.
+
+    One or two settings in which the first is better are named.
+    """
     words, values = claim.words, [comparison.contrast.value for comparison in claim.comparisons]
     names = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
     if len(words) == 1:
         return f"{names[words[0]]} in one setting ({points(values[0])} points)"
+    won = [c.what.partition(":")[0] for c, word in zip(claim.comparisons, words, strict=True) if word == FOR]
     others = [f"{name} in {words.count(word)}" for word, name in names.items() if word != FOR and word in words]
-    better = f"better in {words.count(FOR)} of {len(words)} settings"
-    return f"{', '.join([better, *others])} ({points(min(values))} to {points(max(values))} points)"
+    better = f"better in {len(won)} of {len(words)} settings"
+    if 0 < len(won) <= 2 and all(won):
+        better += f" ({'; '.join(won)})"
+    told = f"{', '.join([better, *others])} ({points(min(values))} to {points(max(values))} points)"
+    mean = claim.average
+    return f"{points(mean.value)} points {interval(mean.ci95)} on average, {told}" if mean else told
 
 
 def studies_table(evidence: Evidence) -> tables.Table:

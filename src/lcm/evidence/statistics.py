@@ -42,6 +42,7 @@ class Paired:
     differences are equal (accuracies are counts: a few splits can agree by chance) the t-tests are undefined, so theirs
     are None too.
     wins, ties, losses: splits on which a's mean is above, equal to or below b's.
+    by_split: (split, its mean), ascending.
     """
 
     n: int
@@ -60,6 +61,7 @@ class Paired:
     wins: int
     ties: int
     losses: int
+    by_split: tuple[tuple[int, float], ...] = ()
 
 
 def widening(sizes: Mapping[str, int], part: str = "test", official: bool = False) -> float:
@@ -152,6 +154,7 @@ def paired(a: Scores, b: Scores, widening: float) -> Paired:
         "losses": int((of_split < 0).sum()),
     }
     nothing = dict.fromkeys(("std", "between", "within", "error", "df", "ci90", "ci95", "p", "p_plain"))
+    counts["by_split"] = tuple(zip(sorted({split for split, _ in common}), of_split.tolist(), strict=True))
     known = {"n": n, "runs": len(common), "mean": mean, "widening": widening} | counts
     if n == 1:
         return Paired(**(nothing | known))

@@ -6,7 +6,7 @@ Every word on the page that says better, worse, equal or undecided comes from `C
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lcm.evidence.contrasts import Contrast, of_paired
+from lcm.evidence.contrasts import Contrast, average, of_paired
 from lcm.evidence.names import TEXTS, TUNED, method_name, setting_name
 from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.results import Evidence, Result, compare
@@ -47,6 +47,7 @@ class Comparison:
     paper: the same number from the paper's printed means, or None. show: how values are written.
     equal: the 90 % interval excludes every difference that would matter. equal_says: what that means for the claim.
     pair: the two results whose test accuracies are compared, if that is what it is.
+    corpus: whose splits these are, "" for those of two corpora.
     """
 
     what: str
@@ -59,6 +60,7 @@ class Comparison:
     equal: bool = False
     equal_says: str = EQUAL
     pair: tuple[Result, Result] | None = None
+    corpus: str = ""
 
 
 def accuracy(a: Result | None, b: Result | None, what: str = "", **more) -> Comparison | None:
@@ -71,7 +73,8 @@ def accuracy(a: Result | None, b: Result | None, what: str = "", **more) -> Comp
     # Half a point refutes no gain of a fifth of a point, which is all there is to gain on MNIST.
     margin = EQUIVALENCE if gain is None else min(EQUIVALENCE, abs(gain) / 2)
     what = what or f"{setting_name(*a.setting)}: {method_name(a.method)} − {method_name(b.method)}"
-    return Comparison(what, of_paired(test), gain, equal=bool(margin and equivalent(test, margin)), pair=(a, b), **more)
+    equal = bool(margin and equivalent(test, margin))
+    return Comparison(what, of_paired(test), gain, equal=equal, pair=(a, b), corpus=a.corpus, **more)
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,29 @@ class Claim:
         return [word(c, p) for c, p in zip(self.comparisons, self.adjusted, strict=True)]
 
     @property
+    def average(self) -> Contrast | None:
+        """The mean of two or more comparisons of accuracies, all with the same sign; else None."""
+        if self.anywhere or len(self.comparisons) < 2 or any(c.show is not points for c in self.comparisons):
+            return None
+        if len({(c.sign, c.null) for c in self.comparisons}) > 1:
+            return None
+        groups: dict[str, list[Contrast]] = {}
+        for index, c in enumerate(self.comparisons):
+            groups.setdefault(c.corpus or f"{index}", []).append(c.contrast)
+        return average(list(groups.values()))
+
+    @property
+    def average_word(self) -> str:
+        """for, against, equal or open, for the mean of the comparisons."""
+        found, first = self.average, self.comparisons[0]
+        if found.p < LEVEL:
+            return FOR if found.value * first.sign > 0 else AGAINST
+        printed = [c.paper for c in self.comparisons if c.paper is not None]
+        margin = min([EQUIVALENCE, *([abs(sum(printed) / len(printed)) / 2] if printed else [])])
+        low, high = found.ci90
+        return EQUAL if -margin <= low and high <= margin else OPEN
+
+    @property
     def verdict(self) -> str:
         """By `RULE`."""
         words = self.words
@@ -120,6 +146,8 @@ class Claim:
             return NOT_SUPPORTED if 2 * (len(words) - words.count(OPEN)) >= len(words) else UNDECIDED
         if AGAINST in words:
             return NOT_SUPPORTED
+        if self.average:
+            return {FOR: SUPPORTED, OPEN: UNDECIDED}.get(self.average_word, NOT_SUPPORTED)
         if 2 * words.count(FOR) >= len(words):
             return SUPPORTED
         return NOT_SUPPORTED if 2 * words.count(EQUAL) >= len(words) else UNDECIDED
@@ -153,6 +181,8 @@ class Claim:
             return f"{show(values[0])}{unit} {ci95}, n = {self.n}{self.coverage()}"
         same = len({c.show for c in self.comparisons}) == 1
         spread = f"; from {show(min(values))} to {show(max(values))}{unit}" if same else ""
+        if mean := self.average:
+            spread += f", on average {show(mean.value)} {interval(mean.ci95, show)}"
         counts = ", ".join(f"{word}: {words.count(word)}" for word in (FOR, AGAINST, EQUAL, OPEN) if words.count(word))
         return f"{counts} of {len(words)}{spread}, n = {self.n}{self.coverage()}"
 

@@ -146,8 +146,8 @@ def write_cell(params: Params, cell: Cell, jobs: list[Job], retrained: bool = Fa
     for run, record in zip(runs, records, strict=True):
         place = {"split": run.split, "seed": run.seed}
         entries.append(place | {name: value for name, value in record.items() if name not in NOT_IN_CELLS})
-        if entries[0] is not entries[-1]:
-            entries[-1].pop("label_embedding", None)  # a figure shows one
+        if run.seed:  # one a split is enough, and they are large
+            entries[-1].pop("label_embedding", None)
         rows += [place | row for row in record.get("curve", [])]
     if rows:
         write_json(cell.path("curves"), rows)
