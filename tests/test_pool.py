@@ -104,6 +104,11 @@ def test_workers_have_one_thread_each_and_the_memory_settings():
     assert found == {"threads": 1, **pool.WORKER_ENVIRONMENT} and found["OMP_NUM_THREADS"] == "1"
 
 
+def test_a_gpu_has_one_worker_unless_more_are_asked_for():
+    found = [pool.workers(processes, device) for processes in (0, 7) for device in ("cuda", "cpu")]
+    assert found == [1, pool.available_cores(), 7, 7]
+
+
 def test_a_record_says_the_cpus_instructions_and_bf16(workplace, params):
     params["execution"]["precision"] = "bf16"
     checked = runs.load(params, workplace)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lcm.evidence.contrasts import mean_difference, std_ratio
+from lcm.evidence.contrasts import average, of_paired, mean_difference, std_ratio
 from lcm.evidence.statistics import components, decides, equivalent, holm, paired, widening
 
 W = 0.3 / 0.7
@@ -202,6 +202,21 @@ def test_seeds_find_what_the_old_test_does_not():
     # Where all is data, seeds are worth nothing, and both find the same.
     differences = draws(20_000, 10, 3, 0.8, 0.0, difference=1.0)
     assert found(differences) == pytest.approx(found(differences, corrected=False), abs=0.01)
+
+
+@pytest.mark.parametrize("between, within", [(0.8, 1.4), (0.0, 1.4), (0.8, 0.0)])
+def test_the_mean_over_settings_keeps_its_size_and_finds_more(between, within):
+    """Three settings of one corpus, whose split effects are half shared, one of another corpus; three seeds a split."""
+    random, n, found = np.random.default_rng(1), 400, {0.0: [], 1.0: []}
+    shared = draws(n, 10, 1, between * math.sqrt(0.5), 0.0, random=random)
+    own = [draws(n, 10, 3, between * math.sqrt(0.5), within, random=random) for _ in range(3)]
+    settings = [*(shared + each for each in own), draws(n, 10, 3, between, within, random=random)]
+    for difference, decided in found.items():
+        for study in range(n):
+            tests = [of_paired(against_zero(*(each[study] + difference).tolist(), w=0.5)) for each in settings]
+            decided.append((average([tests[:3], tests[3:]]).p < 0.05, tests[0].p < 0.05))
+    false, true = (np.mean(decided, 0) for decided in found.values())
+    assert false[0] <= 0.065 and true[0] > true[1] + 0.1
 
 
 def test_estimates_are_right_on_average():

@@ -15,7 +15,7 @@ from lcm.files import write_json
 from lcm.study import LINEAR
 from lcm.training import jobs, pool, store
 from lcm.training.jobs import Job
-from lcm.training.pool import available_cores
+from lcm.training.pool import workers
 
 FEWEST_SPLITS = 3  # below it a second network is left out, so that the first one gets more
 PILOTS = ("ce", "lcm")  # the sharpest and a soft target: how long to train is looked up with these
@@ -75,7 +75,7 @@ def run(comparison: Comparison, minutes: float, processes: int) -> Schedule:
         comparison,
         schedule,
         end - time.monotonic(),
-        1 if comparison.device == "cuda" else processes or available_cores(),
+        workers(processes, comparison.device),
     )
     train(comparison, _network_jobs(comparison, schedule, schedule.splits), "training", processes)
     return schedule

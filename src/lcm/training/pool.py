@@ -1,4 +1,4 @@
-"""A pool of processes for jobs: on a CPU one process per core with one thread each, on a GPU one process.
+"""A pool of processes for jobs: on a CPU one process per core with one thread each, on a GPU one unless more are asked for.
 
 It knows nothing of what a job does.
 """
@@ -65,12 +65,12 @@ def run_jobs(
     """Do every job. `save` is called with each result, in this process, as soon as its job is done.
 
     work: a module-level function from a job to a list of results. jobs: can be pickled and have a `size`, in ticks.
-    processes: 0 is one per core. preload: modules that the workers start with, imported once.
+    processes: 0 is one per core, on a GPU one. preload: modules that the workers start with, imported once.
     Raises what the first failing job raised, once the running jobs have ended and their results are saved.
     """
     if not jobs:
         return
-    count = 1 if device == "cuda" else min(len(jobs), processes or available_cores())
+    count = min(len(jobs), workers(processes, device))
     os.environ.update(WORKER_ENVIRONMENT)  # read by the fork server when it starts, before it loads any BLAS
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
@@ -115,6 +115,11 @@ def tick(size: int = 1) -> None:
     """Report to the parent that `size` ticks of a job are done."""
     if _ticks is not None:
         _ticks.send(size)
+
+
+def workers(processes: int, device: str) -> int:
+    """Return how many workers `processes` asks for: 0 is one per core, on a GPU one."""
+    return processes or (1 if device == "cuda" else available_cores())
 
 
 def available_cores() -> int:
