@@ -10,7 +10,7 @@ import synthetic
 from scipy import stats
 from synthetic import find, grid
 
-from lcm.evidence import label_space, rivals
+from lcm.evidence import label_space, rivals, snippets
 from lcm.evidence.claims import all_claims, answers
 from lcm.evidence.overview import claim_table
 from lcm.evidence.results import Evidence, read_study
@@ -443,6 +443,20 @@ def test_under_wrong_labels_those_that_know_nothing_must_not_help(tmp_path):
     assert claim.words == [AGAINST] and claim.headline() == "not supported"
     claim = claims(tmp_path / "worse", world(tmp_path / "worse", scores | {"lcm.alpha=2": 0.0}, noise=30))["Q6"]
     assert claim.words == [FOR]
+
+
+def test_which_target_is_asked_of_the_settings_that_can_tell(tmp_path):
+    methods = [*RIVALS, "square", "prune", "oracle_group"]
+    scores = {"ls.epsilon=0.75": 0.05, "square": 0.06, "prune": 0.01}
+    p = world(tmp_path, scores, methods=methods)
+    evidence = read(tmp_path, p)
+    square, similar, prune = (claim for _, claim in snippets.which(evidence, all_claims(evidence)))
+    assert square.comparisons[0].contrast.value == pytest.approx(0.01, abs=1e-3) and square.verdict == "supported"
+    assert similar.key == "Q4" and not prune.comparisons  # no wrong labels
+    p = world(tmp_path / "noisy", scores, methods=methods, noise=30)
+    evidence = read(tmp_path / "noisy", p)
+    *_, prune = (claim for _, claim in snippets.which(evidence, all_claims(evidence)))
+    assert prune.comparisons[0].contrast.value == pytest.approx(-0.04, abs=1e-3)
 
 
 def test_one_verdict_everywhere(tmp_path):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from lcm.errors import UserError
 from lcm.evidence import overview, rivals, tables
-from lcm.evidence.claims import answers
-from lcm.evidence.results import Evidence, Study
+from lcm.evidence.claims import answers, sentence
+from lcm.evidence.results import Evidence, Result, Study
 from lcm.evidence.verdicts import (
     AGAINST,
     EQUAL,
@@ -35,12 +35,13 @@ DOCUMENTS = ("README.md", "docs/*.md")
 
 
 def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
-    """Name -> Markdown: answer (should one use LCM?), coverage, headline (a table of at most eight rows), answers,
+    """Name -> Markdown: answer (should one use LCM?), which (three questions about targets), coverage, headline (a table of at most eight rows), answers,
     claims, rule, collapse, targets, studies, and verdict-<key> of each claim."""
     found = {
         "answer": answer(evidence, claims),
         "coverage": overview.coverage(evidence),
         "headline": tables.to_markdown(overview.headline_table(evidence, claims), 0),
+        "which": "\n".join(f"1. **{question}** {sentence(claim)}" for question, claim in which(evidence, claims)),
         "answers": "\n".join(f"1. **{question}** {text}" for question, text in answers(claims)),
         "claims": tables.to_markdown(overview.claims_table(claims), 0),
         "rule": RULE,
@@ -71,6 +72,24 @@ def answer(evidence: Evidence, claims: list[Claim]) -> str:
     parts += [f"with both tuned, {counted(tuned)}"] if tuned.comparisons else []
     parts += [f"the square loss against LCM is {counted(square)}"] if square.comparisons else []
     return f"{first}: {'; '.join(parts)}."
+
+
+def which(evidence: Evidence, claims: list[Claim]) -> list[tuple[str, Claim]]:
+    """Which target to use, in three questions. Settings are those of the study of targets."""
+    by_key, settings = {claim.key: claim for claim in claims}, rivals.settings_of(evidence)
+
+    def over_tuned(target: str, settings: list[Result]) -> Claim:
+        pairs = [(rivals.best_version(evidence, each, target), evidence.tuned(each, "ls")) for each in settings]
+        return Claim("", "", "", [found for pair in pairs if (found := accuracy(*pair))])
+
+    return [
+        ("Is the square loss better than label smoothing, both tuned?", over_tuned("square", settings)),
+        ("At equal strength, does it help to put the mass on similar labels?", by_key["Q4"]),
+        (
+            "Under wrong labels, is pruning by out-of-fold confidence better than label smoothing, both tuned?",
+            over_tuned("prune", [each for each in settings if rivals.is_noisy(each)]),
+        ),
+    ]
 
 
 def counted(claim: Claim) -> str:
