@@ -1,4 +1,4 @@
-"""Fleets, checkpoints and dropout: a run gives the same numbers alone, beside others, in two halves, and after kill -9."""
+"""Fleets, checkpoints, dropout: a run gives the same numbers alone, beside others, in two halves, and after kill -9."""
 
 import json
 import os
@@ -105,7 +105,7 @@ def test_a_run_that_diverges_says_so_and_leaves_the_others_alone(monkeypatch, me
 
 
 def test_the_jobs_of_a_cell_gather_to_fleets(workplace, params):
-    """Runs of one cell train together; on a CPU every run is alone unless execution.fleet says otherwise; a yardstick always is."""
+    """Runs of one cell train together. Alone are runs on a CPU, unless execution.fleet says so, and yardsticks."""
     params["studies"]["small"]["splits"] = 3
     checked = runs.load(params, workplace)
     two_cells = [
@@ -175,7 +175,7 @@ def test_a_run_that_does_not_fit_alone_is_one_line_and_other_errors_stay_what_th
 
 
 def test_without_a_cuda_graph_the_steps_are_the_same(monkeypatch, capsys):
-    """A capture that fails is said once and costs nothing but time. (That one succeeds is for a machine with a GPU to see.)"""
+    """A capture that fails is said once and costs nothing but time. (Only a machine with a GPU can see one succeed.)"""
     data = runs.noisy_runs("cnn", 3)
     expected = runs.train("cnn", data, "ce")
 
@@ -270,7 +270,7 @@ def test_broken_and_foreign_checkpoints_are_ignored_with_a_line(tmp_path, capsys
 
 
 def test_a_run_killed_in_its_middle_goes_on_from_its_checkpoint(workplace, params, monkeypatch):
-    """kill -9 of the worker once a checkpoint is there; the second start ends with the numbers of an uninterrupted cell."""
+    """kill -9 of the worker once a checkpoint is there; the second start gives the numbers of an uninterrupted cell."""
     params["train"]["epochs"] = 40
     params["studies"]["small"]["splits"] = 1
     params["execution"]["checkpoint_epochs"] = 3

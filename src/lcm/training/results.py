@@ -115,8 +115,8 @@ def _kept(params: Params, cell: Cell, keys: list[str]) -> Path | None:
 def write_cell(params: Params, cell: Cell, jobs: list[Job], retrained: bool = False) -> None:
     """Write the cell's files from the run store, which holds every run. What they held before is kept in the store.
 
-    If the cell once had these very runs, its files become those of that time, byte for byte; retrained: not so, the runs
-    were trained anew. Raises UserError if every run of the cell failed, and leaves the files as they are.
+    If the cell once had these very runs, its files become those of that time, byte for byte; retrained: not so, the
+    runs were trained anew. Raises UserError if every run of the cell failed, and leaves the files as they are.
     """
     runs: list[Run] = [run for job in jobs for run in job.runs]
     keys = [key for job in jobs for key in job.keys]
