@@ -1,12 +1,16 @@
 """Every target with every kind of encoder: a few steps alone and in a fleet, equal up to rounding.
 
-A new file in src/lcm/targets or src/lcm/models is tested here without an edit: all targets with the bag, all encoders with a few
-targets, one of them with state of its own for each sample.
+A new file in src/lcm/targets or src/lcm/models is tested here without an edit: all targets with the bag, all encoders
+with a few targets, one of them with state of its own for each sample. An encoder with keys of its own, which the tests
+cannot guess, fails here until runs.MODELS names them.
 """
+
+from pathlib import Path
 
 import pytest
 import runs
 
+import lcm
 from lcm.targets import target_class, target_names
 
 TARGETS = target_names()
@@ -17,14 +21,23 @@ PAIRS = [("bag", target) for target in TARGETS] + [
 ]
 
 
+def files(folder, *words):
+    """The names of the files of src/lcm/folder that have one of these words."""
+    paths = (Path(lcm.__file__).parent / folder).glob("[!_]*.py")
+    return {path.stem for path in paths if any(word in path.read_text(encoding="utf-8") for word in words)}
+
+
+def test_every_encoder_and_every_target_has_a_pair():
+    settings = runs.MODELS | runs.MORE_MODELS
+    assert {settings[model]["encoder"] for model, _ in PAIRS} == files("models", "class Encoder(")
+    assert {target for _, target in PAIRS} == files("targets", "    name, label", "    name =")
+
+
 @pytest.mark.parametrize("model,target", PAIRS, ids=[" ".join(pair) for pair in PAIRS])
 def test_a_pair_trains_alone_and_in_a_fleet(tmp_path, model, target):
     data, seeds = runs.noisy_runs(model, 2, folder=runs.bert_folder(tmp_path)), [0, 3]
-    changes = {
-        "epochs": 2,
-        "batch_size": 20,
-        "lr": 1e-3 if model == "bert" else 0.01,
-    }  # two steps an epoch, the second smaller
+    # two steps an epoch, the second smaller
+    changes = {"epochs": 2, "batch_size": 20, "lr": 1e-3 if model == "bert" else 0.01}
     together = runs.train(model, data, target, seeds, **changes)
     assert together[0]["curve"] != together[1]["curve"]
     for found, each, seed in zip(together, data, seeds, strict=True):
