@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import threading
@@ -260,6 +261,13 @@ def test_broken_and_foreign_checkpoints_are_ignored_with_a_line(tmp_path, capsys
     assert point.load("cpu")["x"].tolist() == [1, 1] and os.listdir(point.path.parent) == ["ab12-2.pt"]
     other = Checkpoint(tmp_path, ["ab12", "ff00"], 1)
     assert other.load("cpu") is None and "is of other runs; ignored" in capsys.readouterr().err
+    other = Checkpoint(tmp_path, ["ab12", "cd34"], 1, "0123456789abcdef")
+    assert other.load("cpu") is None
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "was made by other code; ignored, training starts from the beginning" in said
+    other.save({"epoch": 2})
+    assert other.load("cpu") == {"epoch": 2} and point.load("cpu") is None
+    assert "was made by other code" in capsys.readouterr().err
     for content in (b"", point.path.read_bytes()[:100], b"not a checkpoint"):
         point.path.write_bytes(content)
         assert point.load("cpu") is None
@@ -267,6 +275,24 @@ def test_broken_and_foreign_checkpoints_are_ignored_with_a_line(tmp_path, capsys
         assert said.count("\n") == 1 and "ab12-2.pt: cannot be read" in said
     torch.save({"keys": point.keys, "state": tmp_path}, point.path)  # an object: never unpickled
     assert point.load("cpu") is None and "cannot be read" in capsys.readouterr().err
+
+
+def test_a_full_disk_stops_checkpoints_and_not_training(tmp_path, capsys):
+    """A limit on the size of files stands for the disk; the second training has room and takes up what it finds."""
+    data, point = runs.noisy_runs("cnn", 1), Checkpoint(tmp_path, ["ab12"], 1)
+    whole = runs.train("cnn", data, "lcm")
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, usual[1]))
+    try:
+        found = runs.train("cnn", data, "lcm", checkpoint=point)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        signal.signal(signal.SIGXFSZ, handler)
+    said = capsys.readouterr().err.splitlines()
+    assert found == whole and len(said) == 1 and "ab12-1.pt: no checkpoint (" in said[0]
+    assert said[0].endswith("); training goes on without") and not list(tmp_path.rglob("*.p*t"))
+    assert runs.train("cnn", data, "lcm", checkpoint=point) == whole and point.path.exists()
 
 
 def test_a_run_killed_in_its_middle_goes_on_from_its_checkpoint(workplace, params, monkeypatch):

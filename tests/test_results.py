@@ -1,7 +1,9 @@
 """From cells to files: what is known is not trained again, what was there is never lost, and a gap changes nothing."""
 
 import json
+import platform
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -407,10 +409,24 @@ def test_a_damaged_record_counts_as_absent():
 def test_a_record_takes_its_checkpoint_away():
     folder = store.store_folder() / "ab"
     folder.mkdir(parents=True)
-    for name in ("ab12-1.pt", ".ab12-1.pt.77.part", "ab34-1.pt"):
+    for name in ("ab12-1.pt", "ab12-3.pt", "ab34-1.pt"):
         (folder / name).touch()
     store.save_run(GOOD)
     assert {path.name for path in folder.iterdir()} == {"ab12.json", "ab34-1.pt"}
+
+
+def test_what_killed_processes_left_is_gone_before_the_next_training(workplace, params, trained):
+    """A checkpoint, a record, a result file: of each killed process one part, or they would pile up."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    name = f"{platform.node()}-{ended.pid}.part"
+    parts = [store.store_folder() / "ab" / f".ab12-1.pt.{name}", store.store_folder() / f"held_out/.a.{ended.pid}.part"]
+    parts += [runs.Path("metrics/cells/small/toy") / f".noise0-cnn_rand-ls.json.{name}"]
+    for part in parts:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+    runs.train_cell(runs.load(params, workplace), *CNN)
+    assert not any(part.exists() for part in parts) and not list(workplace.rglob(".*.part"))
 
 
 def test_a_damaged_record_is_trained_again(workplace, params, trained):
