@@ -172,7 +172,7 @@ of(
     ("config_not_compared", '_config_in(read_cell(cell)) != _config_of(params, cell)', "False"),
 )  # fmt: skip
 of(
-    "training/store.py", "test_cells.py test_fleet.py::test_versions_are_per_encoder",
+    "training/store.py", "test_cells.py test_fleet.py::test_versions_are_per_encoder test_results.py::test_a_damaged_record_counts_as_absent",
     ("version_ignored", '{"algorithm": version, **determinants}', '{"algorithm": 1, **determinants}'),
     ("version_for_all", '.get((determinants.get("model") or {}).get("encoder"), 1)', '.get("image_cnn", 1)'),
     ("foreign_record", 'or record.get("key") != key:', "or False:"),
