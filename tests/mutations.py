@@ -168,7 +168,7 @@ of(
     ("realised_of_val", "training = data.splits[:n_splits] == TRAIN", "training = data.splits[:n_splits] != TRAIN"),
     ("sizes_of_labels", '(("train", TRAIN), ("val", VAL), ("test", TEST))', '(("train", TRAIN), ("val", TEST), ("test", VAL))'),
     ("complete_without_keys", "    if {place: run.get(\"key\") for place, run in recorded.items()} != keys:\n        return False\n", ""),
-    ("curves_of_others", 'if (row.get("split"), row.get("seed")) == (split, seed)]', "]"),
+    ("curves_of_others", 'if (row["split"], row["seed"]) == (split, seed)]', "]"),
     ("config_not_compared", '_config_in(read_cell(cell)) != _config_of(params, cell)', "False"),
 )  # fmt: skip
 of(
@@ -213,7 +213,8 @@ of(
 )  # fmt: skip
 of(
     "training/checkpoint.py", "test_fleet.py::test_broken_and_foreign_checkpoints_are_ignored_with_a_line",
-    ("foreign_checkpoint", "state if found == self.keys else", "state if True else"),
+    ("foreign_checkpoint", "if keys != self.keys:", "if False:"),
+    ("checkpoint_of_other_code", "return state if code == self.code else", "return state if True else"),
     ("unpickles", "weights_only=True)  #", "weights_only=False)  #"),
 )  # fmt: skip
 # --------------------------------------------------------------------------------------------------------------- models

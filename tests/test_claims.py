@@ -116,7 +116,9 @@ def test_the_mean_of_a_claims_settings_decides_unless_one_speaks_against(tmp_pat
     claim = claims(tmp_path, p)["1a"]
     # By hand. On each split the mean over a corpus's two settings, the corrected test of these three numbers, and the
     # mean of both corpora by Welch: 20NG .04 .0365 .0435, FDCNews .02 .025 0.
-    sides = [np.mean([gains[corpus, model] for model in ("lstm_rand", "lstm_pre")], 0) for corpus in ("20ng", "fdcnews")]
+    sides = [
+        np.mean([gains[corpus, model] for model in ("lstm_rand", "lstm_pre")], 0) for corpus in ("20ng", "fdcnews")
+    ]
     variances = [side.var(ddof=1) * (1 / 3 + claim.comparisons[0].contrast.test.widening) for side in sides]
     error = math.sqrt(sum(variances)) / 2
     df = sum(variances) ** 2 / sum(variance**2 / 2 for variance in variances)

@@ -210,6 +210,9 @@ def write_seconds(cell: Cell, jobs: list[Job]) -> None:
             if record and "seconds" in record and record.get("device", "cpu").startswith("cpu") == on_cpu
         ]
         if seconds:
-            entry |= {f"{prefix}runs": len(seconds), f"{prefix}seconds": round(float(np.mean(seconds)), 1 + (not on_cpu))}
+            entry |= {
+                f"{prefix}runs": len(seconds),
+                f"{prefix}seconds": round(float(np.mean(seconds)), 1 + (not on_cpu)),
+            }
     if entry:
         write_json(seconds_path(cell.study, cell.corpus), recorded | {cell.name: entry})
