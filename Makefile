@@ -1,5 +1,6 @@
 # make quickstart               environment, then the whole study in small; no download; about 8 minutes on two cores
 # make test                     environment, then the tests; about 10 minutes
+# make lint                     environment, then ruff: style and layout of the code; a second
 # make environment              only the environment, in .venv (6 GB); one to five minutes
 #
 # After `source .venv/bin/activate`:
@@ -26,6 +27,9 @@ quickstart: $(READY)
 test: $(READY)
 	@python -m pytest -n 2 --dist loadfile
 
+lint: $(READY)
+	@ruff check . && ruff format --check .
+
 environment: $(READY)
 
 $(READY): requirements.txt pyproject.toml
@@ -43,4 +47,4 @@ $(READY): requirements.txt pyproject.toml
 	python -m pip install --disable-pip-version-check -q --no-build-isolation --no-deps -e .
 	@touch $(READY)
 
-.PHONY: help quickstart test environment
+.PHONY: help quickstart test lint environment

@@ -1,7 +1,7 @@
 """What the CPU measures of this repository are worth, as ratios on this machine: python benchmarks/cpu.py
 
-Each line compares two ways of doing the same training step (batch 128; 100 tokens or MNIST's size; MiniLM: batch 16, 128 wordpieces)
-in CPU time of one thread, taken in turns, medians. Run it on an idle machine.
+Each line compares two ways of doing the same training step (batch 128; 100 tokens or MNIST's size; MiniLM: batch 16,
+128 wordpieces) in CPU time of one thread, taken in turns, medians. Run it on an idle machine.
 """
 
 import os
@@ -66,7 +66,10 @@ class Blocks(nn.Module):
         return self.dropout(inputs)
 
 
-def encoder_of(params: Params, model: str, start: Start = Start()) -> nn.Module:
+NOTHING = Start()
+
+
+def encoder_of(params: Params, model: str, start: Start = NOTHING) -> nn.Module:
     """Return the encoder of a model of params.yaml."""
     return build(params.model(model), 20, start).encoder
 
@@ -94,19 +97,22 @@ def main() -> None:
         os.execve(sys.executable, [sys.executable, __file__], os.environ | WORKER_ENVIRONMENT)
     sparse, dense = steps(tokens, encoder_of(params, "cnn_rand"), DenseCnn(params.model("cnn_rand"), Start()))
     print(
-        f"CNN step, gradient through the maximum {sparse * 1e3:.0f} ms, dense {dense * 1e3:.0f} ms: ratio {dense / sparse:.2f}"
+        f"CNN step, gradient through the maximum {sparse * 1e3:.0f} ms, dense {dense * 1e3:.0f} ms: "
+        f"ratio {dense / sparse:.2f}"
     )
     images, start = torch.randint(0, 256, (128, 28, 28), dtype=torch.uint8), Start(image_size=28)
     usual = UsualImageCnn(params.model("image_cnn"), start)
     ours, usual = steps(images, encoder_of(params, "image_cnn", start), usual)
     print(
-        f"image CNN step, pooling first and channels last {ours * 1e3:.0f} ms, as usual {usual * 1e3:.0f} ms: ratio {usual / ours:.2f}"
+        f"image CNN step, pooling first and channels last {ours * 1e3:.0f} ms, as usual {usual * 1e3:.0f} ms: "
+        f"ratio {usual / ours:.2f}"
     )
     weights = torch.rand(64, 12, 128, 128, requires_grad=True)  # MiniLM's attention
     block = dropout.BLOCK
     blocks, whole = steps(weights, Blocks(block), Blocks(2**40), rounds=7)
     print(
-        f"dropout of attention's weights, hash in blocks {blocks * 1e3:.0f} ms, at once {whole * 1e3:.0f} ms: ratio {whole / blocks:.2f}"
+        f"dropout of attention's weights, hash in blocks {blocks * 1e3:.0f} ms, at once {whole * 1e3:.0f} ms: "
+        f"ratio {whole / blocks:.2f}"
     )
     dropout.BLOCK = block
     folder = encoder_folder("minilm", params.encoders["minilm"])
@@ -125,7 +131,8 @@ def main() -> None:
             times[name].append(float(output.stdout))
     before, after = (min(times[name]) for name in ("plain", "tuned"))
     print(
-        f"LSTM step, glibc's malloc as it is {before * 1e3:.0f} ms, keeping its memory {after * 1e3:.0f} ms: ratio {before / after:.2f}"
+        f"LSTM step, glibc's malloc as it is {before * 1e3:.0f} ms, keeping its memory {after * 1e3:.0f} ms: "
+        f"ratio {before / after:.2f}"
     )
 
 

@@ -1,8 +1,10 @@
-"""Is a fleet worth it? R runs in lock-step against the same runs one after another: python benchmarks/fleet.py --model lstm cnn bert
+"""Is a fleet worth it? R runs in lock-step against the same runs one after another.
 
-The baseline is written here, independently: nn.LSTM, nn.Conv1d or transformers' BertModel in a plain loop, PyTorch's fused Adam,
-data on the device, the same precision. Both do training steps only (forward, backward, Adam), of the paper's sizes. On a CPU
-use small ones:
+The baseline is written here, independently: nn.LSTM, nn.Conv1d or transformers' BertModel in a plain loop, PyTorch's
+fused Adam, data on the device, the same precision. Both do training steps only (forward, backward, Adam), of the
+paper's sizes. On a CPU use small ones:
+
+    python benchmarks/fleet.py --model lstm cnn bert
 
     python benchmarks/fleet.py --model lstm cnn --runs 3 --batch 16 --tokens 20 --vocabulary 500 --steps 5 --warm-up 2
 """

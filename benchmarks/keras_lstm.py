@@ -1,9 +1,10 @@
-"""Epochs per second on this machine's CPU: LSTM-rand in Keras, all cores on one run, against ours, one run a core at the same time.
+"""Epochs per second on this machine's CPU: LSTM-rand in Keras, all cores on one run, against ours, one run a core.
 
     python benchmarks/keras_lstm.py                             # ours
-    path/to/another/venv/bin/python benchmarks/keras_lstm.py    # Keras, where TensorFlow is installed instead of PyTorch: pip install tensorflow-cpu
+    path/to/another/venv/bin/python benchmarks/keras_lstm.py    # Keras, where `pip install tensorflow-cpu` was run
 
-Data of 20NG's shape: 13192 training documents of 100 tokens, 20000 words, 20 labels, batch 128; training alone, no evaluation. Idle machine.
+Data of 20NG's shape: 13192 training documents of 100 tokens, 20000 words, 20 labels, batch 128; training alone, no
+evaluation. Run it on an idle machine.
 """
 
 import importlib.util

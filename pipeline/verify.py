@@ -78,7 +78,8 @@ def main() -> None:
         known = json.loads(VERIFIED.read_text(encoding="utf-8")) if VERIFIED.exists() else {}
         write_json(VERIFIED, known | {str(cell): entry})
     print(
-        "On the same CPU type the numbers are identical. With other vector instructions runs differ as with another seed."
+        "On the same CPU type the numbers are identical. "
+        "With other vector instructions runs differ as with another seed."
     )
 
 

@@ -1,8 +1,9 @@
 """Do the tests notice a wrong number? Each mutant of mutations.py is put into a copy of the tree; its tests must fail.
 
-    python tests/mutants.py [--only PATTERN] [--jobs N] [--list]
+    python tests/mutants.py [--only PATTERN] [--jobs N] [--table FILE] [--list]
 
-PATTERN is a regular expression of a mutant's name or file. Prints a line a mutant; exit status 1 if one survived.
+PATTERN is a regular expression of a mutant's name or file. Prints a line a mutant; exit status 1 if one survived. All
+take hours: with --table the lines are added to FILE, and mutants that were killed according to it are not tried again.
 A mutant whose text is not in the code any more, or is there twice, stops the script: correct mutations.py.
 """
 
@@ -116,6 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", help="regular expression of a name or file")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--table", type=Path, help="a file of this script's lines, to be continued")
     parser.add_argument("--list", action="store_true", help="check the texts and run nothing")
     arguments = parser.parse_args()
     for mutant in MUTANTS:
@@ -126,6 +128,9 @@ def main() -> None:
     if arguments.list:
         print("\n".join(f"{mutant.name:24} {mutant.file}" for mutant in chosen), f"\n{len(chosen)} mutants")
         return
+    known = arguments.table.read_text().splitlines() if arguments.table and arguments.table.exists() else []
+    dead = {line.split()[1] for line in known if line.startswith("killed ")}
+    before, chosen = len(chosen), [mutant for mutant in chosen if mutant.name not in dead]
     for name in LOADED:
         __import__(name)
     sys.modules["torch"].set_num_threads(1)
@@ -142,13 +147,18 @@ def main() -> None:
             trees.append(tree)
             word, why = ("killed", by) if killed else ("SURVIVED", " ".join(mutant.tests))
             where = mutant.file.removeprefix("src/lcm/")
-            print(f"{word:9}{mutant.name:24}{where:30}{seconds:5.0f} s  {why}", flush=True)
+            line = f"{word:9}{mutant.name:24}{where:30}{seconds:5.0f} s  {why}"
+            print(line, flush=True)
+            if arguments.table:
+                with open(arguments.table, "a") as file:
+                    file.write(line + "\n")
             return killed
 
         with ThreadPoolExecutor(arguments.jobs) as pool:
             killed = list(pool.map(one, chosen))
     survivors = [mutant.name for mutant, dead in zip(chosen, killed, strict=True) if not dead]
-    print(f"\n{sum(killed)} of {len(chosen)} killed ({100 * sum(killed) / max(1, len(chosen)):.1f} %)", end="")
+    all_killed = before - len(survivors)
+    print(f"\n{all_killed} of {before} killed ({100 * all_killed / max(1, before):.1f} %)", end="")
     print(f"; survived: {', '.join(survivors)}" if survivors else "")
     sys.exit(bool(survivors))
 

@@ -168,11 +168,11 @@ of(
     ("realised_of_val", "training = data.splits[:n_splits] == TRAIN", "training = data.splits[:n_splits] != TRAIN"),
     ("sizes_of_labels", '(("train", TRAIN), ("val", VAL), ("test", TEST))', '(("train", TRAIN), ("val", TEST), ("test", VAL))'),
     ("complete_without_keys", "    if {place: run.get(\"key\") for place, run in recorded.items()} != keys:\n        return False\n", ""),
-    ("curves_of_others", 'if (row.get("split"), row.get("seed")) == (split, seed)]', "]"),
+    ("curves_of_others", 'if (row["split"], row["seed"]) == (split, seed)]', "]"),
     ("config_not_compared", '_config_in(read_cell(cell)) != _config_of(params, cell)', "False"),
 )  # fmt: skip
 of(
-    "training/store.py", "test_cells.py test_fleet.py::test_versions_are_per_encoder",
+    "training/store.py", "test_cells.py test_fleet.py::test_versions_are_per_encoder test_results.py::test_a_damaged_record_counts_as_absent",
     ("version_ignored", '{"algorithm": version, **determinants}', '{"algorithm": 1, **determinants}'),
     ("version_for_all", '.get((determinants.get("model") or {}).get("encoder"), 1)', '.get("image_cnn", 1)'),
     ("foreign_record", 'or record.get("key") != key:', "or False:"),
@@ -213,7 +213,8 @@ of(
 )  # fmt: skip
 of(
     "training/checkpoint.py", "test_fleet.py::test_broken_and_foreign_checkpoints_are_ignored_with_a_line",
-    ("foreign_checkpoint", "state if found == self.keys else", "state if True else"),
+    ("foreign_checkpoint", "if keys != self.keys:", "if False:"),
+    ("checkpoint_of_other_code", "return state if code == self.code else", "return state if True else"),
     ("unpickles", "weights_only=True)  #", "weights_only=False)  #"),
 )  # fmt: skip
 # --------------------------------------------------------------------------------------------------------------- models

@@ -44,7 +44,7 @@ EVIDENCE = {
         ("verdict_level", "LEVEL = 0.05", "LEVEL = 0.1"),
         ("verdict_margin", "EQUIVALENCE = 0.005", "EQUIVALENCE = 0.05"),
         ("verdict_gain", "min(EQUIVALENCE, abs(gain) / 2)", "EQUIVALENCE"),
-        ("verdict_raw_p", "zip(self.comparisons, self.adjusted, strict=True)]\n\n    @property\n    def verdict", "((c, c.contrast.p) for c in self.comparisons)]\n\n    @property\n    def verdict"),
+        ("verdict_raw_p", "[word(c, p) for c, p in zip(self.comparisons, self.adjusted, strict=True)]", "[word(c, c.contrast.p) for c in self.comparisons]"),
         ("verdict_sign", "(c.contrast.value - c.null) * c.sign > 0", "(c.contrast.value - c.null) > 0"),
         ("verdict_null", "(c.contrast.value - c.null) * c.sign > 0", "c.contrast.value * c.sign > 0"),
         ("verdict_against", "        if AGAINST in words:\n            return NOT_SUPPORTED\n", ""),
@@ -115,7 +115,7 @@ EVIDENCE = {
         ("tuning_partial", "if None not in scores:", "if any(scores):"),
     ),
     ("evidence/rivals.py", "test_claims.py"): (
-        ("premise_any_strength", "<= SAME_EPSILON), None)", "<= 1), None)"),
+        ("premise_any_strength", '- epsilon) <= SAME_EPSILON]', '- epsilon) <= 1]'),
         ("structured_plain", 'result and (name == "lcm" or (structure_of(result) or 0.0) > 1e-3)', "result"),
         ("structured_ceiling", "name in PLAIN or target_class(name).ceiling else", "name in PLAIN else"),
         ("knowing_clean", "for setting in filter(is_noisy, settings_of(evidence))", "for setting in settings_of(evidence)"),

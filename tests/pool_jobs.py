@@ -13,7 +13,7 @@ from lcm.training import pool
 
 @dataclass(frozen=True)
 class Job:
-    """kind: a function below. note: a file for the worker's process, made when the job starts; <note>.done: when it ends."""
+    """kind: a function below. note: a file for the worker's process, made as it starts; <note>.done: as it ends."""
 
     kind: str
     size: int = 1

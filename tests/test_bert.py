@@ -1,4 +1,4 @@
-"""BERT: real pre-trained weights where they are installed, made-up tiny ones for everything else. Nothing is downloaded."""
+"""BERT: real pre-trained weights where they are installed, made-up tiny ones otherwise. Nothing is downloaded."""
 
 import copy
 import json
@@ -203,7 +203,8 @@ def test_another_vocabulary_is_refused_by_name_another_file_of_the_same_is_not(w
     (folder / "vocab.txt").write_text("\n".join([*VOCABULARY[:6], "!", "##fusion"]) + "\n")
     with pytest.raises(
         UserError,
-        match="wordpieces of bert_tiny, whose vocabulary is not that of bert_tiny, .* set wordpieces.corpora.mine to bert_tiny",
+        match="wordpieces of bert_tiny, whose vocabulary is not that of bert_tiny, .* "
+        "set wordpieces.corpora.mine to bert_tiny",
     ):
         source(workplace)
 

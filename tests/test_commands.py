@@ -34,10 +34,19 @@ def run(workplace, monkeypatch, capsys):
     [
         ("smal", 1, "error: studies/smal.yaml: not found; known studies are small"),
         ("small tov", 1, "error: studies/small.yaml: has no corpus tov; it has toy"),
-        ("small toy 30 lstm_rand lcm", 1, "error: 30 lstm_rand lcm: no cell of study small and corpus toy; its cells (noise model method) are 0 lstm_rand ce; 0 lstm"),
+        (
+            "small toy 30 lstm_rand lcm",
+            1,
+            "error: 30 lstm_rand lcm: no cell of study small and corpus toy; "
+            "its cells (noise model method) are 0 lstm_rand ce; 0 lstm",
+        ),
         ("small toy 0 lstm lcm", 1, "error: 0 lstm lcm: no cell of study small and corpus toy; "),
         ("small toy 0 lstm_rand lcm.alpha=2", 1, "error: 0 lstm_rand lcm.alpha=2: no cell of study small"),
-        ("small toy 0 lstm_rand", 2, "error: expected a study, a study and a corpus, or study, corpus, noise, model and method"),
+        (
+            "small toy 0 lstm_rand",
+            2,
+            "error: expected a study, a study and a corpus, or study, corpus, noise, model and method",
+        ),
         ("small toy zero lstm_rand lcm", 2, "error: argument noise: invalid int value: 'zero'"),
         ("", 2, "error: the following arguments are required: study"),
         ("small --retain", 2, "error: unrecognized arguments: --retain"),
@@ -107,10 +116,12 @@ def test_verify_trains_a_cell_again_and_changes_no_result(run):
 def plans(run, params):
     """The plans of three studies, as lines: (study, corpus, cell) -> line."""
     params["studies"] = {
-        "with_lcm": runs.study(["toy", "20ng"], ["lstm_rand", "cnn_rand"], ["ce", "lcm", "ls_matched"], yardsticks=["linear"]),
+        "with_lcm": runs.study(
+            ["toy", "20ng"], ["lstm_rand", "cnn_rand"], ["ce", "lcm", "ls_matched"], yardsticks=["linear"]
+        ),
         "without": runs.study(["toy"], ["lstm_rand"], ["ce", "ls"]),
         "of_rivals": runs.study(["toy"], ["bag"], ["gce.*", "prune"]),
-    }  # fmt: skip
+    }
 
     def made():
         code.digest.cache_clear()

@@ -165,6 +165,51 @@ def test_broken_files_and_unknown_studies_are_one_line(world):
         path.write_text(broken)
         with pytest.raises(UserError, match=r"noise0-lstm_rand-ce.json: not a result file.*train again"):
             read(world)
+    path.unlink()
+    curves = root / find(p, "tiny", *LCM).path("curves")
+    for broken in ("", curves.read_text()[:-5], "{}", '[{"split": 0}]', "[" * 100_000):
+        curves.write_text(broken)
+        with pytest.raises(UserError, match=r"noise0-lstm_rand-lcm.curves.json: not a file of curves .*train again"):
+            read(world).find(*LCM).last("lcd_true")
+
+
+@pytest.mark.parametrize(
+    "edit,said",
+    [
+        (
+            lambda r: r["runs"][0]["test"].update(accuracy=7.5),
+            "runs.0.test.accuracy: expected a share from 0 to 1, found 7.5",
+        ),
+        (lambda r: r["runs"][0]["test"].update(accuracy=-1), "runs.0.test.accuracy: expected a share"),
+        (lambda r: r["runs"][0]["test"].update(accuracy="0.7"), "runs.0.test.accuracy: input should be a valid number"),
+        (lambda r: r["runs"][2]["test"].update(ece="x"), "runs.2.test.ece: input should be a valid number"),
+        (
+            lambda r: r["runs"][1].update(val_accuracy=1.01),
+            "runs.1.val_accuracy: input should be less than or equal to 1",
+        ),
+        (lambda r: r["runs"][1].update(test_last=None), "runs.1.test_last: "),
+        (lambda r: r["runs"][1].update(split=-1), "runs.1.split: "),
+        (lambda r: r["runs"][1].pop("test"), "runs.1: expected test or failed"),
+        (lambda r: r["runs"].append(r["runs"][0]), "a run is there twice"),
+        (lambda r: r["sizes"].update(test=0), "sizes.test: input should be greater than or equal to 1, found 0"),
+        (lambda r: r["sizes"].update(train="60"), "sizes.train: "),
+        (lambda r: r.update(n_labels=0), "n_labels: input should be greater than or equal to 2"),
+        (lambda r: r.update(n_labels=4), "n_labels is 4, labels are 5"),
+        (lambda r: r.update(labels=None), "labels: input should be a valid list"),
+        (lambda r: r.update(settings=None), "settings: "),
+        (lambda r: r["settings"].update(alpha=[1.0]), r"settings.alpha: expected a number, found \[1.0\]"),
+        (lambda r: r["runs"][0]["confusion_matrix"].pop(), "a confusion matrix is not 5 x 5"),
+        (lambda r: r["runs"][0]["confusion_matrix"][2].pop(), "a confusion matrix is not 5 x 5"),
+        (lambda r: r["runs"][0]["confusion_matrix"][2].__setitem__(0, -1), "runs.0.confusion_matrix.2.0: "),
+        (lambda r: r.update(realised_noise=0.1), "realised_noise: "),
+        (lambda r: r.update(edition="x\n" * 1000, runs=3), "runs: "),
+    ],
+)
+def test_a_file_that_cannot_be_true_is_one_line_that_names_the_key(world, edit, said):
+    change(world, "lcm", edit)
+    with pytest.raises(UserError, match=f"noise0-lstm_rand-lcm.json: not a result file .*{said}") as caught:
+        read(world)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) <= 400
 
 
 # ----------------------------------------------------------------------------------------------- strengths and tuning

@@ -23,7 +23,6 @@ def alone_and_in_a_fleet(model, target):
         assert found["curve"][0]["train_loss"] != found["curve"][-1]["train_loss"]
 
 alone_and_in_a_fleet("bag", "toy")                                   # the target
-runs.MORE_MODELS["toy"] = {"encoder": "toy", "embedding": 6}
 alone_and_in_a_fleet("toy", "ce")                                    # the model
 params = load_params(training=True)
 assert method_groups(params, "toy.gamma=3")["toy"].gamma == 3
@@ -78,6 +77,12 @@ def run(copy, *command, **environment):
 
 def test_target_model_study_and_statistic(copy):
     run(copy, "-c", SEEN_FROM_THE_COPY)
+
+
+def test_a_new_target_and_a_new_model_are_tested_without_an_edit(copy):
+    found = run(copy, "-m", "pytest", "--collect-only", "-q", "-o", "addopts=", "tests/test_pairs.py").splitlines()
+    test = "tests/test_pairs.py::test_a_pair_trains_alone_and_in_a_fleet"
+    assert {f"{test}[bag toy]", f"{test}[toy ce]", f"{test}[toy lcm]"} <= set(found)
 
 
 def test_corpus(copy, tmp_path):

@@ -1,10 +1,13 @@
 """Files and folders that are complete or absent, and gaps."""
 
+import os
+import platform
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from lcm.files import gap, make_gap, new_folder, pass_gap
+from lcm.files import gap, make_gap, new_folder, pass_gap, replacing, sweep
 
 
 def test_a_gap_is_passed_on_and_ends_when_the_data_are_there(tmp_path, capsys):
@@ -32,3 +35,28 @@ def test_a_folder_that_is_not_filled_leaves_the_old_one(tmp_path):
         (part / "new").write_text("new")
         raise ZeroDivisionError
     assert [path.name for path in Path(tmp_path).rglob("*")] == ["a", "old"]
+
+
+def test_a_file_is_there_as_a_whole_or_as_before(tmp_path):
+    path = tmp_path / "a/file"
+    with replacing(path) as part:
+        part.write_text("one")
+        assert not path.exists()
+    with pytest.raises(ZeroDivisionError), replacing(path) as part:
+        part.write_text("two")
+        raise ZeroDivisionError
+    assert path.read_text() == "one" and os.listdir(path.parent) == ["file"]
+
+
+def test_sweep_takes_only_what_dead_processes_of_this_machine_left(tmp_path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    here, dead, alive = platform.node(), ended.pid, os.getppid()
+    gone = [f".a.pt.{here}-{dead}.part", f".a.npy.{dead}.part", f".a.json.{here}-999999999.part"]
+    kept = [f".a.pt.{here}-{alive}.part", f".a.pt.{here}-1.part", f".a.pt.{here}x-{dead}.part", f"a.{here}-{dead}.part"]
+    kept += [".a.part", f".a.{here}-{dead}.part.json", "a.json"]
+    (tmp_path / "ab").mkdir()
+    for name in (*gone, *kept):
+        (tmp_path / "ab" / name).touch()
+    sweep(tmp_path), sweep(tmp_path / "nothing")
+    assert set(os.listdir(tmp_path / "ab")) == set(kept)

@@ -1,7 +1,8 @@
-"""Fleets, checkpoints and dropout: a run gives the same numbers alone, beside others, in two halves, and after kill -9."""
+"""Fleets, checkpoints, dropout: a run gives the same numbers alone, beside others, in two halves, and after kill -9."""
 
 import json
 import os
+import resource
 import shutil
 import signal
 import threading
@@ -105,7 +106,7 @@ def test_a_run_that_diverges_says_so_and_leaves_the_others_alone(monkeypatch, me
 
 
 def test_the_jobs_of_a_cell_gather_to_fleets(workplace, params):
-    """Runs of one cell train together; on a CPU every run is alone unless execution.fleet says otherwise; a yardstick always is."""
+    """Runs of one cell train together. Alone are runs on a CPU, unless execution.fleet says so, and yardsticks."""
     params["studies"]["small"]["splits"] = 3
     checked = runs.load(params, workplace)
     two_cells = [
@@ -175,7 +176,7 @@ def test_a_run_that_does_not_fit_alone_is_one_line_and_other_errors_stay_what_th
 
 
 def test_without_a_cuda_graph_the_steps_are_the_same(monkeypatch, capsys):
-    """A capture that fails is said once and costs nothing but time. (That one succeeds is for a machine with a GPU to see.)"""
+    """A capture that fails is said once and costs nothing but time. (Only a machine with a GPU can see one succeed.)"""
     data = runs.noisy_runs("cnn", 3)
     expected = runs.train("cnn", data, "ce")
 
@@ -260,6 +261,13 @@ def test_broken_and_foreign_checkpoints_are_ignored_with_a_line(tmp_path, capsys
     assert point.load("cpu")["x"].tolist() == [1, 1] and os.listdir(point.path.parent) == ["ab12-2.pt"]
     other = Checkpoint(tmp_path, ["ab12", "ff00"], 1)
     assert other.load("cpu") is None and "is of other runs; ignored" in capsys.readouterr().err
+    other = Checkpoint(tmp_path, ["ab12", "cd34"], 1, "0123456789abcdef")
+    assert other.load("cpu") is None
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "was made by other code; ignored, training starts from the beginning" in said
+    other.save({"epoch": 2})
+    assert other.load("cpu") == {"epoch": 2} and point.load("cpu") is None
+    assert "was made by other code" in capsys.readouterr().err
     for content in (b"", point.path.read_bytes()[:100], b"not a checkpoint"):
         point.path.write_bytes(content)
         assert point.load("cpu") is None
@@ -269,8 +277,26 @@ def test_broken_and_foreign_checkpoints_are_ignored_with_a_line(tmp_path, capsys
     assert point.load("cpu") is None and "cannot be read" in capsys.readouterr().err
 
 
+def test_a_full_disk_stops_checkpoints_and_not_training(tmp_path, capsys):
+    """A limit on the size of files stands for the disk; the second training has room and takes up what it finds."""
+    data, point = runs.noisy_runs("cnn", 1), Checkpoint(tmp_path, ["ab12"], 1)
+    whole = runs.train("cnn", data, "lcm")
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, usual[1]))
+    try:
+        found = runs.train("cnn", data, "lcm", checkpoint=point)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        signal.signal(signal.SIGXFSZ, handler)
+    said = capsys.readouterr().err.splitlines()
+    assert found == whole and len(said) == 1 and "ab12-1.pt: no checkpoint (" in said[0]
+    assert said[0].endswith("); training goes on without") and not list(tmp_path.rglob("*.p*t"))
+    assert runs.train("cnn", data, "lcm", checkpoint=point) == whole and point.path.exists()
+
+
 def test_a_run_killed_in_its_middle_goes_on_from_its_checkpoint(workplace, params, monkeypatch):
-    """kill -9 of the worker once a checkpoint is there; the second start ends with the numbers of an uninterrupted cell."""
+    """kill -9 of the worker once a checkpoint is there; the second start gives the numbers of an uninterrupted cell."""
     params["train"]["epochs"] = 40
     params["studies"]["small"]["splits"] = 1
     params["execution"]["checkpoint_epochs"] = 3

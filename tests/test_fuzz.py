@@ -1,13 +1,17 @@
-"""Random damage: whatever stands in params.yaml or in a prepared corpus, the answer is a result or one line."""
+"""Random damage: whatever stands in params.yaml, a prepared corpus or a result, the answer is a result or one line."""
 
 import copy
+import json
 import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+import synthetic
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +19,9 @@ from hypothesis import strategies as st
 from lcm.corpora.catalogue import entry
 from lcm.corpora.prepare import load, prepare
 from lcm.errors import UserError
-from lcm.params import Corpus, load_params
+from lcm.evidence.report import write_report
+from lcm.params import Corpus, Params, load_params
+from lcm.study import cells
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "pipeline"))
@@ -46,18 +52,17 @@ def committed() -> dict:
     return yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
 
+def below(value: object, path: tuple = ()) -> Iterator[tuple]:
+    """The path of every value in lists and mappings."""
+    yield path
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from below(inner, (*path, key))
+
+
 @lru_cache
 def places() -> list[tuple]:
     """The path of every value in params.yaml."""
-
-    def below(value, path):
-        yield path
-        for key, inner in (
-            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        ):
-            yield from below(inner, (*path, key))
-
-    return [path for path in below(committed(), ()) if path]
+    return [path for path in below(committed()) if path]
 
 
 @settings(max_examples=500, **MANY)
@@ -133,3 +138,42 @@ def test_a_prepared_corpus(tmp_path, corpus, name, start, length, noise):
         assert damaged == content or name == "corpus.json"
         np.testing.assert_array_equal(data.ids, load(corpus).ids)
         assert data.names == load(corpus).names
+
+
+@lru_cache
+def study() -> Params:
+    return synthetic.params(tiny=synthetic.grid(yardsticks=["linear"]))
+
+
+@lru_cache
+def parts_of_results() -> list[tuple]:
+    """The file and the path of every value in a cell's files, but few of long lists."""
+    cell = synthetic.find(study(), "tiny", "20ng", 0, "lstm_rand", "lcm")
+    with tempfile.TemporaryDirectory() as folder:
+        synthetic.write(Path(folder), study(), cell, [0.7, 0.72, 0.74])
+        files = {kind: json.loads((Path(folder) / cell.path(kind)).read_text()) for kind in ("cells", "curves")}
+    found = [(kind, *path) for kind, content in files.items() for path in below(content) if path]
+    return [path for path in found if all(not isinstance(key, int) or key < 2 for key in path)]
+
+
+@settings(max_examples=200, **MANY)
+@given(place=st.sampled_from(range(1000)), value=VALUES, deleted=st.booleans())
+def test_a_result(tmp_path, place, value, deleted):
+    """One value of a cell's files is another one or gone: a report, or one line."""
+    params, root = study(), tmp_path
+    for cell in cells(params, "tiny"):
+        synthetic.write(root, params, cell, [0.7, 0.72, 0.74])
+    kind, *keys, last = parts_of_results()[place % len(parts_of_results())]
+    path = root / synthetic.find(params, "tiny", "20ng", 0, "lstm_rand", "lcm").path(kind)
+    content = inner = json.loads(path.read_text())
+    for key in keys:
+        inner = inner[key]
+    if deleted:
+        del inner[last]
+    else:
+        inner[last] = value
+    path.write_text(json.dumps(content, default=str))
+    try:
+        write_report(params, "tiny", root)
+    except UserError as error:
+        assert "\n" not in str(error) and len(str(error)) <= 400

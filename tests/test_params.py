@@ -1,4 +1,4 @@
-"""params.yaml and studies/*.yaml are checked before any work, and the line that a user sees names file, key, value and what is allowed."""
+"""params.yaml and studies/*.yaml are checked before any work; the error names file, key, value and what is allowed."""
 
 import json
 
@@ -55,7 +55,11 @@ def test_the_committed_files_are_valid_and_at_the_papers_values():
         ("train.epochs", 3.5, "train.epochs: input should be a valid integer, found 3.5"),
         ("models.lstm_rand.hidden", 0, "models.lstm_rand.hidden: input should be greater than or equal to 1, found 0"),
         ("models.lstm_rand.hiden", 4, "unknown key models.lstm_rand.hiden"),
-        ("models.lstm_rand.encoder", "gru", "models.lstm_rand: encoder 'gru': no such file in src/lcm/models; known are bag, bert"),
+        (
+            "models.lstm_rand.encoder",
+            "gru",
+            "models.lstm_rand: encoder 'gru': no such file in src/lcm/models; known are bag, bert",
+        ),
         ("models.lstm_rand", None, "models.lstm_rand: input should be a valid dictionary, found None"),
         ("models.cnn_rand.maxlen", 20, "models.cnn_rand: filter_sizes must not exceed maxlen 20, found 25"),
         ("models.cnn_rand.train", 5, "models.cnn_rand.train: expected keys of train, found 5"),
@@ -65,7 +69,11 @@ def test_the_committed_files_are_valid_and_at_the_papers_values():
         ("models.lstm_own.embedding", 64, "models.lstm_own: expected either embedding, a size, or vectors"),
         ("models.bert_tiny.source", "bert_big", "models.bert_tiny.source is bert_big, known are"),
         ("vectors.sets.zhwiki", {}, "vectors.sets and skipgram both have ['zhwiki']; rename one"),
-        ("vectors.sets.pretrained.nothing", {"source": "a", "size": 1}, "vectors.sets.pretrained names ['nothing'], known are"),
+        (
+            "vectors.sets.pretrained.nothing",
+            {"source": "a", "size": 1},
+            "vectors.sets.pretrained names ['nothing'], known are",
+        ),
         ("wordpieces.corpora.20ng", "bert_big", "wordpieces.corpora names ['bert_big'], known are"),
         ("corpora.20ng.path", "data/raw/20n", "corpora.20ng.path is data/raw/20n, but originals"),
         ("corpora", None, "corpora: input should be a valid dictionary, found None"),
@@ -301,10 +309,14 @@ def test_grids_join_to_cells_and_the_larger_number_of_splits_and_seeds_counts(ch
         for cell in cells(params, "benchmark")
     }
     assert found == {
-        ("20ng", 0, "lstm_rand", "ce"): (5, 2), ("20ng", 0, "lstm_rand", "lcm"): (3, 2), ("20ng", 30, "lstm_rand", "ce"): (5, 1),
-        ("4ng-h", 0, "cnn_rand", "ce"): (4, 1), ("20ng", 0, "linear", "linear"): (4, 1), ("20ng", 30, "linear", "linear"): (4, 1),
+        ("20ng", 0, "lstm_rand", "ce"): (5, 2),
+        ("20ng", 0, "lstm_rand", "lcm"): (3, 2),
+        ("20ng", 30, "lstm_rand", "ce"): (5, 1),
+        ("4ng-h", 0, "cnn_rand", "ce"): (4, 1),
+        ("20ng", 0, "linear", "linear"): (4, 1),
+        ("20ng", 30, "linear", "linear"): (4, 1),
         ("4ng-h", 0, "linear", "linear"): (4, 1),
-    }  # fmt: skip
+    }
     assert len(cells(params, "benchmark")) == len(found)
     assert [cell.model for cell in cells(params, "benchmark", "4ng-h")] == ["cnn_rand", "linear"]
     with pytest.raises(UserError, match="studies/benchmark.yaml: has no corpus mnist; it has 20ng, 4ng-h"):

@@ -24,7 +24,7 @@ STUDY = {
 
 
 class Clone:
-    """A committed copy of the working tree with its own home and run store, and the studies quickstart and noise only."""
+    """A committed copy of the working tree with its own home and run store, with the studies quickstart and noise."""
 
     def __init__(self, folder: Path):
         self.folder = folder / "clone"
@@ -37,9 +37,10 @@ class Clone:
                 (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, self.folder / name)
         (folder / "home").mkdir()
-        who = {f"GIT_{role}_{what}": "tester@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        roles = ("AUTHOR_NAME", "AUTHOR_EMAIL", "COMMITTER_NAME", "COMMITTER_EMAIL")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("LCM_", "DVC_"))}
-        self.environment = kept | who | {
+        self.environment = kept | {f"GIT_{role}": "tester@example.org" for role in roles}
+        self.environment |= {
             "HOME": str(folder / "home"),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(self.folder / "src"),
@@ -98,10 +99,11 @@ def test_the_owners_commands_from_nothing_and_back(tmp_path):
     assert changed and all("-lcm." in name or "-ls_matched." in name for name in changed)
     assert "two" in clone.run("dvc", "exp", "list", "--name-only")
     different = json.loads(clone.run("dvc", "metrics", "diff", "--json"))
+    models = ("image_cnn_small", "lstm_rand")
     assert set(different) <= {
         f"metrics/{study}/{name}.json"
         for study in ("quickstart", "noise")
-        for name in ("image_cnn_small-lcm", "image_cnn_small-ls_matched", "lstm_rand-lcm", "lstm_rand-ls_matched", "not_run")
+        for name in (*(f"{model}-{method}" for model in models for method in ("lcm", "ls_matched")), "not_run")
     }
     assert "metrics/quickstart/image_cnn_small-lcm.json" in different
     # no number stands under an alpha that did not make it: LCM on 20ng was not run with alpha 2

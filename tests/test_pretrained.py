@@ -23,7 +23,7 @@ WORDS = 40
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A prepared corpus `mine` with its splits, and vectors in which the first number of a word's vector is the word's name."""
+    """A prepared corpus `mine` with its splits, and vectors. The first number of a word's vector is the word's name."""
     content = runs.committed()
     monkeypatch.chdir(tmp_path)
     runs.forget_data()
@@ -153,9 +153,9 @@ def test_what_is_missing_or_of_another_vocabulary_is_one_line(workplace):
         lambda content: content["vectors"].update(words=7)
     )
     Path("data/vectors/own_text/mine/vectors.npy").unlink()
-    assert (
-        error()
-        == "data/vectors/own_text/mine/vectors.npy: not found; make it with `dvc repro data/dvc.yaml:vectors_own_text@mine`"
+    assert error() == (
+        "data/vectors/own_text/mine/vectors.npy: not found; "
+        "make it with `dvc repro data/dvc.yaml:vectors_own_text@mine`"
     )
     make_gap(Path("data/vectors/own_text/mine"), "no mirror has it")
     params = checked(workplace)

@@ -18,7 +18,7 @@ from lcm.training.train import train_cells
 
 @pytest.fixture
 def two_nodes(monkeypatch):
-    """A cluster of two nodes with one core each. Returns it and the node that may be killed; the driver runs on the other."""
+    """A cluster of two nodes with one core each. Returns it and the node to kill; the driver runs on the other."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_AUTH_MODE", "token")  # nobody else on this machine may run code here
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))

@@ -1,7 +1,9 @@
 """From cells to files: what is known is not trained again, what was there is never lost, and a gap changes nothing."""
 
 import json
+import platform
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -28,9 +30,10 @@ def with_alpha(params, workplace, alpha):
     return runs.load(params, workplace)
 
 
-def files(folder=runs.Path("metrics")):
+def files(folder="metrics"):
     """Content of every result file but the seconds."""
-    return {path: path.read_bytes() for path in sorted(folder.rglob("*.json")) if "seconds" not in path.parts}
+    paths = sorted(runs.Path(folder).rglob("*.json"))
+    return {path: path.read_bytes() for path in paths if "seconds" not in path.parts}
 
 
 def test_a_cell_equals_its_runs_trained_alone(workplace, params, trained):
@@ -78,7 +81,7 @@ def test_what_is_in_the_store_is_not_trained_again_and_gives_the_same_bytes(work
 
 
 def test_a_cell_that_git_holds_is_not_trained_again_in_a_fresh_clone(workplace, params, trained, capsys):
-    """There the run store is empty and the result files are there. A file of other runs, or without its curves, does not count."""
+    """The run store is empty, the result files are there; one of other runs or without curves does not count."""
     checked = runs.load(params, workplace)
     path, curves = runs.train_cell(checked, *CNN), runs.cell_path(*CNN, "curves")
     shutil.rmtree(workplace / "runs")
@@ -139,12 +142,11 @@ def test_going_back_to_an_alpha_restores_its_files_byte_for_byte(workplace, para
 def test_files_of_one_study_never_come_back_as_those_of_another(workplace, params, trained):
     """Studies share runs: `lcm` of one, and `lcm.alpha=4` or `lcm` of another, have the same keys."""
     params["studies"]["other"] = runs.study(["toy"], ["lstm_rand"], ["lcm", "lcm.alpha=4"])
-    all_cells = lambda checked: [
-        cell
-        for study in ("small", "other")
-        for cell in cells(checked, study)
-        if "lcm" in cell.method and cell.model == "lstm_rand"
-    ]  # noqa: E731
+
+    def all_cells(checked):
+        both = [cell for study in ("small", "other") for cell in cells(checked, study)]
+        return [cell for cell in both if "lcm" in cell.method and cell.model == "lstm_rand"]
+
     checked = with_alpha(params, workplace, 4.0)
     train_cells(checked, all_cells(checked), "cpu", "both")
     assert len(all_cells(checked)) == 3 and len(trained) == 2
@@ -204,7 +206,8 @@ def test_when_every_run_fails_the_committed_cell_stays(workplace, params, traine
         runs.train_cell(runs.load(params, workplace), *CNN)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(
-        "small toy 0 cnn_rand ls: cannot be trained: small toy 0 cnn_rand ls: every run failed, the first with: the loss"
+        "small toy 0 cnn_rand ls: cannot be trained: "
+        "small toy 0 cnn_rand ls: every run failed, the first with: the loss"
     )
     assert files() == before
     params["train"]["lr"] = 0.02
@@ -376,11 +379,22 @@ def test_a_damaged_record_counts_as_absent():
     (path,) = store.store_folder().rglob("*.json")
     text = path.read_text()
     for damaged in (
-        text[:-3], "", "null", "[]", "7", '{"key": "ab12"}', '{"test": {"accuracy": 0.5}}', '{"key": "ff", "test": {"accuracy": 0.5}}',
-        '{"key": "ab12", "test": 1}', '{"key": "ab12", "test": {"accuracy": 1.5}}', '{"key": "ab12", "test": {"accuracy": NaN}}',
-        '{"key": "ab12", "test": {"accuracy": null}}', '{"key": "ab12", "test": {"accuracy": "0.5"}}', '{"key": "ab12", "failed": 3}',
+        text[:-3],
+        "",
+        "null",
+        "[]",
+        "7",
+        '{"key": "ab12"}',
+        '{"test": {"accuracy": 0.5}}',
+        '{"key": "ff", "test": {"accuracy": 0.5}}',
+        '{"key": "ab12", "test": 1}',
+        '{"key": "ab12", "test": {"accuracy": 1.5}}',
+        '{"key": "ab12", "test": {"accuracy": NaN}}',
+        '{"key": "ab12", "test": {"accuracy": null}}',
+        '{"key": "ab12", "test": {"accuracy": "0.5"}}',
+        '{"key": "ab12", "failed": 3}',
         "[" * 100_000,
-    ):  # fmt: skip
+    ):
         path.write_text(damaged)
         assert store.load_run("ab12") is None, damaged[:60]
     path.write_bytes(b"\xff\xfe\x00")
@@ -395,10 +409,24 @@ def test_a_damaged_record_counts_as_absent():
 def test_a_record_takes_its_checkpoint_away():
     folder = store.store_folder() / "ab"
     folder.mkdir(parents=True)
-    for name in ("ab12-1.pt", ".ab12-1.pt.77.part", "ab34-1.pt"):
+    for name in ("ab12-1.pt", "ab12-3.pt", "ab34-1.pt"):
         (folder / name).touch()
     store.save_run(GOOD)
     assert {path.name for path in folder.iterdir()} == {"ab12.json", "ab34-1.pt"}
+
+
+def test_what_killed_processes_left_is_gone_before_the_next_training(workplace, params, trained):
+    """A checkpoint, a record, a result file: of each killed process one part, or they would pile up."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    name = f"{platform.node()}-{ended.pid}.part"
+    parts = [store.store_folder() / "ab" / f".ab12-1.pt.{name}", store.store_folder() / f"held_out/.a.{ended.pid}.part"]
+    parts += [runs.Path("metrics/cells/small/toy") / f".noise0-cnn_rand-ls.json.{name}"]
+    for part in parts:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+    runs.train_cell(runs.load(params, workplace), *CNN)
+    assert not any(part.exists() for part in parts) and not list(workplace.rglob(".*.part"))
 
 
 def test_a_damaged_record_is_trained_again(workplace, params, trained):

@@ -142,6 +142,21 @@ def test_structured_targets_are_as_strong_as_smoothing_of_their_epsilon(batch):
     assert (outside * siblings).abs().max() < 1e-12
 
 
+def test_shuffled_groups_keep_their_sizes_and_follow_their_seed():
+    groups, labels = torch.arange(20) // 4, torch.arange(20)
+    task, logits = Task(20, groups=groups), torch.zeros(20, 20, dtype=torch.float64)
+
+    def siblings(seed):
+        s = implicit_target(make("permuted_group", task, epsilon=0.3, rho=1.0, seed=seed), logits, labels)
+        return s > 1e-9  # the label and the others of its group
+
+    found = [siblings(seed) for seed in range(4)]
+    true = groups.unsqueeze(1) == groups
+    for each in found:
+        assert (each.sum(-1) == 4).all() and torch.equal(each, each.T) and not torch.equal(each, true)
+    assert len({each.numpy().tobytes() for each in found}) == 4
+
+
 def test_a_label_alone_in_its_group_has_label_smoothing():
     task, logits, labels = Task(3, groups=torch.tensor([0, 0, 1])), torch.zeros(2, 3), torch.tensor([0, 2])
     s = implicit_target(make("oracle_group", task, epsilon=0.3, rho=1.0), logits, labels)

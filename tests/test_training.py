@@ -33,7 +33,7 @@ def test_every_method_learns_and_a_seed_fixes_every_bit(model, method):
 
 
 def test_methods_that_stop_at_once_are_cross_entropy_bit_for_bit():
-    """All methods of a seed start from the same predictor and see the samples in the same order; only the target differs."""
+    """All methods of a seed start from the same predictor and see the samples in the same order."""
     base = train("ce")
     for method in ("lcm.stop_epoch=0", "ls.epsilon=0.3,stop_epoch=0"):
         found = train(method)
@@ -54,7 +54,7 @@ def test_after_the_stop_epoch_the_loss_is_cross_entropy():
 
 
 def test_a_restart_gives_every_method_what_the_stop_gives_lcm():
-    """restart_epoch: the same run up to it, a fresh optimiser and schedule after it; for LCM at its stop it is stop_resets_optimizer."""
+    """restart_epoch: the same run up to it, a fresh optimiser and schedule after it. For LCM: stop_resets_optimizer."""
     without, restarted = (train("ce", warmup_steps=5, **more)["curve"] for more in ({}, {"restart_epoch": 2}))
     assert without[:2] == restarted[:2] and without[2] != restarted[2]
     of_stop = train("lcm.stop_epoch=2,stop_resets_optimizer=true", warmup_steps=5)["curve"]

@@ -1,4 +1,4 @@
-"""Which setting of a grid is chosen: the best on the validation part of the splits that were asked for, and nothing else."""
+"""Which setting of a grid is chosen: the best on the validation part of the splits that were asked for."""
 
 import json
 

@@ -5,6 +5,7 @@ And gaps: data that cannot be reached leave a file unavailable.txt in their fold
 
 import json
 import os
+import platform
 import re
 import shutil
 import sys
@@ -23,15 +24,44 @@ MOST_LEVELS = 50
 MOST_NODES = 100_000  # of a YAML file, each alias counted as what it stands for
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically. Makes missing folders."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to. What stands there takes the place of `path` when the block ends well, vanishes when not.
+
+    Makes missing folders. A process that is killed in the block leaves its part behind, for `sweep` to find.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8", newline="\n")
+        yield part
         os.replace(part, path)
     finally:
-        _unlink(part)
+        if part.exists():  # unlink(missing_ok=True) fails on a read-only disk even with nothing to do
+            part.unlink()
+
+
+def sweep(folder: Path) -> None:
+    """Delete the parts below `folder` that processes of this machine left there when they were killed."""
+    for part in folder.rglob(".*.part"):
+        made_by = re.search(rf"\.(?:{re.escape(platform.node())}-)?(\d{{1,9}})\.part$", part.name)
+        if made_by and not _is_alive(int(made_by[1])):
+            part.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically. Makes missing folders."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, content: object) -> None:
@@ -45,19 +75,8 @@ def write_json(path: Path, content: object) -> None:
 
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write an array as .npy, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            np.save(file, array, allow_pickle=False)
-        os.replace(part, path)
-    finally:
-        _unlink(part)
-
-
-def _unlink(path: Path) -> None:
-    if path.exists():  # unlink(missing_ok=True) fails on a read-only disk even with nothing to do
-        path.unlink()
+    with replacing(path) as part, open(part, "wb") as file:
+        np.save(file, array, allow_pickle=False)
 
 
 def read_json(path: Path, made_by: str) -> dict:

@@ -145,7 +145,9 @@ def _noisy(evidence: Evidence) -> Claim:
         # The splits are the same at every rate, only training labels differ, so gains are paired by split.
         if test := _test(result, _gains(evidence, result), _gains(evidence, right)):
             what = f"{model_name(result.model)}: gain at {result.noise:g} % wrong labels − gain at 0 %"
-            comparisons.append(Comparison(what, test, _minus([_printed_gain(r) for r in (result, right)]), corpus=result.corpus))
+            comparisons.append(
+                Comparison(what, test, _minus([_printed_gain(r) for r in (result, right)]), corpus=result.corpus)
+            )
     text, source = "LCM helps more where labels are wrong", "Table 4; gain: LCM − cross-entropy"
     return Claim("5", text, source, comparisons, in_paper=6)
 

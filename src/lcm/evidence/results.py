@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lcm.errors import UserError
+from lcm.cell_files import check_cell, check_curves
+from lcm.errors import UserError, one_line
 from lcm.evidence.names import TUNED
 from lcm.evidence.statistics import Paired, Scores, paired, widening
 from lcm.params import Params
@@ -132,7 +133,13 @@ class Result:
             return [row for row in rows if (row["split"], row["seed"]) in used]
         if not self.done or not path.exists():
             return []
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            rows = check_curves(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, RecursionError) as error:
+            shown = path.relative_to(self.root)
+            raise UserError(
+                one_line(f"{shown}: not a file of curves ({error}); delete it and train again", 400)
+            ) from None
         return sorted((row for row in rows if (row["split"], row["seed"]) in used), key=lambda row: row["epoch"])
 
     def by_run(self, column: str) -> dict[tuple[int, int], list[float]]:
@@ -210,17 +217,15 @@ def _read(result: Result, expected: dict) -> Result:
     if not path.exists():
         return result
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = check_cell(json.loads(path.read_text(encoding="utf-8")))
         reasons = _mismatches(result.cell, record, expected)
         wanted = {(run.split, run.seed) for run in result.cell.runs()}
         runs = [run for run in record["runs"] if (run["split"], run["seed"]) in wanted]
-        for run in runs:
-            _failure(run)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError) as error:
         shown = path.relative_to(result.root)
         raise UserError(
-            f"{shown}: not a result file of this pipeline ({error!r}); delete it and train again"
-        ) from error
+            one_line(f"{shown}: not a result file of this pipeline ({error}); delete it and train again", 400)
+        ) from None
     if reasons or not runs:
         reasons = reasons or [f"holds none of the {len(wanted)} runs"]
         return replace(result, state=STALE, reason="; ".join(reasons[:3]) + (" ..." if len(reasons) > 3 else ""))
@@ -228,8 +233,7 @@ def _read(result: Result, expected: dict) -> Result:
 
 
 def _mismatches(cell: Cell, record: dict, expected: dict) -> list[str]:
-    """What in the file disagrees with the parameters. Touches every field that the report relies on."""
-    _ = (record["sizes"]["train"], record["sizes"]["test"], record["labels"], record["n_labels"], record["settings"])
+    """What in the file disagrees with the parameters."""
     reasons = [
         f"differs in {name}: {getattr(cell, name)!r} in params, {record.get(name)!r} in cell"
         for name in ("study", "corpus", "noise", "model", "method")

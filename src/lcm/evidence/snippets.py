@@ -93,7 +93,7 @@ def which(evidence: Evidence, claims: list[Claim]) -> list[tuple[str, Claim]]:
 
 
 def counted(claim: Claim) -> str:
-    """'better in 0 of 13 settings, equal in 3, undecided in 10 (-0.99 to +0.29 points)', after the mean if there is one.
+    """'better in 0 of 13 settings, equal in 3, undecided in 10 (-0.99 to +0.29 points)', after a mean if there is one.
 
     One or two settings in which the first is better are named.
     """
@@ -121,7 +121,10 @@ def studies_table(evidence: Evidence) -> tables.Table:
         corpora = " ".join(dict.fromkeys(result.corpus for result in study.results))
         done = sum(result.done for result in study.results)
         on_core, on_gpu = (_hours(study, key) for key in ("seconds", "gpu_seconds"))
-        cells = [f"{on_core / 2:.1f}" if on_core else tables.NOTHING, f"{60 * on_gpu:.0f}" if on_gpu else tables.NOTHING]
+        cells = [
+            f"{on_core / 2:.1f}" if on_core else tables.NOTHING,
+            f"{60 * on_gpu:.0f}" if on_gpu else tables.NOTHING,
+        ]
         rows.append([link, corpora, *cells, f"{done} of {len(study.results)}"])
     columns = ["study", "data", ("hours", "on 2 cores"), ("minutes", "on a GPU"), ("cells", "measured")]
     return tables.Table("studies", "", columns, [("", rows)])
@@ -136,7 +139,9 @@ def _hours(study: Study, key: str) -> float | None:
     for corpus in dict.fromkeys(result.corpus for result in study.results):
         path = study.results[0].root / METRICS / "seconds" / study.name / f"{corpus}.json"
         recorded = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        cells = [result for result in study.results if result.corpus == corpus and result.done and result.model != LINEAR]
+        cells = [
+            result for result in study.results if result.corpus == corpus and result.done and result.model != LINEAR
+        ]
         for model in dict.fromkeys(result.model for result in cells):
             alike = [result for result in cells if result.model == model]
             known = {result.name: recorded.get(result.name, {}).get(key) for result in alike}

@@ -1,50 +1,66 @@
 """Checkpoints of unfinished runs: a killed process continues from its last one and ends with the same numbers."""
 
-import os
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 
+from lcm.errors import one_line
+from lcm.files import replacing
 from lcm.training.store import checkpoint_path
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """folder: the run store. keys: of the runs that train together, in order. every: epochs between two checkpoints."""
+    """folder: the run store. keys: of the runs that train together, in order. every: epochs between two checkpoints.
+
+    code: digest of the numeric modules. Other code may mean other numbers by the same weights, and a run is of one
+    code from its first step to its last.
+    """
 
     folder: Path
     keys: list[str]
     every: int
+    code: str = ""
 
     @property
     def path(self) -> Path:
         return checkpoint_path(self.folder, self.keys)
 
     def save(self, state: dict) -> None:
-        """Store `state` (tensors, numbers, text, lists, dicts) atomically, in place of the one before."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        """Store `state` (tensors, numbers, text, lists, dicts) atomically, in place of the one before.
+
+        Where the disk refuses, training goes on without, and one line says so: a result needs less space.
+        """
         try:
-            torch.save({"keys": self.keys, "state": state}, part)
-            os.replace(part, self.path)
-        finally:
-            part.unlink(missing_ok=True)
+            with replacing(self.path) as part:
+                torch.save({"keys": self.keys, "code": self.code, "state": state}, part)
+        except (OSError, RuntimeError) as error:  # PyTorch's writer has errors of its own for a full disk
+            _say(one_line(f"{self.path}: no checkpoint ({error}", 300) + "); training goes on without")
 
     def load(self, device: str) -> dict | None:
         """Return the state, its tensors on the device, or None.
 
-        A checkpoint that is broken, or of other runs, is ignored with one line on stderr.
+        A checkpoint that is broken, or of other runs or other code, is ignored with one line on stderr.
         """
         try:
             content = torch.load(self.path, map_location=device, weights_only=True)  # never unpickles an object
-            found, state = content["keys"], content["state"]
+            keys, code, state = content["keys"], content.get("code"), content["state"]
         except FileNotFoundError:
             return None
         except Exception as error:  # a cut or foreign file: whatever zip, pickle or PyTorch make of it
             return self._ignored(f"cannot be read ({type(error).__name__})")
-        return state if found == self.keys else self._ignored("is of other runs")
+        if keys != self.keys:
+            return self._ignored("is of other runs")
+        return state if code == self.code else self._ignored("was made by other code")
 
     def _ignored(self, why: str) -> None:
         print(f"{self.path}: {why}; ignored, training starts from the beginning", file=sys.stderr)
+
+
+@lru_cache
+def _say(line: str) -> None:
+    """Print a line on stderr, once in a process: a disk stays full for many epochs."""
+    print(line, file=sys.stderr)

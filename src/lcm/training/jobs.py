@@ -203,7 +203,8 @@ def _train_networks(job: Job, data: list) -> list[dict]:
         which = [index for index, _ in members]
         keep = None
         if job.store:
-            keep = checkpoint.Checkpoint(job.store, [job.keys[index] for index in which], job.checkpoint_epochs)
+            keys = [job.keys[index] for index in which]
+            keep = checkpoint.Checkpoint(job.store, keys, job.checkpoint_epochs, job.code["digest"])
         seeds = [job.runs[index].random_seed for index in which]
         return run.train_runs(
             [each for _, each in members],

@@ -75,7 +75,8 @@ def run_jobs(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
     _start_fork_server()
-    # A pipe without a lock: small messages are written whole or not at all, and a worker that is killed leaves no lock locked.
+    # A pipe without a lock: small messages are written whole or not at all, and a worker that is killed leaves no lock
+    # locked.
     counted, ticks = context.Pipe(duplex=False)
     failure = None
     with tqdm(total=sum(job.size for job in jobs), desc=title, unit="epoch", disable=None) as bar:

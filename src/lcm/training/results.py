@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 
+from lcm.cell_files import check_cell, check_curves
 from lcm.errors import UserError
-from lcm.files import write_json
+from lcm.files import replacing, write_json
 from lcm.params import Params
 from lcm.protocol.splits import TEST, TRAIN, VAL
 from lcm.study import METRICS, Cell, Run, cell_config
@@ -22,18 +22,14 @@ NOT_IN_CELLS = ("curve", "seconds")  # of a record; seconds differ each time, an
 def read_cell(cell: Cell, root: Path = Path()) -> dict | None:
     """Return the content of a cell's file, or None if it is missing or broken."""
     try:
-        content = json.loads((root / cell.path()).read_text(encoding="utf-8"))
+        return check_cell(json.loads((root / cell.path()).read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError):
         return None
-    return content if isinstance(content, dict) else None
 
 
 def recorded_runs(cell: Cell) -> dict[tuple[int, int], dict]:
     """Return the runs of a cell's file as (split, seed) -> run; {} if it is missing or broken."""
-    try:
-        return {(run["split"], run["seed"]): run for run in (read_cell(cell) or {})["runs"]}
-    except (LookupError, TypeError):
-        return {}
+    return {(run["split"], run["seed"]): run for run in (read_cell(cell) or {"runs": []})["runs"]}
 
 
 def is_complete(params: Params, cell: Cell, jobs: list[Job]) -> bool:
@@ -47,7 +43,10 @@ def is_complete(params: Params, cell: Cell, jobs: list[Job]) -> bool:
         return False
     if not all(store.is_record(run, run["key"]) for run in recorded.values()):
         return False
-    return same_config(params, cell) and (jobs[0].model is None or _read_curves(cell) is not None)
+    if not same_config(params, cell):
+        return False
+    finished = {place for place, run in recorded.items() if "failed" not in run}
+    return jobs[0].model is None or finished <= {(row["split"], row["seed"]) for row in _read_curves(cell)}
 
 
 def same_config(params: Params, cell: Cell) -> bool:
@@ -66,12 +65,12 @@ def _config_of(params: Params, cell: Cell) -> dict:
     return json.loads(json.dumps(cell_config(params, cell)))
 
 
-def _read_curves(cell: Cell) -> list | None:
+def _read_curves(cell: Cell) -> list[dict]:
+    """Return the rows of the cell's curves, [] if the file is missing or broken."""
     try:
-        curves = json.loads(cell.path("curves").read_text(encoding="utf-8"))
+        return check_curves(json.loads(cell.path("curves").read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError):
-        return None
-    return curves if isinstance(curves, list) else None
+        return []
 
 
 def seed_store(cell: Cell) -> None:
@@ -80,20 +79,22 @@ def seed_store(cell: Cell) -> None:
     if not recorded:
         return
     folder = _archive(cell, [str(run.get("key")) for run in recorded.values()])
-    if not folder.exists():
-        part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-        part.mkdir(parents=True, exist_ok=True)
-        for kind in ("cells", "curves"):
-            if cell.path(kind).exists():
-                shutil.copy2(cell.path(kind), part / kind)
-        os.replace(part, folder)
-    curves = _read_curves(cell) or []
+    if not (folder / "cells").exists():
+        _copy(cell.path("curves"), folder / "curves")
+        _copy(cell.path(), folder / "cells")
+    curves = _read_curves(cell)
     for (split, seed), run in recorded.items():
         if isinstance(run.get("key"), str) and store.is_record(run, run["key"]) and store.load_run(run["key"]) is None:
-            rows = [row for row in curves if (row.get("split"), row.get("seed")) == (split, seed)]
+            rows = [row for row in curves if (row["split"], row["seed"]) == (split, seed)]
             curve = [{name: value for name, value in row.items() if name not in ("split", "seed")} for row in rows]
             record = {name: value for name, value in run.items() if name not in ("split", "seed")}
             store.save_run(record | ({"curve": curve} if curve else {}))
+
+
+def _copy(file: Path, to: Path) -> None:
+    if file.exists():
+        with replacing(to) as part:
+            shutil.copy2(file, part)
 
 
 def _archive(cell: Cell, keys: list[str]) -> Path:
@@ -115,8 +116,8 @@ def _kept(params: Params, cell: Cell, keys: list[str]) -> Path | None:
 def write_cell(params: Params, cell: Cell, jobs: list[Job], retrained: bool = False) -> None:
     """Write the cell's files from the run store, which holds every run. What they held before is kept in the store.
 
-    If the cell once had these very runs, its files become those of that time, byte for byte; retrained: not so, the runs
-    were trained anew. Raises UserError if every run of the cell failed, and leaves the files as they are.
+    If the cell once had these very runs, its files become those of that time, byte for byte; retrained: not so, the
+    runs were trained anew. Raises UserError if every run of the cell failed, and leaves the files as they are.
     """
     runs: list[Run] = [run for job in jobs for run in job.runs]
     keys = [key for job in jobs for key in job.keys]
@@ -135,10 +136,8 @@ def write_cell(params: Params, cell: Cell, jobs: list[Job], retrained: bool = Fa
         shutil.rmtree(_archive(cell, keys), ignore_errors=True)
     kept = _kept(params, cell, keys)
     if kept:
-        cell.path().parent.mkdir(parents=True, exist_ok=True)
         for kind in ("curves", "cells"):
-            if (kept / kind).exists():
-                shutil.copy2(kept / kind, cell.path(kind))
+            _copy(kept / kind, cell.path(kind))
         return
     data = inputs.load(cell.corpus, cell.noise)
     corpus, n_splits = data.corpus, cell.splits
@@ -211,6 +210,9 @@ def write_seconds(cell: Cell, jobs: list[Job]) -> None:
             if record and "seconds" in record and record.get("device", "cpu").startswith("cpu") == on_cpu
         ]
         if seconds:
-            entry |= {f"{prefix}runs": len(seconds), f"{prefix}seconds": round(float(np.mean(seconds)), 1 + (not on_cpu))}
+            entry |= {
+                f"{prefix}runs": len(seconds),
+                f"{prefix}seconds": round(float(np.mean(seconds)), 1 + (not on_cpu)),
+            }
     if entry:
         write_json(seconds_path(cell.study, cell.corpus), recorded | {cell.name: entry})

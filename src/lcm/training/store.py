@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lcm.files import write_json
+from lcm.files import replacing, write_json
 
 # Raise an encoder's version when a change to the code changes its numbers (tests/test_golden.py fails then). Source
 # text is not part of a key, so that a comment retrains nothing. Encoders that are not named here have version 1.
@@ -64,17 +64,11 @@ def save_run(record: dict, predictions: dict[str, np.ndarray] | None = None) -> 
     key = record["key"]
     folder = store_folder() / key[:2]
     if predictions is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{key}.{os.getpid()}.part.npz"
-        np.savez_compressed(part, **predictions)
-        os.replace(part, folder / f"{key}.npz")
+        with replacing(folder / f"{key}.npz") as part, open(part, "wb") as file:
+            np.savez_compressed(file, **predictions)
     write_json(folder / f"{key}.json", record)
-    for pattern in (
-        f"{key}-*.pt",
-        f".{key}-*.part",
-    ):  # the second is left if a process is killed while it writes
-        for path in folder.glob(pattern):
-            path.unlink(missing_ok=True)
+    for path in folder.glob(f"{key}-*.pt"):
+        path.unlink(missing_ok=True)
 
 
 def load_predictions(key: str) -> dict[str, np.ndarray] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from tqdm import tqdm
 
 from lcm.errors import UserError
+from lcm.files import sweep
 from lcm.params import Params
 from lcm.study import METRICS, Cell
 from lcm.training import code, inputs, pool, results, store
@@ -183,6 +184,8 @@ def run_jobs(params: Params, jobs: list[Job], device: str, title: str, save: Cal
     """
     if not jobs:
         return
+    for folder in (store.store_folder(), METRICS):
+        sweep(folder)
     if params.execution.executor == "ray":
         from lcm.training import cluster
 
