@@ -9,8 +9,8 @@ from pathlib import Path
 from lcm.corpora.catalogue import raw_path
 from lcm.corpora.prepare import prepare
 from lcm.errors import lookup, run_main
-from lcm.files import pass_gap
-from lcm.params import load_params
+from lcm.files import make_gap, pass_gap
+from lcm.params import NO_TABLE, OWN, load_params
 
 
 def main() -> None:
@@ -19,6 +19,9 @@ def main() -> None:
     corpus = parser.parse_args().corpus
     knobs = lookup(load_params().corpora, corpus, "corpora")
     raw, folder = raw_path(corpus, knobs), Path("data/corpus") / corpus
+    if corpus == OWN and knobs.path is None:
+        make_gap(folder, NO_TABLE)
+        return
     if pass_gap(raw, folder):
         return
     meta = prepare(corpus, knobs, raw, folder, Path("data/cards") / f"{corpus}.json")

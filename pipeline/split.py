@@ -15,7 +15,7 @@ from lcm.corpora.catalogue import RAW, raw_path
 from lcm.corpora.prepare import load
 from lcm.errors import lookup, run_main
 from lcm.files import new_folder, pass_gap, write_array
-from lcm.params import load_params
+from lcm.params import OWN, load_params
 from lcm.protocol.noise import given_labels, label_groups, labels_to_learn
 from lcm.protocol.splits import SMALL_CLASS, make_splits
 
@@ -27,7 +27,7 @@ def main() -> None:
     params = load_params()
     knobs = lookup(params.corpora, corpus, "corpora")
     folder, splits_folder, noise_folder = (Path("data") / kind / corpus for kind in ("corpus", "splits", "noise"))
-    if pass_gap(folder, splits_folder, noise_folder):
+    if pass_gap(folder, splits_folder, noise_folder, quiet=corpus == OWN):
         return
     split, noise, data = params.split, params.noise, load(folder)
     stratified = split.stratified if knobs.stratified is None else knobs.stratified

@@ -11,7 +11,7 @@ import argparse
 
 from lcm.errors import run_main
 from lcm.params import load_params
-from lcm.study import cells, find
+from lcm.study import METRICS, cells, find
 from lcm.training.pool import choose_device
 from lcm.training.train import train_cells
 
@@ -36,6 +36,8 @@ def main() -> None:
         found = cells(params, given.study, given.corpus)
     else:
         found = [find(params, given.study, given.corpus, given.noise, given.model, given.method)]
+    if given.corpus:  # DVC expects the folder, also without cells: of the study `own` before a table is named
+        (METRICS / "cells" / given.study / given.corpus).mkdir(parents=True, exist_ok=True)
     title = " ".join(filter(None, (given.study, given.corpus)))
     train_cells(params, found, choose_device(params.execution), title, given.retrain)
 

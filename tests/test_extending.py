@@ -101,5 +101,5 @@ def test_own_table_as_docs_data_says(copy):
     for script in ("prepare", "split"):
         run(copy, f"pipeline/{script}.py", "mine")
     cells = run(copy, "-c", CELLS_OF_MINE).splitlines()
-    methods = ["bag_small ce", "bag_small ls", "bag_small ls_matched", "bag_small lcm", "bag_small square"]
+    methods = ["bag_own ce", "bag_own ls", "bag_own ls_matched", "bag_own lcm", "bag_own square"]
     assert cells == [f"mine mine 0 {name}" for name in [*methods, "linear svc", "linear nb"]]

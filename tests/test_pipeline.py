@@ -21,12 +21,16 @@ STUDY = {
     "train": {"epochs": 1},
     "grids": [{"corpora": ["digits"], "models": ["image_cnn_small"], "methods": ["ce", "ls", "ls_matched", "lcm"]}],
 }
+OWN = yaml.safe_load((ROOT / "studies/own.yaml").read_text())["studies"]["own"] | {"splits": 2, "train": {"epochs": 2}}
 
 
 class Clone:
-    """A committed copy of the working tree with its own home and run store, with the studies quickstart and noise."""
+    """A committed copy of the working tree with its own home and run store, and these studies only.
 
-    def __init__(self, folder: Path):
+    studies: name -> content; None is the committed one.
+    """
+
+    def __init__(self, folder: Path, studies: dict[str, dict | None]):
         self.folder = folder / "clone"
         listed = subprocess.run(
             ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -47,14 +51,16 @@ class Clone:
             "DVC_SITE_CACHE_DIR": str(folder / "site"),
         }
         for path in (self.folder / "studies").glob("*.yaml"):
-            if path.stem not in ("quickstart", "noise"):
+            if path.stem not in studies:
                 path.unlink()
-        (self.folder / "studies/quickstart.yaml").write_text(yaml.safe_dump({"studies": {"quickstart": STUDY}}))
+        for name, content in studies.items():
+            if content:
+                (self.folder / f"studies/{name}.yaml").write_text(yaml.safe_dump({"studies": {name: content}}))
         every = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-        every["vars"] = ["studies/quickstart.yaml", "studies/noise.yaml"]
-        wanted = ("plan", "train-quickstart", "quickstart", "train-noise", "noise")
+        every["vars"] = [f"studies/{name}.yaml" for name in studies]
+        wanted = ("plan", *(stage for name in studies for stage in (f"train-{name}", name)))
         every["stages"] = {name: every["stages"][name] for name in wanted}
-        every["metrics"] = ["metrics/quickstart", "metrics/noise"]
+        every["metrics"] = [f"metrics/{name}" for name in studies]
         (self.folder / "dvc.yaml").write_text(yaml.safe_dump(every, sort_keys=False))
         self.run("git", "init", "-q", "-b", "main")
         self.commit()
@@ -76,7 +82,7 @@ class Clone:
 
 def test_the_owners_commands_from_nothing_and_back(tmp_path):
     pytest.importorskip("dvc")
-    clone = Clone(tmp_path)
+    clone = Clone(tmp_path, {"quickstart": STUDY, "noise": None})
     in_git = clone.results()
     said = clone.run("dvc", "repro")
 
@@ -117,3 +123,31 @@ def test_the_owners_commands_from_nothing_and_back(tmp_path):
     assert "8 runs in 4 cells: 8 known, 0 to train" in said
     assert clone.results() == first
     assert not clone.run("git", "status", "--porcelain", "metrics").strip()
+
+
+def test_own_table_is_a_study_of_its_own(tmp_path):
+    """As docs/data.md says: without a table one quiet line; with one, experiments and their comparison."""
+    pytest.importorskip("dvc")
+    clone = Clone(tmp_path, {"own": OWN})
+    said = clone.run("dvc", "repro")
+    assert said.count("own: no table yet") == 1 and "not available" not in said and "to train" not in said
+    assert "up to date" in clone.run("dvc", "repro")
+    clone.commit()
+
+    rows = [f"t{row},{'good' if row % 2 else 'bad'} words number{row},{1 + row % 2}" for row in range(60)]
+    (clone.folder / "data/own/reviews.csv").write_text("\n".join(["title,body,stars", *rows]) + "\n")
+    changes = ("own.path=reviews.csv", "own.text=[title,body]", "own.label=stars")
+    said = clone.run("dvc", "exp", "run", "-n", "first", *(word for change in changes for word in ("-S", change)), "own")
+    assert "own own: 14 runs in 7 cells: 0 known, 14 to train" in said and "ComplementNB" in said
+    scores = {path.stem: json.loads(path.read_text()) for path in (clone.folder / "metrics/own").iterdir()}
+    assert 0.9 < scores["linear-svc"]["own"] <= 1 and set(scores["bag_own-lcm"]) == {"own"}
+
+    said = clone.run("dvc", "exp", "run", "-S", "lcm.alpha=2", "own")
+    assert "14 runs in 7 cells: 10 known, 4 to train" in said
+    different = json.loads(clone.run("dvc", "metrics", "diff", "first", "--json"))
+    assert {Path(name).stem for name in different} <= {"bag_own-lcm", "bag_own-ls_matched"}
+
+    clone.run("git", "restore", ".")
+    clone.run("git", "clean", "-fdq", "metrics/own")
+    assert not clone.run("git", "status", "--porcelain").strip()
+    assert "own: no table yet" in clone.run("dvc", "repro")

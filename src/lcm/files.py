@@ -236,12 +236,16 @@ def make_gap(folder: Path, why: str) -> None:
         write_text(part / GAP, why + "\n")
 
 
-def pass_gap(source: Path, *folders: Path) -> bool:
-    """Return whether `source` is a gap; if so, make each of `folders` the same gap, and print one line for them."""
+def pass_gap(source: Path, *folders: Path, quiet: bool = False) -> bool:
+    """Return whether `source` is a gap; if so, make each of `folders` the same gap, and print one line for them.
+
+    quiet: print nothing.
+    """
     why = gap(source)
     if why is None:
         return False
     for folder in folders:
         make_gap(folder, why)
-    print(f"{' and '.join(map(str, folders))}: not made, {source} is not available")
+    if not quiet:
+        print(f"{' and '.join(map(str, folders))}: not made, {source} is not available")
     return True

@@ -15,6 +15,13 @@ from lcm.errors import UserError, one_line
 from lcm.files import read_yaml
 from lcm.schema import Count, Group, Name, NotNegative, Percent, Positive, Seed, Share, Side
 
+OWN = "own"  # the study of your own table, and its corpus
+OWN_TABLES = Path("data/own")
+NO_TABLE = (
+    "own: no table yet. To study one, put it into data/own and name it, as in "
+    "`dvc exp run -S own.path=reviews.csv own` (docs/data.md)"
+)
+
 Column = str | Annotated[int, Field(ge=0)]
 
 
@@ -233,6 +240,7 @@ class Params(Group):
     train: Train
     linear: Linear
     execution: Execution
+    own: Corpus | None = None  # `path` is below data/own; empty: no table is there yet
     studies: dict[Name, Study] = {}
 
     @field_validator("models")
@@ -245,6 +253,16 @@ class Params(Group):
             if base not in list(models) or base in likes:
                 raise ValueError(f"{name}.like: expected a model that is not like another itself, found {base!r}")
         return {name: {**own.get(likes.get(name), {}), **keys} for name, keys in own.items()}
+
+    @model_validator(mode="after")
+    def own_is_a_corpus(self):
+        """Add the group `own` to the corpora. Without a path it is a gap."""
+        if self.own is not None:
+            if OWN in self.corpora:
+                raise ValueError(f"corpora.{OWN}: the group `{OWN}` has this name; give your corpus another one")
+            path = str(OWN_TABLES / self.own.path) if self.own.path else None
+            self.corpora[OWN] = self.own.model_copy(update={"path": path})
+        return self
 
     @model_validator(mode="after")
     def names_are_known(self):

@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from lcm.errors import UserError
-from lcm.params import Params, explain
+from lcm.params import OWN, Params, explain
 from lcm.schema import Group
 
 METRICS = Path("metrics")
@@ -94,6 +94,8 @@ def cells(params: Params, study: str, corpus: str | None = None) -> list[Cell]:
         raise UserError(f"studies/{study}.yaml: not found; known studies are {', '.join(params.studies)}")
     if corpus is not None and corpus not in spec.corpora:
         raise UserError(f"studies/{study}.yaml: has no corpus {corpus}; it has {', '.join(spec.corpora)}")
+    if study == OWN and params.corpora[OWN].path is None:
+        return []  # nobody has named a table
     found: dict[tuple, Cell] = {}
 
     def add(cell: Cell) -> None:

@@ -6,7 +6,7 @@ from lcm.evidence.statistics import Paired, paired
 from lcm.study import LINEAR
 
 # Of methods that cannot be told apart the first is advised: it has the fewest parts. All others come last.
-SIMPLEST = ("ce", "ls", "ls_matched", "square", "lcm")
+SIMPLEST = ("ce", "ls", "ls_matched", "square", "prune", "lcm")
 
 
 def advice(summary: Summary) -> list[str]:
@@ -84,6 +84,8 @@ def _target(summary: Summary, model: str) -> str:
     if widths:
         middle, runs = sorted(widths)[len(widths) // 2], rows[0].against["accuracy"].n
         line += f" On this table {runs} runs show differences above about {middle:.1f} points."
+    if summary.schedule.splits < summary.comparison.documents.request.splits:
+        line += " More runs show smaller ones: give more time with --minutes; the runs so far are kept."
     return line + (f" Worse than cross-entropy: {_list(losers)}." if losers else "")
 
 

@@ -98,17 +98,23 @@ def summarise(comparison: Comparison, schedule: Schedule) -> Summary:
         (row for row in rows if row.method == "ce" and row.runs), key=lambda row: row.mean("accuracy"), default=None
     )
     _compare([row for row in linear if row.runs], strongest, spread)
-    best = max((row.mean("accuracy") for row in linear if row.runs), default=0.0)
+    summary.under_trained = under_trained(summary)
+    summary.doubtful, summary.doubtful_note = doubtful_rows(comparison)
+    return summary
+
+
+def under_trained(summary: Summary) -> list[str]:
+    """A line for each network that is far below the best linear model."""
+    lines = []
+    best = max((row.mean("accuracy") for row in summary.of(LINEAR) if row.runs), default=0.0)
     for model in summary.models:
         top = max((row.mean("accuracy") for row in summary.of(model) if row.runs), default=0.0)
         if top < best - UNDER_TRAINED:
-            summary.under_trained.append(
-                f"{MODEL_NAMES[model]} is UNDER-TRAINED: {100 * top:.1f} % at best, "
-                f"a linear model has {100 * best:.1f} %."
-                " Its rows say little about targets on this table."
+            lines.append(
+                f"The {MODEL_NAMES[model]} is UNDER-TRAINED: {100 * top:.1f} % at best, "
+                f"a linear model has {100 * best:.1f} %. Its rows say little about targets on this table."
             )
-    summary.doubtful, summary.doubtful_note = doubtful_rows(comparison)
-    return summary
+    return lines
 
 
 def _place(comparison: Comparison, job) -> tuple[int, int]:

@@ -5,7 +5,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +92,7 @@ def read(request: Request, folder: Path) -> Documents:
     codes = np.array([names.index(label) for label in found.labels], np.int16)
     splits, note = _splits(request, codes, names, np.array(parts)[kept])
     place = _save(tokens, codes, names, splits, found.texts, folder)
-    places = [f"{file}, row {row}" for file, row in found.places]
+    places = [found.place(row) for row in range(len(found.labels))]
     return Documents(load(place), found.texts, places, request, place, notes + note)
 
 
@@ -110,8 +110,12 @@ def _read(request: Request) -> tuple[Texts, list[str]]:
             raise UserError(f"{path}: no such file; give a .csv, .tsv, .txt (tabs) or .jsonl file, .gz too")
         texts.append(read_own(path, knobs))
         parts += [part] * len(texts[-1].labels)
-    found = Texts(*([each for content in texts for each in getattr(content, name)] for name in ("texts", "labels")))
-    found = replace(found, places=[place for content in texts for place in content.places])
+    found = Texts(
+        *([each for content in texts for each in getattr(content, name)] for name in ("texts", "labels")),
+        rows=np.concatenate([content.rows for content in texts]),
+        file_numbers=np.repeat(np.arange(len(texts)), [len(content.labels) for content in texts]),
+        files=tuple(content.files[0] for content in texts),
+    )
     names = {*found.labels}
     if len(names) > MOST_LABELS or len(names) > len(found.labels) / 2:
         raise UserError(
@@ -144,8 +148,7 @@ def _left_out(found: Texts, tokens: list[list[str]], counts: Counter) -> list[st
     small = sorted({label for label in found.labels if counts[label] < FEWEST}, key=natural)
     notes = []
     if empty:
-        file, row = found.places[empty[0]]
-        notes.append(f"{len(empty)} rows without a word are left out, the first is {file}, row {row} (see --language)")
+        notes.append(f"{len(empty)} rows without a word are left out, the first is {found.place(empty[0])} (see --language)")
     if small:
         shown = ", ".join(f"{short(name, 40)} ({counts[name]})" for name in small[:5]) + (", ..." if small[5:] else "")
         notes.append(f"{len(small)} classes with fewer than {FEWEST} rows are left out: {shown}")

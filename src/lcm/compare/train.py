@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from lcm.compare import table
-from lcm.compare.plan import LONGER, MODEL_NAMES, STEPS, YARDSTICKS, Comparison
+from lcm.compare.plan import LONGER, MODEL_NAMES, STEPS, YARDSTICKS, Comparison, training
 from lcm.files import write_json
 from lcm.study import LINEAR
 from lcm.training import jobs, pool, store
@@ -70,13 +70,10 @@ def run(comparison: Comparison, minutes: float, processes: int) -> Schedule:
     end = time.monotonic() + 60 * minutes
     schedule = Schedule(list(comparison.models), {}, 0)
     _yardsticks(comparison, processes)
+    cores = workers(processes, comparison.device)
+    _leave_out(comparison, schedule, 60 * minutes, cores, processes)
     _lengths(comparison, schedule, 60 * minutes, processes)
-    _fit(
-        comparison,
-        schedule,
-        end - time.monotonic(),
-        workers(processes, comparison.device),
-    )
+    _fit(comparison, schedule, end - time.monotonic(), cores)
     train(comparison, _network_jobs(comparison, schedule, schedule.splits), "training", processes)
     return schedule
 
@@ -88,6 +85,34 @@ def _yardsticks(comparison: Comparison, processes: int) -> None:
     train(comparison, found, "linear models", processes)
 
 
+def _leave_out(comparison: Comparison, schedule: Schedule, seconds: float, cores: int, processes: int) -> None:
+    """Leave out the slowest networks, one always stays, while a few splits of all do not fit into the time.
+
+    A few epochs of each network say how long its runs take. A network that an earlier call trained stays.
+    """
+    new = [model for model in schedule.models if model not in _known_steps(comparison)]
+    if not new or len(schedule.models) < 2:
+        return
+    probes = {model: comparison.jobs(model, "ce", 1, 1)[0] for model in new}
+    train(comparison, list(probes.values()), "how long a run takes", processes)
+    runs = FEWEST_SPLITS * sum(len(method.candidates) for method in comparison.methods)
+    needs = {}
+    for model, probe in probes.items():
+        epochs = training(model, comparison.documents, STEPS[model]).epochs
+        needs[model] = runs * store.load_run(probe.keys[0])["seconds"] * epochs / probe.train.epochs / cores
+    while len(schedule.models) > 1 and needs and sum(needs.values()) > seconds:
+        slowest, enough = max(needs, key=needs.get), _minutes(sum(needs.values()))
+        schedule.models.remove(slowest)
+        del needs[slowest]
+        schedule.say(f"{MODEL_NAMES[slowest]}: left out, for lack of time; --minutes {enough} has room for it")
+
+
+def _known_steps(comparison: Comparison) -> dict[str, int]:
+    """How many steps earlier calls trained each network."""
+    path = comparison.documents.folder / "steps.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
 def _pilots(comparison: Comparison, model: str, steps: int) -> list[Job]:
     return [job for method in PILOTS for job in comparison.jobs(model, method, steps, 1)]
 
@@ -97,10 +122,9 @@ def _lengths(comparison: Comparison, schedule: Schedule, seconds: float, process
 
     The pilots of all networks run at the same time; they are the first split's runs of their methods.
     """
-    path = comparison.documents.folder / "steps.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    schedule.steps = {model: known.get(model, STEPS[model]) for model in comparison.models}
-    growing = list(comparison.models)
+    known = _known_steps(comparison)
+    schedule.steps = {model: known.get(model, STEPS[model]) for model in schedule.models}
+    growing = list(schedule.models)
     while growing:
         pilots = {model: _pilots(comparison, model, schedule.steps[model]) for model in growing}
         train(comparison, [job for found in pilots.values() for job in found], "how long to train", processes)
@@ -115,7 +139,7 @@ def _lengths(comparison: Comparison, schedule: Schedule, seconds: float, process
                 growing.append(model)
             else:
                 schedule.say(f"{MODEL_NAMES[model]}: validation accuracy still rises at the end; more steps do not fit")
-    write_json(path, known | schedule.steps)
+    write_json(comparison.documents.folder / "steps.json", known | schedule.steps)
 
 
 def still_rising(record: dict, val_rows: int) -> bool:
@@ -140,7 +164,7 @@ def _fit(comparison: Comparison, schedule: Schedule, left: float, cores: int) ->
     wanted = comparison.documents.request.splits
     unit = "seeds" if comparison.documents.request.drawn == "nothing" else "splits"
     seconds = {}
-    for model in comparison.models:
+    for model in schedule.models:
         pilots = _pilots(comparison, model, schedule.steps[model])
         seconds[model] = max(store.load_run(job.keys[0])["seconds"] for job in pilots)
         schedule.say(f"{MODEL_NAMES[model]}: a run takes {seconds[model]:.0f} s ({pilots[0].train.epochs} epochs)")

@@ -6,6 +6,7 @@ becomes `currentColor`, so that the figures follow the reader's light or dark se
 
 import io
 import re
+import textwrap
 from functools import cache
 from html import escape
 
@@ -408,8 +409,8 @@ def mean_distributions(means: np.ndarray, labels: list[str], title: str) -> Figu
 
 @mpl.rc_context(STYLE)
 def worked_target(targets: list[tuple[str, str, np.ndarray]], labels: list[str], title: str) -> Figure:
-    """Training targets of one document side by side. targets: (target, name, (C,) distribution); mass in percent, log
-    scale."""
+    """Training targets of one document side by side. targets: (target, name, (C,) distribution); mass in
+    percent."""
     figure = Figure(figsize=(5.4, 1.2 + 0.2 * len(labels)), layout="constrained")
     panels = figure.subplots(1, len(targets), sharey=True, squeeze=False)[0]
     for axes, (target, name, mass) in zip(panels, targets, strict=True):
@@ -421,7 +422,7 @@ def worked_target(targets: list[tuple[str, str, np.ndarray]], labels: list[str],
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")
     panels[0].set_yticks(-np.arange(len(labels)), tick_labels(labels), fontsize=7.5)
-    figure.suptitle(title, fontsize=9, color=GREY)
+    figure.suptitle(textwrap.fill(title, 60), fontsize=9, color=GREY)
     figure.supxlabel("mass of the training target, %", fontsize=9, color=GREY)
     return figure
 

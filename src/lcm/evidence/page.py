@@ -18,7 +18,7 @@ from lcm.evidence.study_tables import gaps, study_tables
 from lcm.evidence.tables import Table
 from lcm.evidence.verdicts import NOT_MEASURED, NOT_SUPPORTED, RULE, SUPPORTED, UNDECIDED, Claim, Decisions
 from lcm.files import new_folder, write_json, write_text
-from lcm.params import Params
+from lcm.params import OWN, Params
 
 SAVED = (
     "summary",
@@ -32,7 +32,7 @@ CAPTIONS = TEXTS["captions"] | {"gains": TEXTS["captions"]["answer"]}
 
 def read_evidence(params: Params, root: Path, studies: Iterable[str] | None = None) -> Evidence:
     """The results of these studies (default: all but the quickstart), in the order of the page."""
-    names = list(studies or [name for name in params.studies if name != "quickstart"])
+    names = list(studies or [name for name in params.studies if name not in ("quickstart", OWN)])
     first = [name for name in ("targets", *PAPER_STUDIES, *SWEEPS) if name in names]
     return Evidence(read_study(params, name, root) for name in dict.fromkeys([*first, *names]))
 

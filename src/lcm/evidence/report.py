@@ -7,7 +7,7 @@ from lcm.evidence import tables
 from lcm.evidence.results import NOT_RUN, Evidence, read_study
 from lcm.evidence.study_tables import gaps, study_tables
 from lcm.files import new_folder, write_json
-from lcm.params import Params
+from lcm.params import NO_TABLE, Params
 
 
 def write_report(params: Params, name: str, root: Path = Path()) -> str:
@@ -29,6 +29,8 @@ def write_report(params: Params, name: str, root: Path = Path()) -> str:
         (folder / "tables.md").write_text("\n".join(lines), encoding="utf-8", newline="\n")
         for table in written:
             (folder / f"{table.name}.csv").write_text(tables.to_csv(table), encoding="utf-8", newline="\n")
+    if not study.results:
+        return NO_TABLE
     head = f"{name}: {study.title}. Test accuracy in %, mean ± std; LCM minus the row's method with its 95 % interval."
     notes = [line for note in missing[:10] for line in textwrap.wrap(note, 100, subsequent_indent="  ")]
     notes += [f"and {len(missing) - 10} more: reports/{name}/tables.md"] if len(missing) > 10 else []
