@@ -55,13 +55,18 @@ def plans(params: Params) -> dict[str, dict]:
                 "code": vectors,
             }
     pieces = digest((*READ, "text/wordpieces.py"))
-    for name, encoder in params.wordpieces.corpora.items():
-        settings = {
-            "encoder": of(params.encoders[encoder]),
-            "corpus": of(params.corpora[name]),
-            "maxlen": params.wordpieces.maxlen,
-        }
-        found[f"wordpieces/{name}"] = settings | {"code": pieces}
+    means = digest((*READ, "text/wordpieces.py", "text/features.py"))
+    for kind, corpora, made_by in (
+        ("wordpieces", params.wordpieces.corpora, pieces),
+        ("features", params.features.corpora, means),
+    ):
+        for name, encoder in corpora.items():
+            settings = {
+                "encoder": of(params.encoders[encoder]),
+                "corpus": of(params.corpora[name]),
+                "maxlen": params.wordpieces.maxlen,
+            }
+            found[f"{kind}/{name}"] = settings | {"code": made_by}
     return found
 
 

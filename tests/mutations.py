@@ -144,12 +144,13 @@ of(
     ("rounded_to_3", "round(value, 6)", "round(value, 3)"),
 )  # fmt: skip
 of(
-    "training/inputs.py", "test_cells.py test_inputs.py test_pretrained.py test_bert.py",
+    "training/inputs.py", "test_cells.py test_inputs.py test_pretrained.py test_bert.py test_features.py",
     ("refit_never", 'fitted = config.vocabulary_fit == "train"', "fitted = False"),
     ("padding_truncation", "config.truncation, config.padding)", "config.padding, config.truncation)"),
     ("vectors_not_renumbered", "    if fitted:\n        old_ids", "    if False:\n        old_ids"),
     ("key_without_weights", '        digests["weights"] = sha(np.memmap(weights_file(folder), np.uint8, "r"))\n', ""),
     ("key_without_wordpieces", 'digests = {"wordpieces": sha(ids), "config"', 'digests = {"config"'),
+    ("key_without_features", 'digests={"features": facts["digest"]}', "digests={}"),
     ("key_without_vectors", 'digests={"vectors": sha(vectors)}', "digests={}"),
     ("transition_of_val", "training = data.splits[split] == TRAIN\n    return transition", "training = data.splits[split] != TRAIN\n    return transition"),
     ("stale_data", "tuple(path.stat().st_mtime_ns for path in files))", "())"),

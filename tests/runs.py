@@ -50,9 +50,10 @@ MODELS = {
     "image_cnn": {"encoder": "image_cnn", "channels": [3, 4], "hidden": 8, "dropout": 0.25},
     "bert": {"encoder": "bert", "source": "none", "random": {"layers": 1, "hidden": 64}, "hidden": 8},
 }
-# Every other file of src/lcm/models; one that has keys of its own needs an entry above.
+# Every other file of src/lcm/models; one that has keys of its own needs an entry here or above.
+OWN_KEYS = {"frozen": {"encoder": "frozen", "source": "none", "size": 10, "hidden": 8}}
 MORE_MODELS = {
-    name: {"encoder": name, "embedding": 6}
+    name: OWN_KEYS.get(name, {"encoder": name, "embedding": 6})
     for name in encoder_names()
     if name not in {model["encoder"] for model in MODELS.values()}
 }
@@ -78,6 +79,8 @@ def documents(model: str, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
     labels = rng.randint(N_LABELS, size=n).astype(np.int16)
     if model == "image_cnn":
         return np.minimum(rng.randint(0, 160, (n, 8, 8)) + 30 * labels[:, None, None], 255).astype(np.uint8), labels
+    if model == "frozen":
+        return (rng.rand(n, 10) + (np.arange(10) % N_LABELS == labels[:, None])).astype(np.float32), labels
     own = 1 + labels[:, None] * 3 + rng.randint(3, size=(n, 12))
     ids = np.where(rng.rand(n, 12) < 0.4, own, rng.randint(13, 40, size=(n, 12)))
     places, pads = np.arange(12), rng.randint(6, size=(n, 1))
@@ -134,7 +137,7 @@ def changed(data: RunData, **arrays) -> RunData:
 
 def model_settings(model: str, **changes) -> ModelConfig:
     """The checked settings of one of MODELS."""
-    reads = {} if model in ("image_cnn", "bert") else READS
+    reads = {} if model in ("image_cnn", "bert", "frozen") else READS
     content = {**(MODELS | MORE_MODELS)[model], **reads, "init": "keras"} | changes
     return config_class(content["encoder"]).model_validate(content)
 
@@ -396,9 +399,9 @@ def _all_params() -> Params:
 
 
 def starts_from_something(content: dict) -> bool:
-    """Whether the model of a cell's file starts from word vectors or is a BERT."""
+    """Whether the model of a cell's file starts from word vectors or is a BERT, trained or frozen."""
     model = content["config"].get("model", {})
-    return model.get("encoder") == "bert" or bool(model.get("vectors"))
+    return model.get("encoder") in ("bert", "frozen") or bool(model.get("vectors"))
 
 
 def start_digests(corpus: str, model: str) -> dict[str, str]:

@@ -75,6 +75,8 @@ def test_the_committed_files_are_valid_and_at_the_papers_values():
             "vectors.sets.pretrained names ['nothing'], known are",
         ),
         ("wordpieces.corpora.20ng", "bert_big", "wordpieces.corpora names ['bert_big'], known are"),
+        ("features.corpora.20ng", "bert_big", "features.corpora names ['bert_big'], known are"),
+        ("features.corpora.reviews", "minilm", "features.corpora names ['reviews'], known are"),
         ("corpora.20ng.path", "data/raw/20n", "corpora.20ng.path is data/raw/20n, but originals"),
         ("corpora", None, "corpora: input should be a valid dictionary, found None"),
         ("corpora.a/b", {"path": "x.csv"}, "corpora.a/b"),
@@ -340,7 +342,7 @@ def test_a_cell_config_holds_what_its_numbers_depend_on_and_nothing_of_others():
         "epsilon": 0.1
     }
     assert "skipgram" not in config("lstm_pre", "ls")
-    assert {"wordpieces", "source"} <= set(config("minilm", "ce"))
+    assert {"wordpieces", "source"} <= set(config("minilm", "ce")) & set(config("minilm_frozen", "ce"))
     assert (
         "weight_decay" not in own["train"] and "vectors" not in config("lstm_rand", "ce")["model"]
     )  # at their defaults

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lcm.evidence.contrasts import average, of_paired, mean_difference, std_ratio
+from lcm.evidence.contrasts import average, mean_difference, of_paired, std_ratio
 from lcm.evidence.statistics import components, decides, equivalent, holm, paired, widening
 
 W = 0.3 / 0.7

@@ -65,10 +65,11 @@ def test_every_cell_of_a_study_is_made_by_the_stage_of_its_corpus(stages, params
                 model = params.model(cell.model)
                 needed |= {f"data/vectors/{model.vectors}/{corpus}"} if getattr(model, "vectors", None) else set()
                 needed |= {f"data/wordpieces/{corpus}"} if model.reads == "wordpieces" else set()
+                needed |= {"data/features"} if model.reads == "features" else set()  # some of its corpora have none
         assert needed <= paths(stage.deps), corpus
         # a stage of a study of networks from vectors names them for each of its corpora
         rest = paths(stage.deps) - needed
-        assert all(path.startswith(("data/vectors/", "data/wordpieces/")) for path in rest), rest
+        assert all(path.startswith(("data/vectors/", "data/wordpieces/", "data/features")) for path in rest), rest
     report = stages[study]
     assert {f"metrics/cells/{study}", f"plans/{study}"} <= paths(report.deps) and f"reports/{study}" in paths(
         report.outs
@@ -97,8 +98,8 @@ def test_everything_that_a_stage_needs_is_in_git_or_made_by_a_stage(stages):
         for path in paths(stage.deps):
             source = path in made or any(one.startswith(f"{path}/") or path.startswith(f"{one}/") for one in made)
             assert source or path in tracked or path in folders, f"{name}: nothing makes {path}"
-        script = stage.cmd.split()[1]
-        assert script in tracked, f"{name}: {script}"
+        for command in [stage.cmd] if isinstance(stage.cmd, str) else stage.cmd:
+            assert command.split()[1] in tracked, f"{name}: {command}"
 
 
 def upstream(stages, name):
@@ -138,12 +139,17 @@ def test_what_is_not_there_is_a_gap_of_every_study_and_no_error(params, tmp_path
 
 
 def test_commands_in_messages_name_stages_that_exist(stages, params, monkeypatch, tmp_path):
-    """`make it with dvc repro ...`: of splits, word vectors and wordpieces."""
+    """`make it with dvc repro ...`: of splits, word vectors, wordpieces and features."""
     monkeypatch.chdir(tmp_path)
     runs.write_corpus(tmp_path)
     data = inputs.prepare.load(Path("data/corpus/toy"))
     said = []
-    for model, corpus in (("lstm_own", "20ng"), ("lstm_pre", "ag_news"), ("minilm", "4ng-h")):
+    for model, corpus in (
+        ("lstm_own", "20ng"),
+        ("lstm_pre", "ag_news"),
+        ("minilm", "4ng-h"),
+        ("minilm_frozen", "4ng-h"),
+    ):
         with pytest.raises(inputs.UserError) as error:
             inputs.find_source(params, inputs.Cell("any", corpus, 0, model, "ce", 1), data)
         said.append(str(error.value))

@@ -227,11 +227,10 @@ def cell_config(params: Params, cell: Cell) -> dict:
         trained = params.skipgram.get(Path(source.source).name) if source else None
         if trained:
             config["skipgram"] = trained.model_dump()
-    if model.reads == "wordpieces":
-        config["wordpieces"] = {
-            "maxlen": params.wordpieces.maxlen,
-            "vocabulary": params.wordpieces.corpora.get(cell.corpus),
-        }
+    if model.reads in ("wordpieces", "features"):
+        config["wordpieces"] = {"maxlen": params.wordpieces.maxlen}
+        if model.reads == "wordpieces":  # features come with their encoder's own
+            config["wordpieces"]["vocabulary"] = params.wordpieces.corpora.get(cell.corpus)
         config["source"] = params.encoders[model.source].model_dump(exclude_defaults=True)
     return config | {
         name: group.model_dump(exclude_none=True) for name, group in method_groups(params, cell.method).items()

@@ -35,8 +35,8 @@ DOCUMENTS = ("README.md", "docs/*.md")
 
 
 def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
-    """Name -> Markdown: answer (should one use LCM?), which (three questions about targets), coverage, headline (a table of at most eight rows), answers,
-    claims, rule, collapse, targets, studies, and verdict-<key> of each claim."""
+    """Name -> Markdown: answer (should one use LCM?), which (three questions), coverage, headline (a table
+    of at most eight rows), answers, claims, rule, collapse, targets, studies, and verdict-<key> of each claim."""
     found = {
         "answer": answer(evidence, claims),
         "coverage": overview.coverage(evidence),

@@ -12,7 +12,7 @@ import numpy as np
 
 from lcm.corpora import prepare
 from lcm.errors import Unavailable, UserError
-from lcm.files import gap, read_json
+from lcm.files import gap, read_array, read_json
 from lcm.models import ModelConfig, Start
 from lcm.params import Params
 from lcm.protocol.noise import transition
@@ -43,6 +43,7 @@ class Source:
 
     vectors: Path | None = None
     wordpieces: Path | None = None
+    features: Path | None = None
     folder: Path | None = None
     digests: dict[str, str] = field(default_factory=dict)
 
@@ -95,6 +96,8 @@ def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
         )
     if config.reads == "wordpieces":
         return _wordpieces(params, cell, config, data)
+    if config.reads == "features":
+        return _features(cell, config, data)
     name = getattr(config, "vectors", None)
     if name is None:
         return Source()
@@ -158,6 +161,27 @@ def _wordpieces(params: Params, cell: Cell, config: ModelConfig, data: prepare.P
     return Source(wordpieces=path, folder=folder, digests=digests)
 
 
+def _features(cell: Cell, config: ModelConfig, data: prepare.Prepared) -> Source:
+    path = DATA / "features" / cell.corpus / "features.npy"
+    made_by = f"dvc repro data/dvc.yaml:features@{cell.corpus}"
+    if gap(path.parent):
+        raise Gap(f"features are not available; {path.parent}/unavailable.txt says why and how to supply them")
+    vectors = read_array(path, made_by, np.float32, 2)
+    facts = read_json(path.with_suffix(".json"), made_by)
+    if len(vectors) != len(data.labels):
+        raise UserError(
+            f"{path}: is for {len(vectors)} documents, the corpus has {len(data.labels)}; make it again with "
+            f"`{made_by}`"
+        )
+    if (facts["encoder"], vectors.shape[1]) != (config.source, config.size):
+        raise UserError(
+            f"{path}: holds features of {facts['encoder']}, {vectors.shape[1]} numbers each; "
+            f"models.{cell.model} expects {config.source} and size {config.size}; correct features.corpora or the "
+            f"model in params.yaml"
+        )
+    return Source(features=path, digests={"features": facts["digest"]})
+
+
 def _read(path: Path, made_by: str) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
@@ -170,7 +194,7 @@ def _read(path: Path, made_by: str) -> np.ndarray:
 def model_inputs(
     config: ModelConfig, source: Source, data: prepare.Prepared, training: np.ndarray
 ) -> tuple[np.ndarray, Start]:
-    """Return what a model reads, (n, T) ids or (n, side, side) uint8, and what it starts from.
+    """Return what a model reads, (n, T) ids, (n, s) float32 or (n, side, side) uint8, and what it starts from.
 
     training: (n,) bool, the training part. `vocabulary_fit: train` takes the vocabulary from its documents only.
     """
@@ -178,6 +202,8 @@ def model_inputs(
         return np.asarray(data.pixels), Start(image_size=data.pixels.shape[-1])
     if config.reads == "wordpieces":
         return np.load(source.wordpieces, mmap_mode="r", allow_pickle=False), Start(folder=source.folder)
+    if config.reads == "features":
+        return np.load(source.features, mmap_mode="r", allow_pickle=False), Start()
     fitted = config.vocabulary_fit == "train"
     ids = np.asarray(encode.refit(data.ids, data.offsets, training) if fitted else data.ids)
     inputs = encode.window(ids, data.offsets, config.vocabulary_size, config.maxlen, config.truncation, config.padding)

@@ -1,4 +1,4 @@
-"""A pool of processes for jobs: on a CPU one process per core with one thread each, on a GPU one unless more are asked for.
+"""A pool of processes for jobs: on a CPU one process per core with one thread each, on a GPU one or as many as asked.
 
 It knows nothing of what a job does.
 """

@@ -1,0 +1,158 @@
+"""Sentence features by a frozen encoder: their numbers, their stage, what runs make of them. Nothing is downloaded."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import runs
+import torch
+from safetensors.torch import load_file, save_file
+
+from lcm.corpora.prepare import Prepared, prepare
+from lcm.errors import UserError
+from lcm.files import make_gap, write_array
+from lcm.models.bert import RandomShape, pretrained_bert, random_bert
+from lcm.params import Params
+from lcm.study import Cell
+from lcm.text.features import digest, features
+from lcm.text.wordpieces import wordpieces
+from lcm.training.inputs import Gap, find_source, model_inputs
+
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "label", "con", "##fusion", "!"]
+TEXTS = ["label", "label confusion! " * 3, "con"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An encoder with weights, its vectors of 64 numbers."""
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
+    shape = {"num_hidden_layers": 1, "hidden_size": 64, "num_attention_heads": 1, "intermediate_size": 256}
+    config = {"model_type": "bert", "vocab_size": 8, "max_position_embeddings": 16, "hidden_dropout_prob": 0.1}
+    (folder / "config.json").write_text(json.dumps(config | shape))
+    torch.manual_seed(0)
+    save_file(random_bert(folder, RandomShape(layers=1, hidden=64)).state_dict(), folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture
+def workplace(folder, monkeypatch):
+    """A prepared table `mine` of three documents, and params.yaml whose minilm lies in `folder`."""
+    monkeypatch.chdir(folder.parent)
+    content = runs.committed()
+    content["encoders"]["minilm"] = {"folder": str(folder)}
+    content["models"]["minilm_frozen"]["size"] = 64
+    content["corpora"]["mine"] = {
+        "path": "mine.jsonl",
+        "text": "text",
+        "label": "label",
+        "language": "en",
+        "empty": "drop",
+    }
+    content["features"]["corpora"]["mine"] = "minilm"
+    rows = [{"text": text, "label": label} for text, label in zip([*TEXTS, "?"], "abab", strict=True)]
+    Path("mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    knobs = Params.model_validate(content).corpora["mine"]
+    prepare("mine", knobs, Path("mine.jsonl"), Path("data/corpus/mine"), Path("data/cards/mine.json"))
+    runs.write_params(content)
+    return content
+
+
+DATA = Prepared({}, np.zeros(3, np.int16))
+
+
+def source(content, data=DATA):
+    """What a run on the corpus `mine` starts from."""
+    return find_source(Params.model_validate(content), Cell("any", "mine", 0, "minilm_frozen", "ce", 1), data)
+
+
+def made(monkeypatch, capsys):
+    """What the stage says for `mine`: its exit status, stdout, and the last line of stderr."""
+    status, out, error = runs.stage(monkeypatch, capsys, "features.py", "mine")
+    return status, out, error.strip().rpartition("\n")[2]
+
+
+def test_a_feature_is_the_mean_over_the_pieces_of_its_text_alone(folder):
+    ids, _ = wordpieces(TEXTS, folder, 12)
+    found, model = features(ids, folder), pretrained_bert(folder).eval()
+    assert found.dtype == np.float32 and found.shape == (3, 64)
+    for row, vector in zip(ids, found, strict=True):  # no pads, no other texts, no dropout
+        alone = model(input_ids=torch.from_numpy(row[row != 0]).long()[None]).last_hidden_state.mean(1)[0]
+        np.testing.assert_allclose(vector, alone.detach().numpy(), rtol=1e-4, atol=1e-5)
+    assert np.abs(found[0] - found[2]).max() > 1e-3
+
+
+def test_the_digest_is_that_of_wordpieces_configuration_and_weights(folder):
+    ids, _ = wordpieces(TEXTS, folder, 12)
+    found = {digest(ids, folder), digest(ids[:, :5], folder)}
+    weights = load_file(folder / "model.safetensors")
+    save_file(
+        {**weights, "embeddings.LayerNorm.bias": weights["embeddings.LayerNorm.bias"] + 1}, folder / "model.safetensors"
+    )
+    found.add(digest(ids, folder))
+    (folder / "config.json").write_text((folder / "config.json").read_text() + " ")
+    found.add(digest(ids, folder))
+    assert len(found) == 4 and digest(ids, folder) in found
+
+
+def test_the_stage_writes_what_a_run_reads(workplace, folder, monkeypatch, capsys):
+    assert made(monkeypatch, capsys)[:2] == (0, "mine: (3, 64) features of minilm\n")
+    ids, _ = wordpieces(TEXTS, folder, 128)
+    found = source(workplace)
+    assert found.digests == {"features": digest(ids, folder)}
+    read, _ = model_inputs(Params.model_validate(workplace).model("minilm_frozen"), found, DATA, np.ones(3, bool))
+    assert np.array_equal(read, features(ids, folder))
+    card = json.loads(Path("data/cards/features-mine.json").read_text())
+    assert card == json.loads(Path("data/features/mine/features.json").read_text())
+    assert (card["encoder"], card["samples"], card["size"]) == ("minilm", 3, 64)
+
+
+def test_a_corpus_or_weights_that_cannot_be_had_are_a_gap(workplace, folder, monkeypatch, capsys):
+    (folder / "model.safetensors").rename(folder / "elsewhere")
+    status, out, _ = made(monkeypatch, capsys)
+    assert status == 0 and "holds neither model.safetensors nor pytorch_model.bin; put the weights there" in out
+    with pytest.raises(Gap, match="features are not available; data/features/mine/unavailable.txt says why"):
+        source(workplace)
+    why = Path("data/features/mine/unavailable.txt").read_text().strip()
+    workplace["execution"]["missing"] = "error"
+    runs.write_params(workplace)
+    assert made(monkeypatch, capsys)[::2] == (1, f"error: {why}")
+    (folder / "elsewhere").rename(folder / "model.safetensors")
+    make_gap(Path("data/corpus/mine"), "every address was tried")
+    assert made(monkeypatch, capsys)[0] == 0
+    assert Path("data/features/mine/unavailable.txt").read_text() == "every address was tried\n"
+
+
+def test_what_is_missing_or_does_not_fit_is_one_line(workplace, monkeypatch, capsys):
+    def error(data=DATA):
+        with pytest.raises(UserError) as caught:
+            source(workplace, data)
+        assert "\n" not in str(caught.value) and not isinstance(caught.value, Gap)
+        return str(caught.value)
+
+    again = "make it with `dvc repro data/dvc.yaml:features@mine`"
+    assert error() == f"data/features/mine/features.npy: not found; {again}"
+    made(monkeypatch, capsys)
+    assert "is for 3 documents, the corpus has 2; make it again with" in error(Prepared({}, np.zeros(2)))
+    workplace["models"]["minilm_frozen"]["size"] = 65
+    assert "holds features of minilm, 64 numbers each; models.minilm_frozen expects minilm and size 65;" in error()
+    workplace["models"]["minilm_frozen"] |= {"size": 64, "source": "bert_tiny"}
+    assert "holds features of minilm, 64 numbers each; models.minilm_frozen expects bert_tiny and size 64;" in error()
+    write_array(Path("data/features/mine/features.npy"), np.zeros((3, 64)))
+    assert "found 2 dimensions of float64, expected 2 of float32" in error()
+    del workplace["features"]["corpora"]["mine"]
+    runs.write_params(workplace)
+    status, _, said = made(monkeypatch, capsys)
+    assert status == 1 and said.startswith("error: params.yaml: features.corpora has no 'mine'; known are 20ng")
+
+
+def test_the_head_reads_standardised_features():
+    torch.manual_seed(0)
+    encoder = runs.built("frozen").encoder
+    read = torch.from_numpy(runs.documents("frozen")[0][:5])
+    centred = (read - read.mean(1, keepdim=True)) / read.std(1, keepdim=True, correction=0)
+    torch.testing.assert_close(encoder(read), encoder.dense(centred).tanh(), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(encoder(100 * read - 7), encoder(read), rtol=1e-3, atol=1e-4)
+    assert encoder(read).shape == (5, 8)
