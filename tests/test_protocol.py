@@ -164,6 +164,18 @@ def test_each_split_draws_its_own_noise_and_another_seed_another_one(labels):
     np.testing.assert_array_equal(labels_to_learn(labels, same, [], 0.0, noise()), [labels, labels])
 
 
+@pytest.mark.parametrize("n", [800, 4000, 18846])
+def test_a_split_and_its_wrong_labels_are_unrelated_though_their_seeds_are_equal(n):
+    """Both read RandomState(k). Whether a training sample is hit has nothing to do with its place in split k's draw."""
+    labels = np.random.RandomState(99).randint(20, size=n).astype(np.int16)
+    found = []
+    for k, split in enumerate(make_splits(labels, 10, 0.3, 0.1)):
+        place, training = np.argsort(np.random.RandomState(k).permutation(n)), split == TRAIN
+        hit = add_noise(labels, training, [np.arange(20)], 0.3, k) != labels
+        found.append(np.corrcoef(place[training], hit[training])[0, 1] * training.sum() ** 0.5)
+    assert max(map(abs, found)) < 3.5 and abs(sum(found)) < 3.5 * len(found) ** 0.5  # standard deviations
+
+
 def test_given_labels_stand_where_noise_would():
     labels, given = np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0])
     splits = np.array([[TRAIN, VAL, TEST, TRAIN]], np.uint8)

@@ -50,7 +50,8 @@ def one_line(text: str, most: int = 2000) -> str:
 
 def machine_says(error: OSError) -> str:
     """Return one line for an OSError: the file and the reason."""
-    where = f"{error.filename}: " if error.filename else ""
+    name = error.filename2 or error.filename  # of a renaming, what should have got the name
+    where = f"{name}: " if name else ""
     return one_line(f"{where}{error.strerror or error}; what had finished is kept, run the same command again to go on")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-LARGEST = 10**9  # larger numbers are typing errors or overflow
+LARGEST = 10**8  # larger numbers are typing errors, and sizes of tensors overflow
 
 Count = Annotated[int, Field(ge=1, le=LARGEST)]
 Share = Annotated[float, Field(gt=0, lt=1)]

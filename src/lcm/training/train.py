@@ -184,6 +184,7 @@ def run_jobs(params: Params, jobs: list[Job], device: str, title: str, save: Cal
     """
     if not jobs:
         return
+    store.store_folder().mkdir(parents=True, exist_ok=True)  # what forbids it is known before hours of training
     for folder in (store.store_folder(), METRICS):
         sweep(folder)
     if params.execution.executor == "ray":

@@ -1,0 +1,133 @@
+"""Mistakes that people make at the command line: one line that says where, what was found, what to do; no traceback."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import runs
+
+from lcm.compare.cli import main as lcm
+
+REVIEWS = "text,label\n" + "".join(f"word{n} of review {n % 7},{'good' if n % 2 else 'bad'}\n" for n in range(60))
+
+
+def folder_for_params():
+    Path("params.yaml").unlink()
+    Path("params.yaml").mkdir()
+
+
+def edit(old, new, file="params.yaml"):
+    def change():
+        text = Path(file).read_text()
+        assert old in text, text
+        Path(file).write_text(text.replace(old, new, 1))
+
+    return change
+
+
+def write(file, text):
+    def change():
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).write_text(text)
+
+    return change
+
+
+def remove(place):
+    return lambda: shutil.rmtree(place) if Path(place).is_dir() else Path(place).unlink()
+
+
+STUDY = "studies/small.yaml"
+CELL = "train.py small toy 0 cnn_rand ls"
+STAGES = [
+    ("train.py smal", None, "studies/smal.yaml: not found; known studies are small"),
+    ("train.py small toyy", None, "studies/small.yaml: has no corpus toyy; it has toy"),
+    ("train.py small toy 0 cnn_rand lss", None, "no cell of study small and corpus toy; its cells .noise model method"),
+    ("report.py smal", None, "studies/smal.yaml: not found"),
+    ("tune.py smal", None, "studies/smal.yaml: not found"),
+    ("prepare.py toyy", None, "params.yaml: corpora has no 'toyy'; known are 20ng, "),
+    ("prepare.py toy", None, "toy.csv: not found"),
+    ("split.py toyy", None, "params.yaml: corpora has no 'toyy'"),
+    ("split.py 20ng", None, "data/corpus/20ng/corpus.json: not found; make it with `dvc repro"),
+    ("fetch.py toyy", None, "params.yaml: originals has no toyy; known are"),
+    ("vectors.py glove 20ng", None, "params.yaml: no vectors.sets.glove.20ng; known are"),
+    ("wordpieces.py toy", None, "params.yaml: wordpieces.corpora has no 'toy'; known are"),
+    ("skipgram.py toy", None, "params.yaml: skipgram has no 'toy'; known are"),
+    ("verify.py small toy 0 cnn_rand ls", None, "split 0 is not there, .*; make the cell with `python pipeline/train.py"),
+    (CELL, edit("alpha: 4.0", "alpha: .nan"), "params.yaml: lcm.alpha: input should be a finite number, found nan"),
+    (CELL, edit("alpha: 4.0", "alpha: four"), "params.yaml: lcm.alpha: input should be a valid number, found 'four'"),
+    (CELL, edit("alpha: 4.0", "alpha: 4.0\n  alpa: 3"), "params.yaml: unknown key lcm.alpa"),
+    (CELL, edit("alpha: 4.0", "alpha: 4.0\n  alpha: 3"), "params.yaml: not valid YAML: the key 'alpha' stands twice"),
+    (CELL, edit("alpha: 4.0", "alpha: [4"), "params.yaml: not valid YAML: "),
+    (CELL, edit("alpha: 4.0", "\talpha: 4"), "params.yaml: not valid YAML: "),
+    (CELL, edit("- lcm\n", "- lmc\n", STUDY), "studies/small.yaml: .*method 'lmc': expected one of ce, ls, ls_matched, lcm"),
+    (CELL, edit("- lcm\n", "- lcm.alpa=2\n", STUDY), "studies/small.yaml: .*alpa is no key of lcm, which has alpha"),
+    (CELL, edit("- cnn_rand\n", "- cnn\n", STUDY), "studies/small.yaml: .*cnn"),
+    (CELL, edit("- toy\n", "- tony\n", STUDY), "studies/small.yaml: .*tony"),
+    (CELL, edit("splits: 2", "splits: 11", STUDY), "studies/small.yaml: .*splits.*11"),
+    (CELL, edit("small:", "large:", STUDY), "studies/small.yaml: "),
+    (CELL, remove("params.yaml"), "params.yaml: not found; run from the root of the repository"),
+    (CELL, folder_for_params, "params.yaml: Is a directory"),
+    (CELL, remove("data/corpus/toy"), "data/corpus/toy/corpus.json: not found; make it with `dvc repro"),
+    (CELL, remove("data/splits/toy"), "data/splits/toy/splits.npy: not found; make it with `dvc repro"),
+    (CELL, remove("data/noise/toy/0.npy"), "data/noise/toy/0.npy: not found; make it with `dvc repro"),
+    (CELL, write("data/corpus/toy/ids.npy", "x"), "data/corpus/toy/ids.npy: .*make it again with `dvc repro"),
+    (CELL, write("data/splits/toy/splits.npy", ""), "data/splits/toy/splits.npy: .*make it again with `dvc repro"),
+    ("page.py", remove("params.yaml"), "params.yaml: not found"),
+    ("report.py small", write("metrics/cells/small/toy/noise0-cnn_rand-ls.json", "<<<<<<<"), "noise0-cnn_rand-ls.json: not a res"),
+]
+
+
+@pytest.mark.parametrize("command,change,said", STAGES, ids=[f"{n} {each[0]}" for n, each in enumerate(STAGES)])
+def test_a_stage(workplace, monkeypatch, capsys, command, change, said):
+    runs.in_this_process(monkeypatch)
+    if change:
+        change()
+    status, _, found = runs.stage(monkeypatch, capsys, *command.split())
+    *_, line = found.splitlines()
+    assert status == 1 and found.count("error: ") == 1 and len(line) <= 1000
+    import re
+
+    assert re.search(said, line), line
+
+
+TABLE = "compare t.csv --text text --label label --minutes 1"
+COMPARE = [
+    ("compare nothing.csv", REVIEWS, "nothing.csv: no such file; give a .csv"),
+    ("compare t.csv --text body", REVIEWS, "no column 'body'.*text, label"),
+    ("compare t.csv --label stars", REVIEWS, "no column 'stars'"),
+    ("compare t.csv --label text", REVIEWS, "column 'text' has 60 different values.*--label"),
+    ("compare t.csv --text 0", REVIEWS, "expected only names, or only numbers"),
+    ("compare t.csv --text 7 --label 1", REVIEWS, "7"),
+    ("compare", REVIEWS, "expected one table to train on"),
+    ("compare t.csv --train t.csv", REVIEWS, "expected one table to train on"),
+    ("compare t.csv --dev t.csv", REVIEWS, "--dev is given, --test is not"),
+    ("compare t.csv --minutes nan", REVIEWS, "--minutes nan"),
+    ("compare t.csv --minutes inf", REVIEWS, "--minutes inf"),
+    ("compare t.csv --minutes -1", REVIEWS, "--minutes -1"),
+    ("compare t.csv --splits 0", REVIEWS, "--splits 0"),
+    ("compare t.csv --encoding klingon", REVIEWS, "klingon"),
+    ("compare t.csv", "", "t.csv: "),
+    ("compare t.csv", "text,label\n", "t.csv"),
+    ("compare t.csv", "text,label\na,b\n", "could be used"),
+    ("compare t.csv", REVIEWS.replace("good", "bad"), "one class only"),
+    ("compare t.csv", "text,label\n" + "one,two,three\n" * 20, "row 2"),
+    ("compare t.csv", b"text,label\n" + b"caf\xe9 ole,good\n" * 20, "--encoding"),
+    ("compare t.csv --out t.csv", REVIEWS, "t.csv"),
+    ("compare .", REVIEWS, "no such file"),
+    ("compare t.xlsx", REVIEWS, "no such file"),
+]
+
+
+@pytest.mark.parametrize("command,content,said", COMPARE, ids=[each[0] for each in COMPARE])
+def test_lcm_compare(tmp_path, monkeypatch, capsys, command, content, said):
+    import re
+
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(SystemExit) as end:
+        lcm(command.split())
+    *_, line = capsys.readouterr().err.splitlines()
+    assert end.value.code == 1 and line.startswith("error: ") and len(line) <= 1000, line
+    assert re.search(said, line), line
