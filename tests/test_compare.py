@@ -71,9 +71,7 @@ def test_files_as_given_without_header_and_a_network_that_does_not_fit(compare, 
     monkeypatch.setattr(train, "STEPS", plan.STEPS)
     write_table(tmp_path / "a.csv", 60, header=False)
     write_table(tmp_path / "b.csv", 30, header=False)
-    said = compare(
-        *("--train", "a.csv", "--test", "b.csv", "--text", 1, "--label", 2), "--splits", 2, "--processes", 1
-    )
+    said = compare(*("--train", "a.csv", "--test", "b.csv", "--text", 1, "--label", 2), "--splits", 2, "--processes", 1)
     assert "CNN: left out, for lack of time; --minutes" in said.err
     found = json.loads((tmp_path / "lcm-compare/results.json").read_text(encoding="utf-8"))
     assert found["sizes"]["test"] == 30 and {row["model"] for row in found["rows"]} == {"bag", "linear"}
@@ -85,7 +83,7 @@ def test_files_as_given_without_header_and_a_network_that_does_not_fit(compare, 
         (["nowhere.csv"], "nowhere.csv: no such file"),
         ([], "expected one table to train on"),
         (["t.csv", "--text", "body", "--label", "2"], "expected only names, or only numbers"),
-        (["t.csv", "--text", "body", "--label", "rating"], "no column 'rating'; the first row is 'title', 'body', 'stars'"),
+        (["t.csv", "--text", "body", "--label", "rating"], "no column 'rating'; the first row is 'title', 'body'"),
         (["t.csv", "--text", "body", "--label", "title"], "is it the class? name the right column with --label"),
         (["t.csv", "--text", "1", "--label", "2"], "name the columns: --label stars"),
         (["t.csv", "--dev", "t.csv"], "--dev is given, --test is not"),

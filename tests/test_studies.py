@@ -97,8 +97,8 @@ def test_everything_that_a_stage_needs_is_in_git_or_made_by_a_stage(stages):
         for path in paths(stage.deps):
             source = path in made or any(one.startswith(f"{path}/") or path.startswith(f"{one}/") for one in made)
             assert source or path in tracked or path in folders, f"{name}: nothing makes {path}"
-        script = stage.cmd.split()[1]
-        assert script in tracked, f"{name}: {script}"
+        for command in [stage.cmd] if isinstance(stage.cmd, str) else stage.cmd:
+            assert command.split()[1] in tracked, f"{name}: {command}"
 
 
 def upstream(stages, name):
