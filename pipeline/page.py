@@ -2,7 +2,7 @@
 
 Also writes the generated parts of README.md and docs/, between their markers.
 
-    python pipeline/page.py
+Example: python pipeline/page.py
 """
 
 import argparse

@@ -3,7 +3,7 @@
 DVC compares these files. A training stage runs again if the parameters of its own cells, or the numeric code, have
 changed; a comment or another method's setting changes nothing.
 
-    python pipeline/plan.py
+Example: python pipeline/plan.py
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Stage `plan` of data/dvc.yaml: write what each data stage depends on -> data/plans/<stage>/<name>.json
 
-DVC compares these files: a stage runs again when its own settings have changed, or its code (comments do not count; nor
-does the code of `skipgram`, whose training takes hours). And since every stage has one, none runs before params.yaml
-has been checked: a name that a shell would take for more never gets into a command.
+DVC compares these files. A stage runs again when its own settings or its code have changed. Comments do not count, nor
+does the code of `skipgram`, whose training takes hours. Every stage has such a file, so that none runs before
+params.yaml has been checked.
 
 Example: python pipeline/plan_data.py
 """

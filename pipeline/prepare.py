@@ -1,4 +1,6 @@
-"""Stage `prepare`: originals -> data/corpus/<corpus>/ (arrays) and data/cards/<corpus>.json (to read, in git)
+"""Stage `prepare`: read and tokenise a corpus -> data/corpus/<corpus>/ (arrays), data/cards/<corpus>.json (a summary)
+
+The summary is in git, so that a change of the data shows in a diff.
 
 Example: python pipeline/prepare.py 20ng
 """

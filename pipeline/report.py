@@ -1,6 +1,8 @@
-"""Stage <study>: the results of one study -> metrics/<study>/ for `dvc metrics`, reports/<study>/ with its tables
+"""Stage <study>: print the results of a study and write them -> metrics/<study>/ (for `dvc metrics`), reports/<study>/
 
-python pipeline/report.py noise
+Trains nothing: cells without results are listed as not run.
+
+Example: python pipeline/report.py noise
 """
 
 import argparse
@@ -12,7 +14,7 @@ from lcm.params import load_params
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", help="a study of studies/, as in noise")
+    parser.add_argument("study", help="a file of studies/, without .yaml, such as noise")
     print(write_report(load_params(), parser.parse_args().study))
 
 

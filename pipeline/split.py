@@ -1,4 +1,4 @@
-"""Stage `split`: train / validation / test parts, and the labels to learn from, for every split of one corpus.
+"""Stage `split`: divide a corpus into train / validation / test parts, and draw the labels to learn from.
 
 -> data/splits/<corpus>/splits.npy, (n_splits, n) uint8
 -> data/noise/<corpus>/<percent>.npy, (n_splits, n) int16, wrong in training samples only

@@ -1,7 +1,9 @@
 """Stages `train-<study>`: train the missing runs of a study -> metrics/cells/<study>/<corpus>/
 
-Trains the whole study, one corpus of it, or one cell. It also runs without DVC, for example on a GPU machine.
+Trains the whole study, one corpus of it, or one cell. Prints first what it will train and for how long. Ctrl-C loses
+nothing: the same command goes on. Also runs without DVC, for example on a GPU machine.
 
+Examples:
     python pipeline/train.py noise
     python pipeline/train.py noise 20ng
     python pipeline/train.py noise 20ng 30 lstm_rand lcm

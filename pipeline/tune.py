@@ -3,7 +3,7 @@
 A grid is an entry such as `gce.*` in studies/<study>.yaml. Every target has as many values and as many runs. Test data
 choose nothing. The printed lines go into the study's file, where the chosen methods are trained on all splits.
 
-    python pipeline/tune.py targets
+Example: python pipeline/tune.py targets
 """
 
 import argparse

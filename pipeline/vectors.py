@@ -1,6 +1,6 @@
-"""Stages `vectors_<set>`: vectors for the words of a corpus -> data/vectors/<set>/<corpus>/vectors.npy
+"""Stages `vectors_<set>`: take the vectors of a corpus' words -> data/vectors/<set>/<corpus>/vectors.npy
 
-and data/cards/vectors-<set>-<corpus>.json (to read, in git)
+Also writes data/cards/vectors-<set>-<corpus>.json, a summary, in git.
 
 Example: python pipeline/vectors.py pretrained 20ng
 """

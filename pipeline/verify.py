@@ -1,10 +1,10 @@
 """Train a recorded cell again and print each run beside its recorded number. Changes no result.
 
-On the same CPU type the numbers are bit-identical. Another CPU, or a GPU, rounds differently, and a run of an LSTM then
-ends a point or two elsewhere, as from another seed: compare means over splits there. The outcome is added to
+On the same type of CPU the numbers are bit-identical. Another CPU, or a GPU, rounds differently. A run of an LSTM then
+ends a point or two elsewhere, as from another seed; compare means over splits there. The outcome goes into
 metrics/verified.json.
 
-    python pipeline/verify.py benchmark 20ng 0 lstm_rand lcm --splits 1
+Example: python pipeline/verify.py benchmark 20ng 0 lstm_rand lcm --splits 1
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""Stage `wordpieces`: BERT's inputs for a corpus -> data/wordpieces/<corpus>/wordpieces.npy, (n, maxlen) int32
+"""Stage `wordpieces`: make BERT's inputs of a corpus -> data/wordpieces/<corpus>/wordpieces.npy, (n, maxlen) int32
 
-and data/cards/wordpieces-<corpus>.json (to read, in git)
+Also writes data/cards/wordpieces-<corpus>.json, a summary, in git.
 
 Example: python pipeline/wordpieces.py 20ng
 """

@@ -136,10 +136,8 @@ def test_own_table_is_a_study_of_its_own(tmp_path):
 
     rows = [f"t{row},{'good' if row % 2 else 'bad'} words number{row},{1 + row % 2}" for row in range(60)]
     (clone.folder / "data/own/reviews.csv").write_text("\n".join(["title,body,stars", *rows]) + "\n")
-    changes = ("own.path=reviews.csv", "own.text=[title,body]", "own.label=stars")
-    said = clone.run(
-        "dvc", "exp", "run", "-n", "first", *(word for change in changes for word in ("-S", change)), "own"
-    )
+    table = ("-S", "own.path=reviews.csv", "-S", "own.text=[title,body]", "-S", "own.label=stars")
+    said = clone.run("dvc", "exp", "run", "-n", "first", *table, "own")
     assert "own own: 14 runs in 7 cells: 0 known, 14 to train" in said and "ComplementNB" in said
     scores = {path.stem: json.loads(path.read_text()) for path in (clone.folder / "metrics/own").iterdir()}
     assert 0.9 < scores["linear-svc"]["own"] <= 1 and set(scores["bag_own-lcm"]) == {"own"}

@@ -279,7 +279,7 @@ def test_a_study_does_without_the_cells_that_it_cannot_train(workplace, params, 
     assert files() == before
     shutil.rmtree(workplace / "runs")
     runs.train_cell(checked, "cnn_rand", "ls")
-    assert "2 to train, about 1 minutes on 1 cores" in capsys.readouterr().out
+    assert "2 to train, about 1 minute on 1 core" in capsys.readouterr().out
 
 
 # Gaps

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 DESCRIPTION = """Which training target is best for your labelled texts: cross-entropy, label smoothing, square loss,
-pruning of doubtful labels, or label confusion learning (LCM)? Trains each on the same random splits of your table, with
-two small networks and two linear models beside them, and says which differences are more than chance. On a CPU, without
-a download."""
+pruning of doubtful labels, or label confusion learning (LCM)? Trains two small networks with each target on the same
+random splits of your table, and two linear models beside them. Says which differences are more than chance. Needs
+neither a GPU nor a download."""
 
 EXAMPLES = """examples:
   lcm compare reviews.csv --text title body --label stars

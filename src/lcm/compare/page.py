@@ -110,7 +110,7 @@ def plots(summary: Summary) -> list[tuple[str, list[Plot]]]:
             own, base = row.scores("accuracy"), reference.scores("accuracy")
             dots = [100 * (own[place] - base[place]) for place in sorted(own.keys() & base.keys())]
             low, high = test.ci95 or (test.mean, test.mean)
-            rows.append(Plot(row.label, 100 * test.mean, 100 * low, 100 * high, dots, row.verdict()))
+            rows.append(Plot(row.short, 100 * test.mean, 100 * low, 100 * high, dots, row.verdict()))
         if rows:
             found.append((MODEL_NAMES[model], rows))
     return found

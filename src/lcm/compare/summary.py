@@ -41,6 +41,15 @@ class Row:
     chosen: dict[str, int] = field(default_factory=dict)
     failed: int = 0
 
+    @property
+    def short(self) -> str:
+        """The label in a figure."""
+        from lcm.targets import target_class
+
+        if self.model == LINEAR:
+            return self.label
+        return target_class(self.method).short + (", tuned" if self.label.endswith(", tuned") else "")
+
     def scores(self, metric: str) -> dict[tuple[int, int], float]:
         return {run["place"]: run["test"][metric] for run in self.runs if metric in run["test"]}
 

@@ -148,9 +148,8 @@ def _left_out(found: Texts, tokens: list[list[str]], counts: Counter) -> list[st
     small = sorted({label for label in found.labels if counts[label] < FEWEST}, key=natural)
     notes = []
     if empty:
-        notes.append(
-            f"{len(empty)} rows without a word are left out, the first is {found.place(empty[0])} (see --language)"
-        )
+        first = found.place(empty[0])
+        notes.append(f"{len(empty)} rows without a word are left out, the first is {first} (see --language)")
     if small:
         shown = ", ".join(f"{short(name, 40)} ({counts[name]})" for name in small[:5]) + (", ..." if small[5:] else "")
         notes.append(f"{len(small)} classes with fewer than {FEWEST} rows are left out: {shown}")

@@ -138,10 +138,15 @@ def _is_number(entry: Entry) -> bool:
 
 
 def to_text(table: Table) -> str:
-    """The table for a terminal, columns as wide as they must be; ASCII but for ± and letters."""
+    """The table for a terminal, columns as wide as they must be and only those with an entry; ASCII but for ± and
+    letters."""
+    used = [
+        index for index in range(len(table.columns))
+        if any(row[index] not in (NOTHING, "") for _, rows in table.groups for row in rows)
+    ]  # fmt: skip
     columns, groups = (
-        [list(map(_ascii, table.columns))],
-        [[list(map(_ascii, row)) for row in rows] for _, rows in table.groups],
+        [[_ascii(table.columns[index]) for index in used]],
+        [[[_ascii(row[index]) for index in used] for row in rows] for _, rows in table.groups],
     )
     widths = [max(map(len, column)) for column in zip(*columns, *(row for rows in groups for row in rows))]
 

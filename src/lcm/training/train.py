@@ -89,11 +89,9 @@ def _hours(missing: list[Job], processes: int) -> str:
     if None in seconds:
         return "how long is not known (no such run is recorded)"
     hours = sum(seconds) / processes / 3600
-    return (
-        f"about {hours:.1f} hours on {processes} cores"
-        if hours >= 0.1
-        else f"about {max(1, round(60 * hours))} minutes on {processes} cores"
-    )
+    minutes = max(1, round(60 * hours))
+    time = f"{hours:.1f} hours" if hours >= 0.1 else f"{minutes} minute{'s' * (minutes > 1)}"
+    return f"about {time} on {processes} core{'s' * (processes > 1)}"
 
 
 def _seconds(cell: Cell) -> float | None:
