@@ -1,7 +1,6 @@
 """Mistakes that people make at the command line: one line that says where, what was found, what to do; no traceback."""
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -54,14 +53,22 @@ STAGES = [
     ("vectors.py glove 20ng", None, "params.yaml: no vectors.sets.glove.20ng; known are"),
     ("wordpieces.py toy", None, "params.yaml: wordpieces.corpora has no 'toy'; known are"),
     ("skipgram.py toy", None, "params.yaml: skipgram has no 'toy'; known are"),
-    ("verify.py small toy 0 cnn_rand ls", None, "split 0 is not there, .*; make the cell with `python pipeline/train.py"),
+    (
+        "verify.py small toy 0 cnn_rand ls",
+        None,
+        "split 0 is not there, .*; make the cell with `python pipeline/train.py",
+    ),
     (CELL, edit("alpha: 4.0", "alpha: .nan"), "params.yaml: lcm.alpha: input should be a finite number, found nan"),
     (CELL, edit("alpha: 4.0", "alpha: four"), "params.yaml: lcm.alpha: input should be a valid number, found 'four'"),
     (CELL, edit("alpha: 4.0", "alpha: 4.0\n  alpa: 3"), "params.yaml: unknown key lcm.alpa"),
     (CELL, edit("alpha: 4.0", "alpha: 4.0\n  alpha: 3"), "params.yaml: not valid YAML: the key 'alpha' stands twice"),
     (CELL, edit("alpha: 4.0", "alpha: [4"), "params.yaml: not valid YAML: "),
     (CELL, edit("alpha: 4.0", "\talpha: 4"), "params.yaml: not valid YAML: "),
-    (CELL, edit("- lcm\n", "- lmc\n", STUDY), "studies/small.yaml: .*method 'lmc': expected one of ce, ls, ls_matched, lcm"),
+    (
+        CELL,
+        edit("- lcm\n", "- lmc\n", STUDY),
+        "studies/small.yaml: .*method 'lmc': expected one of ce, ls, ls_matched, lcm",
+    ),
     (CELL, edit("- lcm\n", "- lcm.alpa=2\n", STUDY), "studies/small.yaml: .*alpa is no key of lcm, which has alpha"),
     (CELL, edit("- cnn_rand\n", "- cnn\n", STUDY), "studies/small.yaml: .*cnn"),
     (CELL, edit("- toy\n", "- tony\n", STUDY), "studies/small.yaml: .*tony"),
@@ -75,7 +82,11 @@ STAGES = [
     (CELL, write("data/corpus/toy/ids.npy", "x"), "data/corpus/toy/ids.npy: .*make it again with `dvc repro"),
     (CELL, write("data/splits/toy/splits.npy", ""), "data/splits/toy/splits.npy: .*make it again with `dvc repro"),
     ("page.py", remove("params.yaml"), "params.yaml: not found"),
-    ("report.py small", write("metrics/cells/small/toy/noise0-cnn_rand-ls.json", "<<<<<<<"), "noise0-cnn_rand-ls.json: not a res"),
+    (
+        "report.py small",
+        write("metrics/cells/small/toy/noise0-cnn_rand-ls.json", "<<<<<<<"),
+        "noise0-cnn_rand-ls.json: not a res",
+    ),
 ]
 
 
