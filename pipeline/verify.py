@@ -8,14 +8,13 @@ Example: python pipeline/verify.py benchmark 20ng 0 lstm_rand lcm --splits 1
 """
 
 import argparse
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lcm.errors import UserError, run_main
-from lcm.files import write_json
+from lcm.files import read_json, write_json
 from lcm.params import load_params
 from lcm.study import find
 from lcm.training import code, results, store
@@ -75,7 +74,7 @@ def main() -> None:
             "device": new["device"],
             "commit": code.commit(),
         }
-        known = json.loads(VERIFIED.read_text(encoding="utf-8")) if VERIFIED.exists() else {}
+        known = read_json(VERIFIED, f"python pipeline/verify.py {cell}") if VERIFIED.exists() else {}
         write_json(VERIFIED, known | {str(cell): entry})
     print(
         "On the same CPU type the numbers are identical. "

@@ -1,6 +1,7 @@
 """`lcm compare`, from arguments to page."""
 
 import argparse
+import math
 import re
 import sys
 
@@ -41,7 +42,7 @@ def requested(given: argparse.Namespace) -> table.Request:
         raise UserError("expected one table to train on: lcm compare TABLE, or lcm compare --train FILE")
     if "dev" in files and "test" not in files:
         raise UserError("--dev is given, --test is not; give both, or neither for random splits")
-    if given.splits < 1 or given.minutes <= 0 or given.processes < 0:
+    if given.splits < 1 or not 0 < given.minutes < math.inf or given.processes < 0:
         raise UserError(
             f"--splits {given.splits}, --minutes {given.minutes:g}, --processes {given.processes}: "
             "expected numbers above 0 (processes: or 0)"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
@@ -17,7 +18,7 @@ from lcm.corpora.readers import read_own
 from lcm.corpora.texts import Texts
 from lcm.errors import UserError, short
 from lcm.files import write_array, write_json, write_text
-from lcm.params import Column, Corpus
+from lcm.params import Column, Corpus, explain
 from lcm.protocol.splits import SMALL_CLASS, TEST, TRAIN, VAL, make_splits
 from lcm.text import encode, english
 from lcm.training.inputs import Data, sha
@@ -98,12 +99,15 @@ def read(request: Request, folder: Path) -> Documents:
 
 def _read(request: Request) -> tuple[Texts, list[str]]:
     """All rows, and the part of each. Raises UserError for files and columns that are not as said."""
-    knobs = Corpus(
-        text=list(request.text),
-        label=request.label,
-        encoding=request.encoding,
-        bad_rows="drop" if request.drop else "error",
-    )
+    try:
+        knobs = Corpus(
+            text=list(request.text),
+            label=request.label,
+            encoding=request.encoding,
+            bad_rows="drop" if request.drop else "error",
+        )
+    except ValidationError as error:
+        raise UserError(f"--encoding {request.encoding}: {explain(error)}") from None
     texts, parts = [], []
     for part, path in request.files.items():
         if not path.is_file():

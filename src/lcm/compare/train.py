@@ -1,6 +1,5 @@
 """Train what the run store lacks: first a few runs that tell length and time, then as many splits as fit."""
 
-import json
 import math
 import os
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from lcm.compare import table
 from lcm.compare.plan import LONGER, MODEL_NAMES, STEPS, YARDSTICKS, Comparison, training
-from lcm.files import write_json
+from lcm.files import read_json, write_json
 from lcm.study import LINEAR
 from lcm.training import jobs, pool, store
 from lcm.training.jobs import Job
@@ -110,7 +109,7 @@ def _leave_out(comparison: Comparison, schedule: Schedule, seconds: float, cores
 def _known_steps(comparison: Comparison) -> dict[str, int]:
     """How many steps earlier calls trained each network."""
     path = comparison.documents.folder / "steps.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return read_json(path, "lcm compare") if path.exists() else {}
 
 
 def _pilots(comparison: Comparison, model: str, steps: int) -> list[Job]:
