@@ -228,8 +228,8 @@ def _tuned(evidence: Evidence) -> Claim:
     comparisons, notes = [], []
     for result in evidence.plain("lcm"):
         ours, theirs = evidence.tuned(result, "lcm"), evidence.tuned(result, "ls")
-        if comparison := accuracy(ours, theirs):
-            comparisons.append(comparison)
+        if found := rivals.judged(ours, theirs):
+            comparisons += found
             tried = [len(each.record["tried"]) for each in (ours, theirs)]
             notes.append(f"{setting_name(*result.setting)}: {tried[0]} values of α, {tried[1]} of ε.")
     text, source = "LCM beats label smoothing when both choose their strength on the validation part", "six values each"

@@ -23,7 +23,6 @@ from lcm.evidence.verdicts import (
     SUPPORTED,
     UNDECIDED,
     Claim,
-    accuracy,
     interval,
     points,
 )
@@ -62,7 +61,7 @@ def answer(evidence: Evidence, claims: list[Claim]) -> str:
         (rivals.best_version(evidence, setting, "square"), rivals.best_version(evidence, setting, "lcm"))
         for setting in rivals.settings_of(evidence)
     ]
-    square = Claim("", "", "", [found for pair in pairs if (found := accuracy(*pair))])
+    square = Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
     if not same.comparisons:
         return "Not measured yet."
     first = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", UNDECIDED: "Undecided"}[same.verdict]
@@ -80,7 +79,7 @@ def which(evidence: Evidence, claims: list[Claim]) -> list[tuple[str, Claim]]:
 
     def over_tuned(target: str, settings: list[Result]) -> Claim:
         pairs = [(rivals.best_version(evidence, each, target), evidence.tuned(each, "ls")) for each in settings]
-        return Claim("", "", "", [found for pair in pairs if (found := accuracy(*pair))])
+        return Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
 
     return [
         ("Is the square loss better than label smoothing, both tuned?", over_tuned("square", settings)),
