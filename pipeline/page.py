@@ -6,10 +6,12 @@ Example: python pipeline/page.py
 """
 
 import argparse
+from pathlib import Path
 
 from lcm.errors import run_main
 from lcm.evidence.page import write_page
 from lcm.evidence.snippets import fill
+from lcm.files import remedies
 from lcm.params import load_params
 
 
@@ -19,6 +21,8 @@ def main() -> None:
     print("reports/index.html")
     for path in fill():
         print(f"{path}: its generated parts are written anew")
+    for line in remedies(Path("data/raw")):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lcm.files import gap, make_gap, new_folder, pass_gap, replacing, sweep
+from lcm.files import gap, make_gap, new_folder, pass_gap, remedies, replacing, sweep
 
 
 def test_a_gap_is_passed_on_and_ends_when_the_data_are_there(tmp_path, capsys):
@@ -60,3 +60,14 @@ def test_sweep_takes_only_what_dead_processes_of_this_machine_left(tmp_path):
         (tmp_path / "ab" / name).touch()
     sweep(tmp_path), sweep(tmp_path / "nothing")
     assert set(os.listdir(tmp_path / "ab")) == set(kept)
+
+
+def test_each_gap_is_listed_once_with_its_remedy(tmp_path):
+    make_gap(tmp_path / "b", "cannot get x.zip: http://a: no route. Put x.zip into data/raw/b by hand")
+    make_gap(tmp_path / "c", "no encoder")
+    (tmp_path / "a").mkdir()
+    assert remedies(tmp_path) == [
+        "b is not available: put x.zip into data/raw/b by hand",
+        "c is not available: no encoder",
+    ]
+    assert remedies(tmp_path / "nowhere") == []

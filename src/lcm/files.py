@@ -230,6 +230,13 @@ def gap(path: Path) -> str | None:
         return None
 
 
+def remedies(folder: Path) -> list[str]:
+    """Return a line for each gap in the folder of originals: its name, and how to supply it."""
+    gaps = {path.name: why for path in sorted(folder.glob("*")) if (why := gap(path))}
+    how = {name: why.partition(". Put ") for name, why in gaps.items()}
+    return [f"{name} is not available: {f'put {rest}' if rest else why}" for name, (why, _, rest) in how.items()]
+
+
 def make_gap(folder: Path, why: str) -> None:
     """Replace a folder by one that holds only unavailable.txt."""
     with new_folder(folder) as part:
