@@ -22,6 +22,9 @@ Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 
 
 class Group(BaseModel):
-    """A group of parameters: no unknown keys, and no conversion (`"4"` is no number, `true` is not 1, no infinity)."""
+    """A group of parameters.
+
+    An unknown key is an error. No value is converted: `"4"` is not read as 4, nor `true` as 1. Infinity is refused.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)

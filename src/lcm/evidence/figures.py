@@ -471,6 +471,9 @@ def inline(svg: str, name: str, label: str) -> str:
     """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
+    svg = re.sub(r"(font-family: )'DejaVu Sans'[^;\"]*", r"\g<1>'DejaVu Sans', sans-serif", svg)  # a list of twelve
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     width = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # hardly enlarged, or its letters outgrow the page's
     attributes = f'role="img" aria-label="{escape(label)}" style="max-width:{width / 11:.1f}rem"'
