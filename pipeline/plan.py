@@ -1,7 +1,8 @@
-"""Stage `plan`: write what each study trains on each corpus, with digests -> plans/<study>/<corpus>.json
+"""Stage `plan`: write what each stage depends on -> data/plans/<stage>/<name>.json, plans/<study>/<corpus>.json
 
-DVC compares these files. A training stage runs again if the parameters of its own cells, or the numeric code, have
-changed; a comment or another method's setting changes nothing.
+DVC compares these files. A stage runs again when its own settings or its numeric code have changed: a comment or
+another method's setting changes nothing, nor does the code of `skipgram`, whose training takes hours. Every stage has
+such a file, so that none runs before params.yaml has been checked.
 
 Example: python pipeline/plan.py
 """
@@ -11,31 +12,85 @@ import hashlib
 import json
 from pathlib import Path
 
+from lcm.corpora.catalogue import original
 from lcm.errors import run_main
 from lcm.files import new_folder, write_json
-from lcm.params import load_params
+from lcm.params import Params, load_params
+from lcm.source import digest
 from lcm.study import LINEAR, cell_config, cells
 from lcm.training import code
+
+# Modules below src/lcm that can change the data.
+READ = ("corpora/prepare.py", "corpora/readers.py", "corpora/tables.py", "corpora/pydocs.py", "protocol/subsets.py")
+TOKENISE = ("text/encode.py", "text/english.py", "text/chinese.py")
+
+
+def data_plans(params: Params) -> dict[str, dict]:
+    """Return what each data stage depends on, by "stage/name"; settings that have their default are left out."""
+
+    def of(group) -> dict:
+        return group.model_dump(exclude_defaults=True)
+
+    read, split, vectors = (
+        digest((*READ, *TOKENISE)),
+        digest(("protocol/splits.py", "protocol/noise.py")),
+        digest(("text/vectors.py",)),
+    )
+    found = {}
+    for name in params.originals:
+        found[f"fetch/{name}"] = {"files": {file.name: file.checksum for file in original(name).files}}
+    for name, corpus in params.corpora.items():
+        found[f"prepare/{name}"] = {"corpus": of(corpus), "code": read}
+        noise = params.noise.model_dump(exclude={"rates", "groups"})
+        noise |= {"rates": params.noise.rates.get(name, []), "groups": params.noise.groups.get(name)}
+        found[f"split/{name}"] = {
+            "split": params.split.model_dump(),
+            "stratified": corpus.stratified,
+            "noise": noise,
+            "code": split,
+        }
+    for name, settings in params.skipgram.items():
+        found[f"skipgram/{name}"] = of(settings)
+    for set_name, corpora in params.vectors.sets.items():
+        for name, source in corpora.items():
+            found[f"vectors-{set_name}/{name}"] = {
+                **params.vectors.model_dump(exclude={"sets"}),
+                "source": of(source),
+                "code": vectors,
+            }
+    pieces = digest((*READ, "text/wordpieces.py"))
+    for name, encoder in params.wordpieces.corpora.items():
+        found[f"wordpieces/{name}"] = {
+            "encoder": of(params.encoders[encoder]),
+            "corpus": of(params.corpora[name]),
+            "maxlen": params.wordpieces.maxlen,
+            "code": pieces,
+        }
+    return found
+
+
+def training_plans(params: Params) -> dict[str, dict]:
+    """Return the cells of each study on each corpus, by "study/corpus": how many runs, digests of settings and code."""
+    found = {}
+    for study, spec in params.studies.items():
+        for corpus in spec.corpora:
+            plan = found[f"{study}/{corpus}"] = {}
+            for cell in cells(params, study, corpus):
+                encoder = None if cell.model == LINEAR else params.model(cell.model).encoder
+                settings = json.dumps(cell_config(params, cell), sort_keys=True).encode()
+                runs, settings = f"{cell.splits} splits x {cell.seeds} seeds", hashlib.sha256(settings).hexdigest()[:12]
+                plan[cell.name] = f"{runs}, settings {settings}, code {code.digest(encoder, cell.target)}"
+    return found
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     params = load_params(training=True)
-    with new_folder(Path("plans")) as folder:
-        for study, spec in params.studies.items():
-            for corpus in spec.corpora:
-                plan = {}
-                for cell in cells(params, study, corpus):
-                    encoder = None if cell.model == LINEAR else params.model(cell.model).encoder
-                    settings = hashlib.sha256(
-                        json.dumps(cell_config(params, cell), sort_keys=True).encode()
-                    ).hexdigest()[:12]
-                    runs = f"{cell.splits} splits x {cell.seeds} seeds"
-                    plan[cell.name] = f"{runs}, settings {settings}, code {code.digest(encoder, cell.target)}"
-                write_json(folder / study / f"{corpus}.json", plan)
-    print(
-        f"plans/: {sum(len(spec.corpora) for spec in params.studies.values())} files of {len(params.studies)} studies"
-    )
+    for place, plans in ((Path("data/plans"), data_plans(params)), (Path("plans"), training_plans(params))):
+        with new_folder(place) as folder:
+            for name, content in plans.items():
+                write_json(folder / f"{name}.json", content)
+        print(f"{place}/: {len(plans)} files")
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ of(
     ("vectors_not_renumbered", "    if fitted:\n        old_ids", "    if False:\n        old_ids"),
     ("key_without_weights", '        digests["weights"] = sha(np.memmap(weights_file(folder), np.uint8, "r"))\n', ""),
     ("key_without_wordpieces", 'digests = {"wordpieces": sha(ids), "config"', 'digests = {"config"'),
-    ("key_without_features", 'digests={"features": facts["digest"]}', "digests={}"),
+    ("key_without_features", 'digests={"features": _features_digest(path, folder, stamp)}', "digests={}"),
     ("key_without_vectors", 'digests={"vectors": sha(vectors)}', "digests={}"),
     ("transition_of_val", "training = data.splits[split] == TRAIN\n    return transition", "training = data.splits[split] != TRAIN\n    return transition"),
     ("stale_data", "tuple(path.stat().st_mtime_ns for path in files))", "())"),

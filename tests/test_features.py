@@ -1,4 +1,4 @@
-"""Sentence features by a frozen encoder: their numbers, their stage, what runs make of them. Nothing is downloaded."""
+"""Sentence features by a frozen encoder: their numbers, where they are kept, what runs make of them. No downloads."""
 
 import json
 from pathlib import Path
@@ -11,10 +11,11 @@ from safetensors.torch import load_file, save_file
 
 from lcm.corpora.prepare import Prepared, prepare
 from lcm.errors import UserError
-from lcm.files import make_gap, write_array
+from lcm.files import make_gap
 from lcm.models.bert import RandomShape, pretrained_bert, random_bert
 from lcm.params import Params
 from lcm.study import Cell
+from lcm.text import features as computed
 from lcm.text.features import digest, features
 from lcm.text.wordpieces import wordpieces
 from lcm.training.inputs import Gap, find_source, model_inputs
@@ -30,7 +31,7 @@ def folder(tmp_path):
     folder.mkdir()
     (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
     shape = {"num_hidden_layers": 1, "hidden_size": 64, "num_attention_heads": 1, "intermediate_size": 256}
-    config = {"model_type": "bert", "vocab_size": 8, "max_position_embeddings": 16, "hidden_dropout_prob": 0.1}
+    config = {"model_type": "bert", "vocab_size": 8, "max_position_embeddings": 128, "hidden_dropout_prob": 0.1}
     (folder / "config.json").write_text(json.dumps(config | shape))
     torch.manual_seed(0)
     save_file(random_bert(folder, RandomShape(layers=1, hidden=64)).state_dict(), folder / "model.safetensors")
@@ -39,8 +40,9 @@ def folder(tmp_path):
 
 @pytest.fixture
 def workplace(folder, monkeypatch):
-    """A prepared table `mine` of three documents, and params.yaml whose minilm lies in `folder`."""
+    """A prepared table `mine` of three documents, its wordpieces, and params.yaml whose minilm lies in `folder`."""
     monkeypatch.chdir(folder.parent)
+    monkeypatch.setenv("LCM_RUN_STORE", str(folder.parent / "store"))
     content = runs.committed()
     content["encoders"]["minilm"] = {"folder": str(folder)}
     content["models"]["minilm_frozen"]["size"] = 64
@@ -51,7 +53,7 @@ def workplace(folder, monkeypatch):
         "language": "en",
         "empty": "drop",
     }
-    content["features"]["corpora"]["mine"] = "minilm"
+    content["wordpieces"]["corpora"]["mine"] = "minilm"
     rows = [{"text": text, "label": label} for text, label in zip([*TEXTS, "?"], "abab", strict=True)]
     Path("mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     knobs = Params.model_validate(content).corpora["mine"]
@@ -69,9 +71,8 @@ def source(content, data=DATA):
 
 
 def made(monkeypatch, capsys):
-    """What the stage says for `mine`: its exit status, stdout, and the last line of stderr."""
-    status, out, error = runs.stage(monkeypatch, capsys, "features.py", "mine")
-    return status, out, error.strip().rpartition("\n")[2]
+    """Make the wordpieces of `mine` by their stage."""
+    assert runs.stage(monkeypatch, capsys, "wordpieces.py", "mine")[0] == 0
 
 
 def test_a_feature_is_the_mean_over_the_pieces_of_its_text_alone(folder):
@@ -97,32 +98,37 @@ def test_the_digest_is_that_of_wordpieces_configuration_and_weights(folder):
     assert len(found) == 4 and digest(ids, folder) in found
 
 
-def test_the_stage_writes_what_a_run_reads(workplace, folder, monkeypatch, capsys):
-    assert made(monkeypatch, capsys)[:2] == (0, "mine: (3, 64) features of minilm\n")
+def test_a_run_reads_them_and_they_are_computed_once(workplace, folder, monkeypatch, capsys):
+    made(monkeypatch, capsys)
     ids, _ = wordpieces(TEXTS, folder, 128)
     found = source(workplace)
     assert found.digests == {"features": digest(ids, folder)}
-    read, _ = model_inputs(Params.model_validate(workplace).model("minilm_frozen"), found, DATA, np.ones(3, bool))
-    assert np.array_equal(read, features(ids, folder))
-    card = json.loads(Path("data/cards/features-mine.json").read_text())
-    assert card == json.loads(Path("data/features/mine/features.json").read_text())
-    assert (card["encoder"], card["samples"], card["size"]) == ("minilm", 3, 64)
+    assert not Path("store").exists()  # a plan computes none
+    config = Params.model_validate(workplace).model("minilm_frozen")
+    read, _ = model_inputs(config, found, DATA, np.ones(3, bool))
+    assert read.dtype == np.float32 and np.array_equal(read, features(ids, folder))
+    kept = Path("store/features") / f"{digest(ids, folder)}.npy"
+    assert np.array_equal(np.load(kept), read)
+
+    calls = []
+    monkeypatch.setattr(computed, "features", lambda *given: calls.append(given) or features(*given))
+    model_inputs(config, found, DATA, np.ones(3, bool))
+    assert not calls
+    kept.write_bytes(kept.read_bytes()[:-4])  # damaged: made again
+    read, _ = model_inputs(config, found, DATA, np.ones(3, bool))
+    assert len(calls) == 1 and np.array_equal(read, features(ids, folder))
 
 
-def test_a_corpus_or_weights_that_cannot_be_had_are_a_gap(workplace, folder, monkeypatch, capsys):
+def test_an_encoder_without_weights_is_a_gap(workplace, folder, monkeypatch, capsys):
+    made(monkeypatch, capsys)
     (folder / "model.safetensors").rename(folder / "elsewhere")
-    status, out, _ = made(monkeypatch, capsys)
-    assert status == 0 and "holds neither model.safetensors nor pytorch_model.bin; put the weights there" in out
-    with pytest.raises(Gap, match="features are not available; data/features/mine/unavailable.txt says why"):
+    with pytest.raises(Gap, match="holds neither model.safetensors nor pytorch_model.bin; put the weights there"):
         source(workplace)
-    why = Path("data/features/mine/unavailable.txt").read_text().strip()
-    workplace["execution"]["missing"] = "error"
-    runs.write_params(workplace)
-    assert made(monkeypatch, capsys)[::2] == (1, f"error: {why}")
     (folder / "elsewhere").rename(folder / "model.safetensors")
-    make_gap(Path("data/corpus/mine"), "every address was tried")
-    assert made(monkeypatch, capsys)[0] == 0
-    assert Path("data/features/mine/unavailable.txt").read_text() == "every address was tried\n"
+    assert source(workplace).digests["features"]
+    make_gap(Path("data/wordpieces/mine"), "the hub did not answer")
+    with pytest.raises(Gap, match="wordpieces are not available; data/wordpieces/mine/unavailable.txt says why"):
+        source(workplace)
 
 
 def test_what_is_missing_or_does_not_fit_is_one_line(workplace, monkeypatch, capsys):
@@ -132,20 +138,14 @@ def test_what_is_missing_or_does_not_fit_is_one_line(workplace, monkeypatch, cap
         assert "\n" not in str(caught.value) and not isinstance(caught.value, Gap)
         return str(caught.value)
 
-    again = "make it with `dvc repro data/dvc.yaml:features@mine`"
-    assert error() == f"data/features/mine/features.npy: not found; {again}"
+    again = "make it with `dvc repro data/dvc.yaml:wordpieces@mine`"
+    assert error() == f"data/wordpieces/mine/wordpieces.npy: not found; {again}"
     made(monkeypatch, capsys)
     assert "is for 3 documents, the corpus has 2; make it again with" in error(Prepared({}, np.zeros(2)))
     workplace["models"]["minilm_frozen"]["size"] = 65
-    assert "holds features of minilm, 64 numbers each; models.minilm_frozen expects minilm and size 65;" in error()
-    workplace["models"]["minilm_frozen"] |= {"size": 64, "source": "bert_tiny"}
-    assert "holds features of minilm, 64 numbers each; models.minilm_frozen expects bert_tiny and size 64;" in error()
-    write_array(Path("data/features/mine/features.npy"), np.zeros((3, 64)))
-    assert "found 2 dimensions of float64, expected 2 of float32" in error()
-    del workplace["features"]["corpora"]["mine"]
-    runs.write_params(workplace)
-    status, _, said = made(monkeypatch, capsys)
-    assert status == 1 and said.startswith("error: params.yaml: features.corpora has no 'mine'; known are 20ng")
+    assert error() == (
+        "models.minilm_frozen.size: found 65, but encoders.minilm makes 64 numbers of a text; correct it in params.yaml"
+    )
 
 
 def test_the_head_reads_standardised_features():

@@ -25,7 +25,7 @@ from lcm.study import cells
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "pipeline"))
-from plan_data import plans  # noqa: E402
+from plan import data_plans  # noqa: E402
 
 MANY = {
     "deadline": None,
@@ -97,7 +97,7 @@ def test_parameters(tmp_path, changes):
         params = load_params(path)
         for name, knobs in params.corpora.items():
             entry(name, knobs)
-        plans(params)
+        data_plans(params)
     except UserError as error:
         message = str(error)
         assert "\n" not in message and len(message) <= 1000, message

@@ -64,12 +64,11 @@ def test_every_cell_of_a_study_is_made_by_the_stage_of_its_corpus(stages, params
             if cell.model != LINEAR:
                 model = params.model(cell.model)
                 needed |= {f"data/vectors/{model.vectors}/{corpus}"} if getattr(model, "vectors", None) else set()
-                needed |= {f"data/wordpieces/{corpus}"} if model.reads == "wordpieces" else set()
-                needed |= {"data/features"} if model.reads == "features" else set()  # some of its corpora have none
+                needed |= {f"data/wordpieces/{corpus}"} if model.reads in ("wordpieces", "features") else set()
         assert needed <= paths(stage.deps), corpus
         # a stage of a study of networks from vectors names them for each of its corpora
         rest = paths(stage.deps) - needed
-        assert all(path.startswith(("data/vectors/", "data/wordpieces/", "data/features")) for path in rest), rest
+        assert all(path.startswith(("data/vectors/", "data/wordpieces/")) for path in rest), rest
     report = stages[study]
     assert {f"metrics/cells/{study}", f"plans/{study}"} <= paths(report.deps) and f"reports/{study}" in paths(
         report.outs
@@ -125,7 +124,7 @@ def test_a_study_reaches_back_to_its_originals_and_these_have_a_public_address(s
     if study == "pretrained":
         assert {"glove", "zhwiki"} <= fetched
     assert not {name for name in before if name.startswith("train-") and not name.startswith(f"train-{study}@")}
-    assert "data/dvc.yaml:plan" in before and "plan" in before
+    assert "plan" in before
 
 
 def test_what_is_not_there_is_a_gap_of_every_study_and_no_error(params, tmp_path, monkeypatch):
@@ -139,7 +138,7 @@ def test_what_is_not_there_is_a_gap_of_every_study_and_no_error(params, tmp_path
 
 
 def test_commands_in_messages_name_stages_that_exist(stages, params, monkeypatch, tmp_path):
-    """`make it with dvc repro ...`: of splits, word vectors, wordpieces and features."""
+    """`make it with dvc repro ...`: of splits, word vectors and wordpieces."""
     monkeypatch.chdir(tmp_path)
     runs.write_corpus(tmp_path)
     data = inputs.prepare.load(Path("data/corpus/toy"))

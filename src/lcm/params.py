@@ -133,10 +133,6 @@ class Wordpieces(Group):
     corpora: dict[Name, Name]
 
 
-class Features(Group):
-    corpora: dict[Name, Name]
-
-
 class Noise(Group):
     kind: Literal["asym", "shuffle"]
     val: Literal["clean", "noisy"]
@@ -238,7 +234,6 @@ class Params(Group):
     vectors: Vectors
     encoders: dict[Name, Encoder]
     wordpieces: Wordpieces
-    features: Features
     split: Split
     noise: Noise
     models: dict[Name, dict]
@@ -275,8 +270,6 @@ class Params(Group):
             *((f"vectors.sets.{name}", corpora, self.corpora) for name, corpora in self.vectors.sets.items()),
             ("wordpieces.corpora", self.wordpieces.corpora, self.corpora),
             ("wordpieces.corpora", self.wordpieces.corpora.values(), self.encoders),
-            ("features.corpora", self.features.corpora, self.corpora),
-            ("features.corpora", self.features.corpora.values(), self.encoders),
         ):
             unknown = sorted(set(names) - set(known))
             if unknown:

@@ -10,19 +10,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from lcm.errors import Unavailable
-from lcm.models.bert import WEIGHTS, pretrained_bert, weights_file
+from lcm.models.bert import pretrained_bert, weights_file
 
 BATCH = 64
-
-
-def check_weights(name: str, folder: Path) -> None:
-    """Raise Unavailable, one line, if the folder of the encoder `name` holds no weights."""
-    if weights_file(folder) is None:
-        raise Unavailable(
-            f"encoders.{name}: {folder} holds neither {' nor '.join(WEIGHTS)}; put the weights there, or a folder that "
-            f"has them into encoders.{name}.folder"
-        )
 
 
 @torch.inference_mode()

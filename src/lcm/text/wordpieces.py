@@ -3,8 +3,11 @@ business.
 """
 
 import hashlib
+import socket
 from importlib import util
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import numpy as np
 from tqdm import tqdm
@@ -61,8 +64,15 @@ def encoder_folder(name: str, encoder: Encoder) -> Path:
     return folder
 
 
+def _reach(address: str) -> None:
+    """Raise OSError if nothing answers there: the hub's client would try for half a minute. A proxy is not judged."""
+    url = urlsplit(address)
+    if not getproxies():
+        socket.create_connection((url.hostname, url.port or (443 if url.scheme == "https" else 80)), timeout=10).close()
+
+
 def _from_hub(where: str, repository: str) -> Path:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
 
     name, _, revision = repository.partition("@")
     try:
@@ -74,6 +84,7 @@ def _from_hub(where: str, repository: str) -> Path:
     except Exception:  # nothing there yet
         pass
     try:
+        _reach(HfApi().endpoint)
         return Path(snapshot_download(name, revision=revision or None, allow_patterns=list(HUB_FILES)))
     except Exception as error:  # the hub's client raises what its HTTP library and its own code please
         reason = " ".join(str(error).split())[:120] or type(error).__name__

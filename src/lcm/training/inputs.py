@@ -12,7 +12,7 @@ import numpy as np
 
 from lcm.corpora import prepare
 from lcm.errors import Unavailable, UserError
-from lcm.files import gap, read_array, read_json
+from lcm.files import gap, read_json
 from lcm.models import ModelConfig, Start
 from lcm.params import Params
 from lcm.protocol.noise import transition
@@ -20,6 +20,7 @@ from lcm.protocol.splits import TRAIN
 from lcm.study import Cell
 from lcm.text import encode
 from lcm.text.wordpieces import encoder_folder, vocabulary_digest
+from lcm.training import store
 
 DATA = Path("data")
 
@@ -43,7 +44,6 @@ class Source:
 
     vectors: Path | None = None
     wordpieces: Path | None = None
-    features: Path | None = None
     folder: Path | None = None
     digests: dict[str, str] = field(default_factory=dict)
 
@@ -94,10 +94,8 @@ def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
             f"studies/{cell.study}.yaml: model {cell.model} cannot read corpus {cell.corpus}, which holds "
             f"{data.meta['kind']}"
         )
-    if config.reads == "wordpieces":
-        return _wordpieces(params, cell, config, data)
-    if config.reads == "features":
-        return _features(cell, config, data)
+    if config.reads in ("wordpieces", "features"):
+        return _encoded(params, cell, config, data)
     name = getattr(config, "vectors", None)
     if name is None:
         return Source()
@@ -119,7 +117,7 @@ def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
     return Source(vectors=path, digests={"vectors": sha(vectors)})
 
 
-def _wordpieces(params: Params, cell: Cell, config: ModelConfig, data: prepare.Prepared) -> Source:
+def _encoded(params: Params, cell: Cell, config: ModelConfig, data: prepare.Prepared) -> Source:
     from lcm.models.bert import WEIGHTS, read_config, weights_file
 
     path = DATA / "wordpieces" / cell.corpus / "wordpieces.npy"
@@ -150,36 +148,42 @@ def _wordpieces(params: Params, cell: Cell, config: ModelConfig, data: prepare.P
             f"{shape.max_position_embeddings} "
             f"positions and {shape.vocab_size} ids; correct wordpieces in params.yaml"
         )
+    weights = weights_file(folder)
+    if weights is None and not getattr(config, "random", None):
+        raise Gap(
+            f"{where}: {folder} holds neither {' nor '.join(WEIGHTS)}; put the weights there, or a folder that "
+            f"has them into {where}.folder"
+        )
+    if config.reads == "features":
+        if shape.hidden_size != config.size:
+            raise UserError(
+                f"models.{cell.model}.size: found {config.size}, but {where} makes {shape.hidden_size} numbers of a "
+                f"text; correct it in params.yaml"
+            )
+        stamp = tuple(each.stat().st_mtime_ns for each in (path, folder / "config.json", weights))
+        return Source(wordpieces=path, folder=folder, digests={"features": _features_digest(path, folder, stamp)})
     digests = {"wordpieces": sha(ids), "config": sha(np.memmap(folder / "config.json", np.uint8, "r"))}
     if not config.random:
-        if weights_file(folder) is None:
-            raise Gap(
-                f"{where}: {folder} holds neither {' nor '.join(WEIGHTS)}; put the weights there, or a folder that "
-                f"has them into {where}.folder"
-            )
-        digests["weights"] = sha(np.memmap(weights_file(folder), np.uint8, "r"))
+        digests["weights"] = sha(np.memmap(weights, np.uint8, "r"))
     return Source(wordpieces=path, folder=folder, digests=digests)
 
 
-def _features(cell: Cell, config: ModelConfig, data: prepare.Prepared) -> Source:
-    path = DATA / "features" / cell.corpus / "features.npy"
-    made_by = f"dvc repro data/dvc.yaml:features@{cell.corpus}"
-    if gap(path.parent):
-        raise Gap(f"features are not available; {path.parent}/unavailable.txt says why and how to supply them")
-    vectors = read_array(path, made_by, np.float32, 2)
-    facts = read_json(path.with_suffix(".json"), made_by)
-    if len(vectors) != len(data.labels):
-        raise UserError(
-            f"{path}: is for {len(vectors)} documents, the corpus has {len(data.labels)}; make it again with "
-            f"`{made_by}`"
-        )
-    if (facts["encoder"], vectors.shape[1]) != (config.source, config.size):
-        raise UserError(
-            f"{path}: holds features of {facts['encoder']}, {vectors.shape[1]} numbers each; "
-            f"models.{cell.model} expects {config.source} and size {config.size}; correct features.corpora or the "
-            f"model in params.yaml"
-        )
-    return Source(features=path, digests={"features": facts["digest"]})
+@lru_cache
+def _features_digest(path: Path, folder: Path, stamp: tuple) -> str:
+    from lcm.text import features
+
+    return features.digest(np.load(path, mmap_mode="r", allow_pickle=False), folder)
+
+
+def features_of(source: Source) -> np.ndarray:
+    """Return the sentence features of a source, (n, s) float32: computed once, then kept in the run store."""
+
+    def make() -> np.ndarray:
+        from lcm.text.features import features
+
+        return features(np.load(source.wordpieces, allow_pickle=False), source.folder)
+
+    return store.remembered("features", source.digests["features"], make)
 
 
 def _read(path: Path, made_by: str) -> np.ndarray:
@@ -203,7 +207,7 @@ def model_inputs(
     if config.reads == "wordpieces":
         return np.load(source.wordpieces, mmap_mode="r", allow_pickle=False), Start(folder=source.folder)
     if config.reads == "features":
-        return np.load(source.features, mmap_mode="r", allow_pickle=False), Start()
+        return features_of(source), Start()
     fitted = config.vocabulary_fit == "train"
     ids = np.asarray(encode.refit(data.ids, data.offsets, training) if fitted else data.ids)
     inputs = encode.window(ids, data.offsets, config.vocabulary_size, config.maxlen, config.truncation, config.padding)

@@ -13,10 +13,10 @@ import numpy as np
 from lcm.errors import UserError
 from lcm.models import ModelConfig
 from lcm.params import Linear, Params, Train
+from lcm.protocol.noise import label_groups
 from lcm.protocol.splits import TRAIN
 from lcm.study import LINEAR, Cell, Run, method_settings
 from lcm.training import code, inputs, pool, store
-from lcm.training.evaluation import group_index
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def with_keys(common: Job, data: inputs.Data) -> list[Job]:
         from lcm.targets import target_class
 
         target = target_class(common.cell.target)
-        if "groups" in target.needs and group_index(data.corpus.names) is None:
+        if "groups" in target.needs and not label_groups(data.corpus.names):
             raise UserError(
                 f"{common.cell}: target {target.name} needs labels with groups (group.label), "
                 f"and {common.cell.corpus} has none"
@@ -146,6 +146,7 @@ def job_data(job: Job, data: inputs.Data | None = None) -> list:
         whole = replace(corpus, **{name: np.asarray(getattr(corpus, name)) for name in ("labels", "ids", "offsets")})
         return [whole, data.splits[run.split], data.fit_labels[run.split]]
     from lcm.targets import target_class
+    from lcm.training.evaluation import group_index  # scikit-learn takes a second to import; a plan needs none of it
     from lcm.training.held_out import held_out
     from lcm.training.run import RunData
 

@@ -7,11 +7,12 @@ machines (copy the folder). Beside a run's record <key>.json lie its predictions
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from lcm.files import replacing, write_json
+from lcm.files import locked, replacing, write_array, write_json
 
 # Raise an encoder's version when a change to the code changes its numbers (tests/test_golden.py fails then). Source
 # text is not part of a key, so that a comment retrains nothing. Encoders that are not named here have version 1.
@@ -78,6 +79,27 @@ def load_predictions(key: str) -> dict[str, np.ndarray] | None:
             return {name: content[name] for name in content.files}
     except (OSError, ValueError, KeyError):
         return None
+
+
+def remembered(kind: str, digest: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return the array that `make` computes, memory-mapped; computed only if the store has no readable one yet.
+
+    kind: a folder of the store. digest: of everything that determines the array. A second process waits for the first.
+    """
+    path = store_folder() / kind / f"{digest}.npy"
+    if not _is_array(path):
+        with locked(path):
+            if not _is_array(path):
+                write_array(path, make())
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _is_array(path: Path) -> bool:
+    try:
+        np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return False
+    return True
 
 
 def checkpoint_path(folder: Path, keys: list[str]) -> Path:

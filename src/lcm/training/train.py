@@ -185,6 +185,10 @@ def run_jobs(params: Params, jobs: list[Job], device: str, title: str, save: Cal
     store.store_folder().mkdir(parents=True, exist_ok=True)  # what forbids it is known before hours of training
     for folder in (store.store_folder(), METRICS):
         sweep(folder)
+    for source in {
+        job.source.digests["features"]: job.source for job in jobs if "features" in job.source.digests
+    }.values():
+        inputs.features_of(source)  # here, on all cores; the workers then read them
     if params.execution.executor == "ray":
         from lcm.training import cluster
 
