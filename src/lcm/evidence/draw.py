@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lcm.evidence import figures, label_space, rivals
+from lcm.evidence import figures, label_space, rivals, svg
 from lcm.evidence.claims import PAPER_STUDIES, SWEEPS, as_strong, never_stopped, printed, sweep
 from lcm.evidence.names import method_name, model_name, setting_name
 from lcm.evidence.paper import paper_accuracy
@@ -35,7 +35,7 @@ def draw(evidence: Evidence) -> list[Drawn]:
 
 
 def _drawn(section: str, name: str, label: str, figure, key: str = "") -> Drawn:
-    return Drawn(f"{section}-{name}" if name else section, section, label, figures.to_svg(figure), key)
+    return Drawn(f"{section}-{name}" if name else section, section, label, svg.to_svg(figure), key)
 
 
 def _title(result: Result) -> str:

@@ -1,14 +1,11 @@
-"""The figures, as matplotlib objects on a transparent ground, and their SVG.
+"""The figures, as matplotlib objects on a transparent ground; `svg` writes them.
 
 Everything that is not a target's colour is drawn in one middle grey, readable on white and on black. In the page it
 becomes `currentColor`, so that the figures follow the reader's light or dark setting. No I/O here.
 """
 
-import io
-import re
 import textwrap
 from functools import cache
-from html import escape
 
 import matplotlib as mpl
 import numpy as np
@@ -19,9 +16,9 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from lcm.evidence.names import method_name
 from lcm.evidence.rivals import Place
 from lcm.evidence.statistics import Paired
+from lcm.evidence.svg import GREY
 from lcm.targets import target_class, target_names
 
-GREY = "#7d7d7d"
 # Cross-entropy grey, label smoothing light and dark blue, LCM orange, then the others in the registry's order;
 # neighbours differ in hue or lightness for every kind of colour vision, and by dash and mark as well.
 PALETTE = ("#999999", "#4aa3df", "#1f4fa0", "#dd6b10", "#3a9e5f", "#9a6bd0", "#c8507a", "#a08a1a", "#3aa0a8", "#b0503a")
@@ -36,14 +33,12 @@ ORANGE, BLUE = (0.87, 0.42, 0.06), (0.14, 0.45, 0.75)
 DIVERGING = LinearSegmentedColormap.from_list("diverging", [(*ORANGE, 1.0), (0.5, 0.5, 0.5, 0.0), (*BLUE, 1.0)])
 SOLID = LinearSegmentedColormap.from_list("solid", [ORANGE, (0.6, 0.6, 0.6), BLUE])
 SHADES = LinearSegmentedColormap.from_list("shades", [(*BLUE, 0.0), (*BLUE, 1.0)])
-_UNSEEN = re.compile(r'<path d="[^"]*" clip-path="[^"]*" style="fill: none"/>\s*')
-_GEOMETRY = re.compile(r' (?:d|x|y|transform|points)="[^"]+"')
-_DECIMALS = re.compile(r"-?\d+\.\d{2,}(?![\d.]|e)")
 STYLE = {
-    "svg.fonttype": "none", "svg.hashsalt": "lcm", "text.parse_math": False, "font.size": 9, "legend.fontsize": 8,
+    "text.parse_math": False, "font.size": 9, "legend.fontsize": 8,
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none", "legend.frameon": False,
     "text.color": GREY, "axes.labelcolor": GREY, "axes.titlecolor": GREY, "axes.edgecolor": GREY, "xtick.color": GREY,
     "ytick.color": GREY, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
+    "xtick.bottom": False, "ytick.left": False,
     "axes.grid": True, "grid.color": GREY, "grid.alpha": 0.25, "grid.linewidth": 0.6, "lines.linewidth": 1.6,
 }  # fmt: skip
 LCD_LINES = {  # column of the curves file: (label, colour)
@@ -445,36 +440,3 @@ def confusion_distribution(rows: list[dict], title: str, n_labels: int, matched_
     axes.xaxis.get_major_locator().set_params(integer=True)
     figure.legend(loc="outside lower left", ncols=1)
     return figure
-
-
-def to_svg(figure: Figure) -> str:
-    """The same text for the same figure."""
-    svg = io.StringIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    # A tenth of a point is precise enough, and a third of the bytes.
-    text = _UNSEEN.sub("", svg.getvalue())
-    return _GEOMETRY.sub(lambda part: _DECIMALS.sub(lambda number: f"{float(number[0]):.1f}", part[0]), text)
-
-
-def standalone(svg: str) -> str:
-    """The SVG as a file of its own: its grey becomes a text colour that follows the reader's light or dark setting."""
-    style = "<style>svg{color:#3d444d}@media(prefers-color-scheme:dark){svg{color:#c9d1d9}}</style>"
-    start = svg.index(">", svg.index("<svg")) + 1
-    return svg[:start] + style + svg[start:].replace(GREY, "currentColor")
-
-
-def inline(svg: str, name: str, label: str) -> str:
-    """The SVG as part of a page: no prologue, ids made unique by `name`, `label` for screen readers.
-
-    The grey becomes the page's text colour. The embedded style sheet goes, for it would apply to the whole page.
-    """
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
-    svg = re.sub(r"(font-family: )'DejaVu Sans'[^;\"]*", r"\g<1>'DejaVu Sans', sans-serif", svg)  # a list of twelve
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    width = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # hardly enlarged, or its letters outgrow the page's
-    attributes = f'role="img" aria-label="{escape(label)}" style="max-width:{width / 11:.1f}rem"'
-    return svg.replace(GREY, "currentColor").replace("<svg", f"<svg {attributes}", 1)

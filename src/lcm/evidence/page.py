@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jinja2
 
-from lcm.evidence import figures, overview, tables
+from lcm.evidence import overview, svg, tables
 from lcm.evidence.claims import PAPER_STUDIES, SWEEPS, all_claims, answers
 from lcm.evidence.draw import Drawn, draw
 from lcm.evidence.names import TEXTS
@@ -51,7 +51,7 @@ def write_page(params: Params, root: Path = Path(), studies: Iterable[str] | Non
         for figure in drawn:
             if figure.name.startswith(SAVED):
                 (fresh / f"{figure.name}.svg").write_text(
-                    figures.standalone(figure.svg), encoding="utf-8", newline="\n"
+                    svg.standalone(figure.svg), encoding="utf-8", newline="\n"
                 )
     with new_folder(folder / "tables") as fresh:
         for table in (table for section in found.values() for table in section.values() if table.groups):
@@ -82,16 +82,14 @@ def _html(evidence: Evidence, claims: list[Claim], found: dict, drawn: list[Draw
     environment.filters["nobreak"] = lambda text: text.replace("n = ", "n\u00a0=\u00a0")
     environment.globals |= {"NOTHING": tables.NOTHING, "GAPS": ("not run", "stale", "failed")}
 
-    def panels(section: str) -> list[dict]:
-        return [
-            {"svg": jinja2.utils.markupsafe.Markup(figures.inline(d.svg, f"f{number}", d.label)), "key": d.key}
-            for number, d in enumerate(drawn)
-            if d.section == section
-        ]
-
+    styles: dict[str, str] = {}
+    panels: dict[str, list[dict]] = {}
+    for number, d in enumerate(drawn):
+        shown = jinja2.utils.markupsafe.Markup(svg.inline(d.svg, f"f{number}", d.label, styles))
+        panels.setdefault(d.section, []).append({"svg": shown, "key": d.key})
     return environment.get_template("page.html.j2").render(
         answers=answers(claims), claims=claims, chips=CHIPS, rule=RULE, reading=TEXTS["reading"], captions=CAPTIONS,
-        panels=panels, coverage=overview.coverage(evidence), studies=list(evidence.values()), tables=found, gaps=gaps,
+        panels=panels, styles=styles, coverage=overview.coverage(evidence), studies=list(evidence.values()), tables=found, gaps=gaps,
         paper=paper_source(),
     )  # fmt: skip
 
