@@ -4,6 +4,7 @@ import ast
 import csv
 import html
 import html.parser
+import itertools
 import json
 import re
 import shutil
@@ -19,14 +20,14 @@ from test_claims import alpha_world, put
 
 import lcm.evidence
 from lcm.errors import UserError
-from lcm.evidence import figures, overview, page, snippets
+from lcm.evidence import figures, overview, page, snippets, svg
 from lcm.evidence.claims import all_claims
 from lcm.evidence.contrasts import Contrast
 from lcm.evidence.names import method_name, setting_name
 from lcm.evidence.page import read_evidence, write_page
 from lcm.evidence.paper import paper_accuracy, paper_settings
 from lcm.evidence.report import write_report
-from lcm.evidence.results import Evidence, read_study
+from lcm.evidence.results import read_study
 from lcm.evidence.study_tables import strengths_table
 from lcm.evidence.tables import Table, to_markdown
 from lcm.evidence.verdicts import RULE, Claim, Comparison
@@ -285,7 +286,7 @@ def test_coverage_counts_settings_by_edition(tmp_path):
         put(tmp_path, p, study, noise=noise, model=model)
     text = overview.coverage(read_evidence(p, tmp_path))
     assert text.startswith("Measured of the paper’s 37 settings: 2 on its own corpora and models, 0 on a partial")
-    assert "1 with a substitute model only, 34 not at all. Of the 25 in Table 1: 1 on its own" in text
+    assert "1 with a substitute model only, 34 not at all. Of the 25 in Table 1: 1, 0, 1 and 23." in text
     assert len(paper_settings()) == 37 and all(paper_accuracy(*setting, "lcm") for setting in paper_settings())
 
 
@@ -338,15 +339,15 @@ def test_the_answer_counts_what_is_decided():
     four = Claim("Q1", "", "", [comparison(-0.03, 0.0001), comparison(0.001, 0.9, True), *[comparison(0.01, 0.5)] * 2])
     told = "better in 0 of 4 settings, worse in 1, equal in 1, undecided in 2 (−3.00 to +1.00 points)"
     assert snippets.counted(four) == told
-    assert snippets.answer(Evidence([]), [four, Claim("Q1b", "", "", [])]) == (
-        f"No: against label smoothing of the same strength LCM is {told}."
+    assert snippets.answer([four, Claim("Q1b", "", "", [])]) == (
+        f"No. Against label smoothing of the same strength, LCM is {told}."
     )
-    assert snippets.answer(Evidence([]), [Claim("Q1", "", "", []), Claim("Q1b", "", "", [])]) == "Not measured yet."
+    assert snippets.answer([Claim("Q1", "", "", []), Claim("Q1b", "", "", [])]) == "Not measured yet."
     open_, none = Claim("Q1", "", "", [comparison(0.01, 0.5)]), Claim("Q1b", "", "", [])
-    assert snippets.answer(Evidence([]), [open_, none]).startswith("Nothing speaks for it: against")
+    assert snippets.answer([open_, none]).startswith("Nothing speaks for it. Against")
     won = Claim("Q1b", "", "", [replace(comparison(0.02, 0.001), what="toy, bag: a − b"), comparison(0.01, 0.5)])
     assert "better in 1 of 2 settings (toy, bag), undecided in 1" in snippets.counted(won)
-    assert snippets.answer(Evidence([]), [open_, won]).startswith("Undecided: against")
+    assert snippets.answer([open_, won]).startswith("Undecided. Against")
 
 
 def test_readme_and_docs_show_what_is_generated():
@@ -368,6 +369,31 @@ def test_coverage_and_answers_are_those_of_the_committed_results():
     assert found["coverage"] in (root / "reports/tables.md").read_text()
 
 
+def test_the_page_opens_at_once():
+    """Below a megabyte: a phone loads it in seconds."""
+    assert (synthetic.ROOT / "reports/index.html").stat().st_size < 1_000_000
+
+
+def test_shapes_merge_only_where_nothing_lies_between():
+    shape = svg._Shape
+    line = [("M", [(0, 0)]), ("L", [(100, 0)])]
+    red, blue, far = (
+        shape(s, box, commands=list(line))
+        for s, box in (("r", (0, 0, 10, 1)), ("b", (0, 0, 10, 1)), ("r", (20, 20, 30, 21)))
+    )
+    assert [s.style for s in svg._merged([red, blue, far])] == ["r", "b"] and len(red.commands) == 4
+    over = shape("r", (5, 0, 15, 1), commands=list(line))
+    assert [s.style for s in svg._merged([red, blue, over])] == ["r", "b", "r"]  # it lies upon the blue one
+
+
+def test_paths_are_relative_tenths():
+    square = [("M", [(100, 105)]), ("L", [(200, 105)]), ("L", [(200, 205)]), ("L", [(100, 205)]), ("L", [(100, 105)])]
+    assert svg._written([*square, ("z", [])]) == "m10 10.5h10v10h-10z"
+    assert svg._written(square) == "m10 10.5h10v10h-10" and svg._written(square, closed=False).endswith("h-10v-10")
+    assert svg._written([("M", [(0, 0)]), ("L", [(5, -5)]), ("L", [(10, 5)])]) == "m0 0l.5-.5 .5 1"
+    assert svg._written([("M", [(7, 7)]), ("L", [(7, 7)])]) == "m.7 .7h0"  # a dot
+
+
 def test_names_for_people():
     assert method_name("lcm.alpha=0.5,stop_epoch=10") == "LCM, α = 0.5, until epoch 10"
     assert (
@@ -387,14 +413,14 @@ def test_labels_that_the_bundled_font_lacks_are_numbered():
     assert figures.tick_labels(["艺术", "文学"]) == ["1", "2"]
     assert figures.label_key(["艺术", "文学"]) == "1 艺术, 2 文学"
     assert figures.tick_labels(["Künste", "sci.med"]) == ["Künste", "sci.med"] and not figures.label_key(["Künste"])
-    svg = figures.to_svg(figures.confusion(figures.shares(np.array([[3, 1], [0, 4]])), ["艺术", "文学"], "fdcnews"))
-    assert "艺" not in svg
+    text = svg.to_svg(figures.confusion(figures.shares(np.array([[3, 1], [0, 4]])), ["艺术", "文学"], "fdcnews"))
+    assert "艺" not in text
 
 
 def test_rounding_coordinates_leaves_numbers_that_people_read():
-    svg = figures.to_svg(figures.group_cosines([("20ng", [0.0, 0.1234])]))
-    assert re.search(r">\s*0\.02\s*<", svg)
-    assert not re.search(r' d="[^"]*\d\.\d{2}', svg)
+    text = svg.to_svg(figures.group_cosines([("20ng", [0.0, 0.1234])]))
+    assert re.search(r">\s*0\.02\s*<", text)
+    assert not re.search(r' d="[^"]*\d\.\d{2}', text)
 
 
 def test_band_by_hand():
@@ -412,9 +438,14 @@ def test_band_by_hand():
 
 def test_texts_on_a_map_do_not_cover_each_other():
     places = np.array([[0.5, 0.5], [0.52, 0.5], [0.5, 0.51], [0.9, 0.5]])
-    shifts = figures._apart(places, 0.2, 0.03)
-    heights = sorted(places[:3, 1] + 0.03 * np.array(shifts[:3]))
-    assert min(np.diff(heights)) > 0.0299 and shifts[3] == 0
+    sides = figures._beside(100 * places, [30.0] * 4)
+    assert sides[3] == figures.SIDES[0] and len(set(sides[:3])) == 3  # 40 points apart; and a crowd
+    boxes = []
+    for (x, y), (dx, dy, side) in zip(100 * places, sides, strict=True):
+        left = x + dx - {"left": 0, "center": 15, "right": 30}[side]
+        boxes.append((left, y + dy, left + 30, y + dy + 7))
+    for a, b in itertools.combinations(boxes, 2):
+        assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
 
 
 def test_substitutes_have_no_printed_number_and_bert_is_the_papers():

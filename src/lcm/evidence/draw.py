@@ -130,11 +130,14 @@ def _embeddings(evidence: Evidence) -> Iterator[Drawn]:
 def _targets(evidence: Evidence) -> Iterator[Drawn]:
     settings = rivals.settings_of(evidence)
     mapped = [(setting, places) for setting in settings if (places := rivals.places(evidence, setting))]
-    ends = [(*place.path[-1], abs(100 * place.gain)) for _, places in mapped for place in places]
-    if ends:  # one scale for all: they stand side by side
-        x, y, gain = (max(values) for values in zip(*ends, strict=True))
+    found = [place for _, places in mapped for place in places]
+    if found:  # one scale for all: they stand side by side
+        x, y = (np.array(values) for values in zip(*(place.path[-1] for place in found), strict=True))
+        x_ends, y_max = (min(-0.04, 1.08 * x.min()), max(0.4, 1.08 * x.max())), 1.6 * max(0.02, y.max())
+        # Ceilings win by much more; their colour is that of the end.
+        limit = max([0.5, *(abs(100 * place.gain) for place in found if not place.ceiling)])
         for setting, places in mapped:
-            figure = figures.target_map(places, _title(setting), max(gain, 0.5), max(1.08 * x, 0.4), 1.6 * max(y, 0.02))
+            figure = figures.target_map(places, _title(setting), limit, x_ends, y_max)
             yield _drawn("map", _place(setting), f"map of targets, {_title(setting)}", figure)
     for setting in settings:
         ranks = rivals.ranking(evidence, setting)
@@ -253,7 +256,7 @@ def _early_stop(evidence: Evidence) -> Iterator[Drawn]:
             for (result, text), target in zip(named, ("ls", "ls_matched"), strict=False):
                 if smoothed := as_strong(evidence, result):
                     style = {**_line(target), "linestyle": figures.DASHES[1]}
-                    series.append((f"smoothing as strong, {text}", smoothed.curves, style))
+                    series.append((f"LS of the same strength, {text}", smoothed.curves, style))
             stop = mine[0].settings["stop_epoch"] if len(mine) == 1 else None
             figure = figures.curves([*series, *_ce_series(evidence, mine[0])], title, stop)
             label = f"validation accuracy with and without early stop, {title}"

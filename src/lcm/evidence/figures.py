@@ -21,7 +21,7 @@ from lcm.targets import target_class, target_names
 
 # Cross-entropy grey, label smoothing light and dark blue, LCM orange, then the others in the registry's order;
 # neighbours differ in hue or lightness for every kind of colour vision, and by dash and mark as well.
-PALETTE = ("#999999", "#4aa3df", "#1f4fa0", "#dd6b10", "#3a9e5f", "#9a6bd0", "#c8507a", "#a08a1a", "#3aa0a8", "#b0503a")
+PALETTE = ("#999999", "#4aa3df", "#2b62c4", "#dd6b10", "#3a9e5f", "#9a6bd0", "#c8507a", "#a08a1a", "#3aa0a8", "#b0503a")
 DASHES = ((0, (1, 1)), (0, (4, 1.5)), "-", "-", (0, (6, 1.5)), (0, (3, 1, 1, 1)), (0, (2, 1)))
 MARKS = "o^sDvPX<>hp*"
 # For label groups and the like: each with a mark of its own.
@@ -30,9 +30,10 @@ GROUP_STYLES = [
     ("#3aa0a8", "X"),
 ]  # fmt: skip
 ORANGE, BLUE = (0.87, 0.42, 0.06), (0.14, 0.45, 0.75)
-DIVERGING = LinearSegmentedColormap.from_list("diverging", [(*ORANGE, 1.0), (0.5, 0.5, 0.5, 0.0), (*BLUE, 1.0)])
-SOLID = LinearSegmentedColormap.from_list("solid", [ORANGE, (0.6, 0.6, 0.6), BLUE])
-SHADES = LinearSegmentedColormap.from_list("shades", [(*BLUE, 0.0), (*BLUE, 1.0)])
+# In 25 steps, so that cells of one colour are one path.
+DIVERGING = LinearSegmentedColormap.from_list("diverging", [(*ORANGE, 1.0), (0.5, 0.5, 0.5, 0.0), (*BLUE, 1.0)], 25)
+SOLID = LinearSegmentedColormap.from_list("solid", [ORANGE, (0.6, 0.6, 0.6), BLUE], 25)
+SHADES = LinearSegmentedColormap.from_list("shades", [(*BLUE, 0.0), (*BLUE, 1.0)], 25)
 STYLE = {
     "text.parse_math": False, "font.size": 9, "legend.fontsize": 8,
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none", "legend.frameon": False,
@@ -43,7 +44,7 @@ STYLE = {
 }  # fmt: skip
 LCD_LINES = {  # column of the curves file: (label, colour)
     "sld_true_mean": ("target: mass on the true label", "#dd6b10"),
-    "lcd_true": ("confusion distribution: mass on the true label", "#1f4fa0"),
+    "lcd_true": ("confusion distribution: mass on the true label", "#2b62c4"),
     "lcd_in_group": ("confusion distribution: mass on others of its group", "#4aa3df"),
     "lcd_label_share": ("confusion distribution: variance between labels, not within", "#9a6bd0"),
 }
@@ -101,7 +102,10 @@ def curves(series: list[tuple[str, list[dict], dict]], title: str, stop: int | N
     if stop is not None:
         axes.axvline(stop + 0.5, color=GREY, linestyle=(0, (2, 2)), linewidth=1)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(loc="lower right")
+    if max(len(label) for label, _, _ in series) > 20:  # it would cover the curves
+        figure.legend(loc="outside lower left", ncols=1)
+    else:
+        axes.legend(loc="lower right")
     return figure
 
 
@@ -178,19 +182,19 @@ def ranking(rows: list[tuple[str, str, Paired | None, str]], title: str) -> Figu
 
 
 @mpl.rc_context(STYLE)
-def target_map(places: list[Place], title: str, limit: float, x_max: float, y_max: float) -> Figure:
+def target_map(places: list[Place], title: str, limit: float, x_ends: tuple[float, float], y_max: float) -> Figure:
     """Where targets stand: strength (x), structure (y), accuracy over matched smoothing in points (colour, +- limit).
 
     A mark's number is the target's rank by accuracy, named below. Faint lines: the path over the epochs. Squares:
-    ceilings.
+    ceilings. x_ends, y_max: of the axes.
     """
     lines = -(-len(places) // 3)
     figure = Figure(figsize=(5.0, 4.2 + 0.17 * lines), layout="constrained")
     axes, names = figure.subplots(2, 1, height_ratios=(4.0, 0.17 * lines))
     axes.set(title=title, xlabel="strength: ε of uniform smoothing", ylabel="structure: nats from uniform smoothing")
-    axes.set(xlim=(-0.04, x_max), ylim=(-0.0015, y_max))
+    axes.set(xlim=x_ends, ylim=(-0.0015, y_max))
     axes.set_yscale("symlog", linthresh=0.01, linscale=0.6)
-    ticks = [tick for tick in (0, 0.001, 0.01, 0.1, 1, 10) if tick <= y_max]
+    ticks = [tick for tick in (0, 0.01, 0.1, 1, 10) if tick <= y_max]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
     axes.minorticks_off()
     norm = Normalize(-limit, limit)
@@ -204,7 +208,7 @@ def target_map(places: list[Place], title: str, limit: float, x_max: float, y_ma
     for index, place in enumerate(places):
         gain = f"{100 * place.gain:+.1f}".replace("-", "−") if place.gain else ""
         text = f"{index + 1} {place.name} {gain}"
-        names.text(index // lines / 3, 1 - (index % lines + 0.5) / lines, text, fontsize=8, va="center")
+        names.text(index // lines / 2.8 - 0.04, 1 - (index % lines + 0.5) / lines, text, fontsize=7.5, va="center")
     _colour_bar(figure, axes, norm, SOLID, "points over matched smoothing")
     return figure
 
@@ -293,7 +297,7 @@ def cosine_matrix(cosine: np.ndarray, labels: list[str], title: str) -> Figure:
     size = 2.6 + 0.19 * len(labels)
     figure = Figure(figsize=(size, size * 0.86), layout="constrained")
     axes = figure.add_subplot(title=title)
-    mesh = axes.pcolormesh(cosine, cmap=DIVERGING, vmin=-1, vmax=1, edgecolors="none")
+    mesh = axes.pcolormesh(cosine, cmap=DIVERGING, vmin=-1, vmax=1)
     _matrix(figure, axes, mesh, labels, "cosine")
     return figure
 
@@ -310,8 +314,9 @@ def _matrix(figure: Figure, axes, mesh, labels: list[str], unit: str) -> None:
 
 
 def _colour_bar(figure: Figure, axes, norm, colours, unit: str) -> None:
-    steps = mpl.cm.ScalarMappable(norm, colours.resampled(40))  # more than 50 would be a bitmap
-    figure.colorbar(steps, ax=axes, shrink=0.5, aspect=25, label=unit).outline.set_visible(False)
+    bar = figure.colorbar(mpl.cm.ScalarMappable(norm, colours), ax=axes, shrink=0.5, aspect=25, label=unit)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0)
 
 
 @mpl.rc_context(STYLE)
@@ -320,16 +325,21 @@ def label_map(places: np.ndarray, labels: list[str], groups: list[str], title: s
     figure = Figure(figsize=(5.2, 4.4), layout="constrained")
     axes = figure.add_subplot(title=title, xticks=[], yticks=[])
     shared = [group for group in dict.fromkeys(groups) if groups.count(group) > 1]
-    shifts = _apart(places / np.ptp(places, axis=0))
+    names = [
+        text.removeprefix(f"{group}.") if group in shared else text
+        for text, group in zip(tick_labels(labels), groups, strict=True)
+    ]
+    shares = (places - places.min(axis=0)) / np.ptp(places, axis=0)
+    sides = _beside(shares * (260, 250), [4.4 * len(name) for name in names])  # about its size in points
     for group in [*shared, None]:
         mine = [index for index, name in enumerate(groups) if (name if name in shared else None) == group]
         colour, mark = GROUP_STYLES[shared.index(group) % len(GROUP_STYLES)] if group else (GREY, "o")
         if mine:
             axes.plot(*places[mine].T, mark, color=colour, markersize=6, label=group or "alone in its group")
         for index in mine:
-            text = tick_labels(labels)[index].removeprefix(f"{group}.")
-            shift = (6, -2.5 + 8 * shifts[index])
-            axes.annotate(text, places[index], xytext=shift, textcoords="offset points", fontsize=7, color=colour)
+            side, shift = sides[index][2], sides[index][:2]
+            text = {"xytext": shift, "textcoords": "offset points", "ha": side, "fontsize": 7, "color": colour}
+            axes.annotate(names[index], places[index], **text)
     axes.margins(0.2, 0.06)
     axes.grid(visible=False)
     axes.spines[["left", "bottom"]].set_visible(False)
@@ -337,15 +347,32 @@ def label_map(places: np.ndarray, labels: list[str], groups: list[str], title: s
     return figure
 
 
-def _apart(places: np.ndarray, width: float = 0.26, height: float = 0.03) -> list[int]:
-    """By how many lines each text must rise so that none covers another. places: (n, 2) in shares of the axes."""
-    shifts, taken = [0] * len(places), []
-    for index in np.argsort(places[:, 1]):
-        x, y = places[index]
-        while any(abs(x - a) < width and abs(y + shifts[index] * height - b) < height for a, b in taken):
-            shifts[index] += 1
-        taken.append((x, y + shifts[index] * height))
-    return shifts
+SIDES = [
+    (6, -2.5, "left"), (-6, -2.5, "right"), (0, 6, "center"), (0, -11, "center"), (5, 5, "left"), (5, -10, "left"),
+    (-5, 5, "right"), (-5, -10, "right"),
+]  # fmt: skip
+
+
+def _beside(marks: np.ndarray, widths: list[float], height: float = 8.0) -> list[tuple[float, float, str]]:
+    """Where each text stands beside its mark: the first of SIDES that covers no other mark and no text before it.
+
+    marks: (n, 2) in points. If every side covers something, the one that covers least.
+    """
+
+    def box(index: int, side: tuple) -> tuple[float, ...]:
+        x, y = marks[index] + side[:2]
+        x -= {"left": 0.0, "center": widths[index] / 2, "right": widths[index]}[side[2]]
+        return x, y - 1, x + widths[index], y + height - 1
+
+    def common(a: tuple, b: tuple) -> float:
+        return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+    dots, found, taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in marks], {}, []
+    for index in np.argsort(marks[:, 1]):
+        others = [*taken, *dots[:index], *dots[index + 1 :]]
+        found[index] = min(SIDES, key=lambda side: sum(common(box(index, side), other) for other in others))
+        taken.append(box(index, found[index]))
+    return [found[index] for index in range(len(marks))]
 
 
 @mpl.rc_context(STYLE)
@@ -374,9 +401,8 @@ def confusion(share: np.ndarray, labels: list[str], title: str, least: float = 3
     figure = Figure(figsize=(size, size * 0.88), layout="constrained")
     axes = figure.add_subplot(title=title, xlabel="predicted", ylabel="true")
     top = max(5.0, float(np.abs(share).max())) if signed else 100.0
-    seen = np.ma.masked_less(np.abs(share), 0.5)  # what is not drawn is half of the bytes
-    values = np.ma.array(share, mask=seen.mask)
-    mesh = axes.pcolormesh(values, cmap=DIVERGING if signed else SHADES, vmin=-top if signed else 0, vmax=top)
+    colours = DIVERGING if signed else SHADES
+    mesh = axes.pcolormesh(_seen(share), cmap=colours, vmin=-top if signed else 0, vmax=top)
     for row, column in zip(*np.nonzero(np.abs(share) >= least), strict=True):
         value = share[row, column]
         colour = "#ffffff" if abs(value) > 0.6 * top else GREY
@@ -384,6 +410,11 @@ def confusion(share: np.ndarray, labels: list[str], title: str, least: float = 3
         axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6.5, color=colour)
     _matrix(figure, axes, mesh, labels, "points" if signed else "% of the true label’s documents")
     return figure
+
+
+def _seen(share: np.ndarray) -> np.ma.MaskedArray:
+    """Percent (C, C) without what no eye can see, half of the bytes."""
+    return np.ma.array(share, mask=np.abs(share) < 0.5)
 
 
 def shares(matrix: np.ndarray) -> np.ndarray:
@@ -397,7 +428,7 @@ def mean_distributions(means: np.ndarray, labels: list[str], title: str) -> Figu
     size = 2.6 + 0.19 * len(labels)
     figure = Figure(figsize=(size, size * 0.86), layout="constrained")
     axes = figure.add_subplot(title=title, xlabel="label that gets the mass", ylabel="documents of")
-    mesh = axes.pcolormesh(100 * means, cmap=SHADES, vmin=0, vmax=100, edgecolors="none")
+    mesh = axes.pcolormesh(_seen(100 * means), cmap=SHADES, vmin=0, vmax=100)
     _matrix(figure, axes, mesh, labels, "% of the mass")
     return figure
 

@@ -58,19 +58,16 @@ def coverage(evidence: Evidence) -> str:
     partial = {(editions[corpus], noise, model) for corpus, noise, model in both if corpus in editions}
     other = {(corpus, noise, substitutes[model]) for corpus, noise, model in both if model in substitutes}
 
-    def counted(settings: list) -> str:
+    def counts(settings: list) -> list[int]:
         kinds = ["own" if s in both else "edition" if s in partial else "other" if s in other else "" for s in settings]
-        return (
-            f"{kinds.count('own')} on its own corpora and models, {kinds.count('edition')} on a partial or altered "
-            f"edition only, {kinds.count('other')} with a substitute model only, {kinds.count('')} not at all"
-        )
+        return [kinds.count(kind) for kind in ("own", "edition", "other", "")]
 
     wanted = paper_settings()
     table_1 = [setting for setting in wanted if paper_accuracy(*setting, "lcm")[1] is not None]
     return (
-        f"Measured of the paper’s {len(wanted)} settings: {counted(wanted)}. "
-        f"Of the {len(table_1)} in Table 1: {counted(table_1)}."
-    )
+        "Measured of the paper’s {} settings: {} on its own corpora and models, {} on a partial or altered edition "
+        "only, {} with a substitute model only, {} not at all. Of the {} in Table 1: {}, {}, {} and {}."
+    ).format(len(wanted), *counts(wanted), len(table_1), *counts(table_1))
 
 
 def collapse_table(evidence: Evidence) -> Table:

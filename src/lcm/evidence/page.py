@@ -13,7 +13,7 @@ from lcm.evidence.draw import Drawn, draw
 from lcm.evidence.names import TEXTS
 from lcm.evidence.paper import paper_source
 from lcm.evidence.results import Evidence, read_study
-from lcm.evidence.snippets import snippets
+from lcm.evidence.snippets import answer, instead, snippets
 from lcm.evidence.study_tables import gaps, study_tables
 from lcm.evidence.tables import Table
 from lcm.evidence.verdicts import NOT_MEASURED, NOT_SUPPORTED, RULE, SUPPORTED, UNDECIDED, Claim, Decisions
@@ -26,6 +26,7 @@ SAVED = (
     "alpha-mass",
     "collapse",
 )  # figures that README.md and docs/ show, by the beginning of their name
+LONG, MOST = 100, 200  # rows above which a table is folded, and above which one that few read is a CSV file only
 CHIPS = {SUPPORTED: "yes", NOT_SUPPORTED: "no", UNDECIDED: "open", NOT_MEASURED: "none"}
 CAPTIONS = TEXTS["captions"] | {"gains": TEXTS["captions"]["answer"]}
 
@@ -50,9 +51,7 @@ def write_page(params: Params, root: Path = Path(), studies: Iterable[str] | Non
     with new_folder(folder / "figures") as fresh:
         for figure in drawn:
             if figure.name.startswith(SAVED):
-                (fresh / f"{figure.name}.svg").write_text(
-                    svg.standalone(figure.svg), encoding="utf-8", newline="\n"
-                )
+                (fresh / f"{figure.name}.svg").write_text(svg.standalone(figure.svg), encoding="utf-8", newline="\n")
     with new_folder(folder / "tables") as fresh:
         for table in (table for section in found.values() for table in section.values() if table.groups):
             (fresh / f"{table.name}.csv").write_text(tables.to_csv(table), encoding="utf-8", newline="\n")
@@ -80,16 +79,18 @@ def _html(evidence: Evidence, claims: list[Claim], found: dict, drawn: list[Draw
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["nobreak"] = lambda text: text.replace("n = ", "n\u00a0=\u00a0")
-    environment.globals |= {"NOTHING": tables.NOTHING, "GAPS": ("not run", "stale", "failed")}
-
+    gone = ("not run", "stale", "failed")
+    environment.globals |= {"NOTHING": tables.NOTHING, "GAPS": gone, "LONG": LONG, "MOST": MOST}
     styles: dict[str, str] = {}
     panels: dict[str, list[dict]] = {}
     for number, d in enumerate(drawn):
         shown = jinja2.utils.markupsafe.Markup(svg.inline(d.svg, f"f{number}", d.label, styles))
         panels.setdefault(d.section, []).append({"svg": shown, "key": d.key})
     return environment.get_template("page.html.j2").render(
-        answers=answers(claims), claims=claims, chips=CHIPS, rule=RULE, reading=TEXTS["reading"], captions=CAPTIONS,
-        panels=panels, styles=styles, coverage=overview.coverage(evidence), studies=list(evidence.values()), tables=found, gaps=gaps,
+        intro=TEXTS["intro"], sure=TEXTS["sure"], answer=answer(claims),
+        instead=instead(evidence), answers=answers(claims),
+        claims=claims, chips=CHIPS, rule=RULE, reading=TEXTS["reading"], captions=CAPTIONS, panels=panels,
+        styles=styles, coverage=overview.coverage(evidence), studies=list(evidence.values()), tables=found, gaps=gaps,
         paper=paper_source(),
     )  # fmt: skip
 
@@ -98,8 +99,10 @@ def _markdown(evidence: Evidence, claims: list[Claim], found: dict) -> str:
     def written(section: str, level: int) -> list[str]:
         return [tables.to_markdown(table, level) for table in found[section].values() if table.groups]
 
-    lines = ["# Label confusion learning, measured again", "", overview.coverage(evidence), ""]
-    lines += [*(f"1. **{question}** {text}" for question, text in answers(claims)), ""]
+    lines = ["# Label confusion learning, measured again", "", TEXTS["intro"], ""]
+    lines += [f"**Should you use LCM?** {answer(claims)}", "", f"**Which target, then?** {instead(evidence)}", ""]
+    lines += [f"**How sure is that?** {TEXTS['sure']} {overview.coverage(evidence)}", ""]
+    lines += ["## Five questions", "", *(f"1. **{question}** {text}" for question, text in answers(claims)), ""]
     lines += [tables.to_markdown(overview.claims_table(claims)), RULE, ""]
     for claim in claims:
         table = found["claims"][claim.key]

@@ -12,7 +12,7 @@ from pathlib import Path
 from lcm.errors import UserError
 from lcm.evidence import overview, rivals, tables
 from lcm.evidence.claims import answers, sentence
-from lcm.evidence.results import Evidence, Result, Study
+from lcm.evidence.results import Evidence, Study
 from lcm.evidence.verdicts import (
     AGAINST,
     EQUAL,
@@ -34,10 +34,12 @@ DOCUMENTS = ("README.md", "docs/*.md")
 
 
 def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
-    """Name -> Markdown: answer (should one use LCM?), which (three questions), coverage, headline (a table
-    of at most eight rows), answers, claims, rule, collapse, targets, studies, and verdict-<key> of each claim."""
+    """Name -> Markdown: answer (should one use LCM?), instead (what else?), which (three questions), coverage,
+    headline (a table of at most eight rows), answers, claims, rule, collapse, targets, studies, and verdict-<key> of
+    each claim."""
     found = {
-        "answer": answer(evidence, claims),
+        "answer": answer(claims),
+        "instead": instead(evidence),
         "coverage": overview.coverage(evidence),
         "headline": tables.to_markdown(overview.headline_table(evidence, claims), 0),
         "which": "\n".join(f"1. **{question}** {sentence(claim)}" for question, claim in which(evidence, claims)),
@@ -53,48 +55,57 @@ def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
     return {name: text.strip() for name, text in found.items()}
 
 
-def answer(evidence: Evidence, claims: list[Claim]) -> str:
-    """Should one use LCM? One sentence from the claims against label smoothing, and from the square loss beside LCM."""
+def answer(claims: list[Claim]) -> str:
+    """Should one use LCM? A few sentences from the claims against label smoothing."""
     by_key = {claim.key: claim for claim in claims}
     same, tuned = by_key["Q1"], by_key["Q1b"]
-    pairs = [
-        (rivals.best_version(evidence, setting, "square"), rivals.best_version(evidence, setting, "lcm"))
-        for setting in rivals.settings_of(evidence)
-    ]
-    square = Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
     if not same.comparisons:
         return "Not measured yet."
     first = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", UNDECIDED: "Undecided"}[same.verdict]
     if same.verdict == UNDECIDED and FOR not in [*same.words, *tuned.words]:
         first = "Nothing speaks for it"
-    parts = [f"against label smoothing of the same strength LCM is {counted(same)}"]
-    parts += [f"with both tuned, {counted(tuned)}"] if tuned.comparisons else []
-    parts += [f"the square loss against LCM is {counted(square)}"] if square.comparisons else []
-    return f"{first}: {'; '.join(parts)}."
+    parts = [first, f"Against label smoothing of the same strength, LCM is {counted(same)}"]
+    parts += [f"With both tuned, LCM is {counted(tuned)}"] if tuned.comparisons else []
+    return f"{'. '.join(parts)}."
 
 
 def which(evidence: Evidence, claims: list[Claim]) -> list[tuple[str, Claim]]:
     """Which target to use, in three questions. Settings are those of the study of targets."""
-    by_key, settings = {claim.key: claim for claim in claims}, rivals.settings_of(evidence)
-
-    def over_tuned(target: str, settings: list[Result]) -> Claim:
-        pairs = [(rivals.best_version(evidence, each, target), evidence.tuned(each, "ls")) for each in settings]
-        return Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
-
+    similar = next(claim for claim in claims if claim.key == "Q4")
     return [
-        ("Is the square loss better than label smoothing, both tuned?", over_tuned("square", settings)),
-        ("At equal strength, does it help to put the mass on similar labels?", by_key["Q4"]),
+        ("Is the square loss better than label smoothing, both tuned?", _over_tuned(evidence, "square")),
+        ("At equal strength, does it help to put the mass on similar labels?", similar),
         (
             "Under wrong labels, is pruning by out-of-fold confidence better than label smoothing, both tuned?",
-            over_tuned("prune", [each for each in settings if rivals.is_noisy(each)]),
+            _over_tuned(evidence, "prune", noisy=True),
         ),
     ]
 
 
-def counted(claim: Claim) -> str:
-    """'better in 0 of 13 settings, equal in 3, undecided in 10 (-0.99 to +0.29 points)', after a mean if there is one.
+def instead(evidence: Evidence) -> str:
+    """The targets of `which` that beat tuned label smoothing, in a few sentences."""
+    tried = (
+        ("The square loss", _over_tuned(evidence, "square")),
+        ("Under wrong labels, pruning by out-of-fold confidence", _over_tuned(evidence, "prune", noisy=True)),
+    )
+    better = [f"{name} is {counted(claim, named=0)}." for name, claim in tried if claim.verdict == SUPPORTED]
+    if not better:
+        return "Label smoothing, tuned: neither the square loss nor pruning of doubtful labels is known to beat it."
+    first = ("One target beats", "Two targets beat")[len(better) - 1]
+    return " ".join([f"{first} tuned label smoothing.", *better])
 
-    One or two settings in which the first is better are named.
+
+def _over_tuned(evidence: Evidence, target: str, noisy: bool = False) -> Claim:
+    """A target minus label smoothing, both tuned. noisy: only where labels are wrong."""
+    settings = [each for each in rivals.settings_of(evidence) if rivals.is_noisy(each) or not noisy]
+    pairs = [(rivals.best_version(evidence, each, target), evidence.tuned(each, "ls")) for each in settings]
+    return Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
+
+
+def counted(claim: Claim, named: int = 2) -> str:
+    """'better in 0 of 13 settings, equal in 3, undecided in 10 (-0.99 to +0.29 points)', or after a mean.
+
+    At most `named` settings in which the first is better are named.
     """
     words, values = claim.words, [comparison.contrast.value for comparison in claim.comparisons]
     names = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
@@ -103,29 +114,29 @@ def counted(claim: Claim) -> str:
     won = [c.what.partition(":")[0] for c, word in zip(claim.comparisons, words, strict=True) if word == FOR]
     others = [f"{name} in {words.count(word)}" for word, name in names.items() if word != FOR and word in words]
     better = f"better in {len(won)} of {len(words)} settings"
-    if 0 < len(won) <= 2 and all(won):
+    if 0 < len(won) <= named and all(won):
         better += f" ({'; '.join(won)})"
-    told = f"{', '.join([better, *others])} ({points(min(values))} to {points(max(values))} points)"
-    mean = claim.average
-    return f"{points(mean.value)} points {interval(mean.ci95)} on average, {told}" if mean else told
+    told, mean = ", ".join([better, *others]), claim.average
+    if mean:
+        return f"{points(mean.value)} points {interval(mean.ci95)} on average: {told}"
+    return f"{told} ({points(min(values))} to {points(max(values))} points)"
 
 
 def studies_table(evidence: Evidence) -> tables.Table:
-    """Rows: studies. Which data they need, how long the networks of the measured cells take, on two cores and on one
-    H200 shared by seven processes, and how many cells are measured."""
+    """Rows: studies. Their commands and data, how long the networks of the measured cells take, on two cores and on
+    one H200 shared by seven processes, and how many cells are measured."""
     rows = []
     for study in evidence.values():
         kind, comma, _ = study.title.partition(",")
         link = f"[{study.name}](studies/{study.name}.yaml)" + (f", {kind}" if comma else "")
         corpora = " ".join(dict.fromkeys(result.corpus for result in study.results))
         done = sum(result.done for result in study.results)
-        on_core, on_gpu = (_hours(study, key) for key in ("seconds", "gpu_seconds"))
-        cells = [
-            f"{on_core / 2:.1f}" if on_core else tables.NOTHING,
-            f"{60 * on_gpu:.0f}" if on_gpu else tables.NOTHING,
-        ]
-        rows.append([link, corpora, *cells, f"{done} of {len(study.results)}"])
-    columns = ["study", "data", ("hours", "on 2 cores"), ("minutes", "on a GPU"), ("cells", "measured")]
+        hours = [_hours(study, "seconds"), _hours(study, "gpu_seconds")]
+        hours = [hours[0] / 2 if hours[0] else None, hours[1]]
+        written = [tables.NOTHING if not h else f"{h:.1f}" if h >= 0.05 else "< 0.1" for h in hours]
+        status = f"{done} of {len(study.results)} cells"
+        rows.append([link, f"`dvc repro {study.name}`", corpora, *written, status])
+    columns = ["study", "command", "data", ("hours", "on 2 cores"), ("hours", "on a GPU"), "status"]
     return tables.Table("studies", "", columns, [("", rows)])
 
 

@@ -131,7 +131,9 @@ def _text(node: ElementTree.Element) -> _Shape:
     long = 0.75 * size * len(node.text or "")
     left = x - {"middle": long / 2, "end": long}.get(style.get("text-anchor"), 0)
     box = (left, y - size, left + long, y + size / 3) if not angle else (x - long, y - long, x + long, y + long)
-    return _Shape(_joined(style), box, text=f"<text {at.replace('.0', '')}>{escape(node.text or '', quote=False)}</text>")
+    return _Shape(
+        _joined(style), box, text=f"<text {at.replace('.0', '')}>{escape(node.text or '', quote=False)}</text>"
+    )
 
 
 def _style(node: ElementTree.Element) -> dict[str, str]:
@@ -208,12 +210,13 @@ def _elements(shapes: list[_Shape]) -> list[str]:
             parts.append(f'<g style="{style}">')
         before = style
         clip = f' clip-path="url(#{shape.clip})"' if shape.clip else ""
-        parts.append(shape.text or f'<path style="{shape.style}"{clip} d="{_written(shape.commands)}"/>')
+        path = _written(shape.commands, closed="stroke" not in shape.style)
+        parts.append(shape.text or f'<path style="{shape.style}"{clip} d="{path}"/>')
     return [*parts, "</g>"] if before else parts
 
 
-def _written(commands: list[tuple[str, list[Point]]]) -> str:
-    """Relative commands, without what moves nowhere."""
+def _written(commands: list[tuple[str, list[Point]]], closed: bool = True) -> str:
+    """Relative commands, without what moves nowhere. closed: a filled path, which needs no line back to its start."""
     text, last, here, start = "", "", (0, 0), (0, 0)
     for number, (letter, points) in enumerate(commands):
         if letter == "z":
@@ -223,7 +226,7 @@ def _written(commands: list[tuple[str, list[Point]]]) -> str:
         following = commands[number + 1][0] if number + 1 < len(commands) else ""
         if letter == "L" and points[-1] == here and last != "m":
             continue
-        if letter == "L" and following == "z" and points[-1] == start:
+        if letter == "L" and points[-1] == start and (following == "z" or (closed and following in ("M", ""))):
             continue
         if letter == "L" and 0 in (dx, dy):
             letter, numbers = ("h", [dx]) if dy == 0 else ("v", [dy])

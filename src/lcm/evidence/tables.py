@@ -29,6 +29,11 @@ class Table:
     groups: list[tuple[str, list[Row]]] = field(default_factory=list)
     note: str = ""
 
+    @property
+    def size(self) -> int:
+        """How many rows it has."""
+        return sum(len(rows) for _, rows in self.groups)
+
 
 def table(name: str, title: str, columns: str, groups: list[tuple[str, list[Row]]], note: str = "") -> Table:
     """A table without its empty groups. columns: "name | name: small print | ...". note: a key of the texts' notes."""
