@@ -391,7 +391,7 @@ def test_paths_are_relative_tenths():
     assert svg._written([*square, ("z", [])]) == "m10 10.5h10v10h-10z"
     assert svg._written(square) == "m10 10.5h10v10h-10" and svg._written(square, closed=False).endswith("h-10v-10")
     assert svg._written([("M", [(0, 0)]), ("L", [(5, -5)]), ("L", [(10, 5)])]) == "m0 0l.5-.5 .5 1"
-    assert svg._written([("M", [(7, 7)]), ("L", [(7, 7)])]) == "m.7 .7h0"  # a dot
+    assert svg._written([("M", [(7, 7)]), ("L", [(7, 7)])], closed=False) == "m.7 .7h0"  # a dot
 
 
 def test_names_for_people():
