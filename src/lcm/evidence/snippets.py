@@ -133,7 +133,7 @@ def studies_table(evidence: Evidence) -> tables.Table:
         done = sum(result.done for result in study.results)
         hours = [_hours(study, "seconds"), _hours(study, "gpu_seconds")]
         hours = [hours[0] / 2 if hours[0] else None, hours[1]]
-        written = [tables.NOTHING if not h else f"{h:.1f}" if h >= 0.05 else "< 0.1" for h in hours]
+        written = [tables.NOTHING if not h else f"{h:.{1 if h >= 0.05 else 2}f}" for h in hours]
         status = f"{done} of {len(study.results)} cells"
         rows.append([link, f"`dvc repro {study.name}`", corpora, *written, status])
     columns = ["study", "command", "data", ("hours", "on 2 cores"), ("hours", "on a GPU"), "status"]
