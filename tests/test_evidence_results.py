@@ -1,7 +1,9 @@
 """Which results are read, what is refused, what is compared with what: hand-made cells."""
 
 import json
+import math
 
+import numpy as np
 import pytest
 import synthetic
 from synthetic import find, grid
@@ -201,6 +203,17 @@ def test_broken_files_and_unknown_studies_are_one_line(world):
         (lambda r: r["runs"][0]["confusion_matrix"].pop(), "a confusion matrix is not 5 x 5"),
         (lambda r: r["runs"][0]["confusion_matrix"][2].pop(), "a confusion matrix is not 5 x 5"),
         (lambda r: r["runs"][0]["confusion_matrix"][2].__setitem__(0, -1), "runs.0.confusion_matrix.2.0: "),
+        (
+            lambda r: r["runs"][1]["test"].update(accuracy=0.75),
+            "run split 1, seed 0: expected test accuracy 0.740000 by the confusion matrix, found 0.750000",
+        ),
+        (
+            lambda r: (
+                [run.pop("confusion_matrix") for run in r["runs"]]
+                and r.update(confusion_matrix=synthetic.confusions(0.76, 5))
+            ),  # as old cells have it, mean of .72 .74 .79
+            "mean of all runs: expected test accuracy 0.760000 by the confusion matrix, found 0.750000",
+        ),
         (lambda r: r.update(realised_noise=0.1), "realised_noise: "),
         (lambda r: r.update(edition="x\n" * 1000, runs=3), "runs: "),
     ],
@@ -210,6 +223,17 @@ def test_a_file_that_cannot_be_true_is_one_line_that_names_the_key(world, edit, 
     with pytest.raises(UserError, match=f"noise0-lstm_rand-lcm.json: not a result file .*{said}") as caught:
         read(world)
     assert "\n" not in str(caught.value) and len(str(caught.value)) <= 400
+
+
+def test_accuracies_that_are_rounded_or_missing_agree_with_their_matrices(world):
+    def rounded(record):
+        for run, score in zip(record["runs"], (0.7200004, 0.74, 0.79), strict=True):
+            run["test"]["accuracy"] = score
+        record["runs"][1]["test"]["accuracy"] = math.nan  # the run has failed
+        record["confusion_matrix"] = np.zeros((5, 5), int).tolist()
+
+    change(world, "lcm", rounded)
+    assert read(world).find(*LCM).done
 
 
 # ----------------------------------------------------------------------------------------------- strengths and tuning

@@ -297,7 +297,8 @@ def test_collapse_table_names_the_label_and_its_rank(tmp_path):
         cell = find(p, "benchmark", "20ng", 0, "lstm_rand", method)
         record = json.loads((tmp_path / cell.path()).read_text())
         for run in record["runs"]:
-            run["confusion_matrix"] = np.diag([2, 4, 6, 8, 10]).tolist()  # the first label is the rarest
+            rows = np.array(run["confusion_matrix"]) * np.arange(1, 6)[:, None]  # the first label is the rarest
+            run["confusion_matrix"] = rows.tolist()
         synthetic.put(tmp_path, cell, record)
     table = overview.collapse_table(read_evidence(p, tmp_path))
     ((_, (row,)),) = table.groups

@@ -16,6 +16,7 @@ def _share_or_nan(value: float) -> float:
     return value
 
 
+ROUNDING = 1e-6  # accuracies are written with six digits
 Whole = Annotated[int, Field(ge=0)]
 Matrix = list[list[Whole]]
 
@@ -96,6 +97,24 @@ class CellFile(_Part):
         if len({(run.split, run.seed) for run in self.runs}) < len(self.runs):
             raise ValueError("a run is there twice")
         return self
+
+    @model_validator(mode="after")
+    def of_its_matrices(self):
+        """An accuracy that somebody changed by hand disagrees with the errors that were counted."""
+        tested = [run for run in self.runs if run.test]
+        for run in tested:
+            if run.confusion_matrix:
+                _compare(f"run split {run.split}, seed {run.seed}", run.test.accuracy, run.confusion_matrix)
+        if self.confusion_matrix and tested:  # the sum over the runs, whose test parts are equally large
+            _compare("mean of all runs", sum(run.test.accuracy for run in tested) / len(tested), self.confusion_matrix)
+        return self
+
+
+def _compare(what: str, accuracy: float, matrix: Matrix) -> None:
+    total = sum(map(sum, matrix))
+    counted = sum(row[label] for label, row in enumerate(matrix)) / total if total else math.nan
+    if abs(accuracy - counted) > ROUNDING:
+        raise ValueError(f"{what}: expected test accuracy {counted:.6f} by the confusion matrix, found {accuracy:.6f}")
 
 
 class Epoch(_Part):
