@@ -40,7 +40,7 @@ EVIDENCE = {
         ("difference_welch", 'sides[0]["variance"] + sides[1]["variance"]', 'sides[0]["variance"] + sides[0]["variance"]'),
         ("difference_sign", 'sides[0]["mean"] - sides[1]["mean"]', 'sides[1]["mean"] - sides[0]["mean"]'),
     ),
-    ("evidence/verdicts.py", "test_claims.py"): (
+    ("evidence/verdicts.py", "test_verdicts.py test_claims.py"): (
         ("verdict_level", "LEVEL = 0.05", "LEVEL = 0.1"),
         ("verdict_margin", "EQUIVALENCE = 0.005", "EQUIVALENCE = 0.05"),
         ("verdict_gain", "min(EQUIVALENCE, abs(gain) / 2)", "EQUIVALENCE"),
@@ -77,7 +77,7 @@ EVIDENCE = {
         ("cosine_turned", "_test(result, within, between)", "_test(result, between, within)"),
         ("collapse_three", "np.sort(lcd)[-2:]", "np.sort(lcd)[-3:]"),
     ),
-    ("evidence/label_space.py", "test_claims.py"): (
+    ("evidence/label_space.py", "test_verdicts.py test_claims.py"): (
         ("cosine_self", "cosine[same & other]", "cosine[same]"),
         ("uniform_counts_self", "groups.count(group) - 1 for", "groups.count(group) for"),
         ("frequencies_predicted", "confusion.sum(axis=1) / confusion.sum()", "confusion.sum(axis=0) / confusion.sum()"),

@@ -419,6 +419,27 @@ def test_ranking_ties_what_is_not_decided_apart(tmp_path):
     assert ranks[0].over.mean == pytest.approx(0.03, abs=1e-3) and ranks[2].over is None
 
 
+def test_no_letter_joins_two_that_are_decided_apart(tmp_path):
+    """LCM comes first and scatters by thirty points: no other is decided from it. The rest are decided apart."""
+    p = world(tmp_path, {"ls.epsilon=0.75": 0.05, "lcm": [0.5, 0.8, 1.0], "lcm.alpha=2": -0.2, "ls": -0.1})
+    evidence = read(tmp_path, p)
+    ranks = rivals.ranking(evidence, rivals.settings_of(evidence)[0])
+    assert [r.result.target for r in ranks] == ["lcm", "ls", "ls_matched", "ce"]
+    letters = [r.letters for r in ranks]
+    assert set(letters[0]) & set(letters[1]) and not set(letters[1]) & set(letters[2])
+
+
+def test_letters_are_of_pvalues_after_holms_correction(tmp_path):
+    # differences .02 .025 .03: p = .0318 (test_holm_is_applied_within_a_claim); of three pairs .0318 * 2 at least
+    methods = ["ce", "ls_matched", "ls"]
+    scores = {"ls": [0.7, 0.7, 0.7], "ls_matched": [0.72, 0.725, 0.73], "ce": [0.74, 0.75, 0.76]}
+    evidence = read(tmp_path, world(tmp_path, scores, methods=methods))
+    setting = rivals.settings_of(evidence)[0]
+    ranks = rivals.ranking(evidence, setting)
+    assert rivals.compare(ranks[0].result, ranks[1].result).p == pytest.approx(0.0318, abs=1e-4)
+    assert [r.letters for r in ranks] == ["a", "a", "a"]
+
+
 def test_places_are_the_last_epoch_and_the_way_there(tmp_path):
     p = world(
         tmp_path, {"ls.epsilon=0.75": 0.05}, places={"ls": (0.8, 0.0), "lcm": (0.3, 0.012), "ls_matched": (0.27, 0.0)}
@@ -438,9 +459,31 @@ def test_structured_targets_meet_tuned_smoothing(tmp_path):
     assert comparison.what.endswith("LCM, tuned − label smoothing, tuned")
 
 
+def test_plain_targets_and_ceilings_are_no_structured_targets(tmp_path):
+    """Square loss has no structure here, bootstrapping a thousandth of a nat, self-distillation was not recorded."""
+    methods = [*RIVALS, "square", "bootstrap", "gce", "ps_kd", "oracle_group"]
+    places = {"square": (0.3, 0.0), "bootstrap": (0.3, 0.001), "gce": (0.3, 0.01), "oracle_group": (0.3, 0.1)}
+    scores = {"square": 0.06, "bootstrap": 0.06, "ps_kd": 0.06, "oracle_group": 0.06}
+    claim = claims(tmp_path, world(tmp_path, scores, methods=methods, places=places))["Q5"]
+    targets = [comparison.pair[0].target for comparison in claim.comparisons]
+    assert targets == ["lcm", "gce"] and claim.verdict != "supported"
+
+
+def test_the_premise_is_tested_at_equal_strength(tmp_path):
+    methods = [*RIVALS, "ls.epsilon=0.27", "oracle_group", "oracle_group.epsilon=0.75"]
+    scores = {"ls": -0.05, "ls.epsilon=0.27": 0.01, "ls.epsilon=0.75": 0.02, "oracle_group": 0.03}
+    scores["oracle_group.epsilon=0.75"] = 0.06
+    claim = claims(tmp_path, world(tmp_path, scores, methods=methods))["Q4"]
+    assert [c.contrast.value for c in claim.comparisons] == pytest.approx([0.02, 0.04], abs=1e-3)
+    assert claim.headline() == "supported"
+    assert [c.what.rpartition("label smoothing ")[2] for c in claim.comparisons] == ["ε = 0.27", "ε = 0.75"]
+
+
 def test_under_wrong_labels_those_that_know_nothing_must_not_help(tmp_path):
     scores = {"ls.epsilon=0.75": 0.05, "lcm.alpha=2": 0.08}
-    assert not claims(tmp_path, world(tmp_path / "clean", scores))["Q6"].comparisons  # no wrong labels
+    p = world(tmp_path / "clean", scores)
+    found = claims(tmp_path / "clean", p)
+    assert found["Q5"].comparisons and not found["Q6"].comparisons  # no wrong labels
     claim = claims(tmp_path / "noisy", world(tmp_path / "noisy", scores, noise=30))["Q6"]
     assert claim.words == [AGAINST] and claim.headline() == "not supported"
     claim = claims(tmp_path / "worse", world(tmp_path / "worse", scores | {"lcm.alpha=2": 0.0}, noise=30))["Q6"]
