@@ -1,6 +1,7 @@
 """The mutants of mutants.py: small mistakes, each of which would change a number of the study or what is said of it."""
 
 from mutants import Mutant
+from mutations_compare import COMPARE
 from mutations_evidence import EVIDENCE
 
 MUTANTS: list[Mutant] = []
@@ -358,7 +359,7 @@ for target, old, new in (
 ):
     of(f"targets/{target}.py", FORMULAS, (f"target_{target}", old, new))
 
-# ------------------------------------------------------------------------------------------------------------- evidence
+# ------------------------------------------------------------------------------------------------ evidence, lcm compare
 
-for (file, tests), mutants in EVIDENCE.items():
+for (file, tests), mutants in (EVIDENCE | COMPARE).items():
     of(file, tests, *mutants)

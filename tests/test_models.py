@@ -142,6 +142,15 @@ def test_equal_windows_share_or_take_the_gradient_alike():
     torch.testing.assert_close(*grads)
 
 
+def test_the_bag_is_the_mean_of_the_vectors_of_real_tokens():
+    encoder = runs.built("bag", vocabulary_size=7, embedding=4, init="torch").encoder
+    torch.nn.init.normal_(encoder.embedding.weight)  # the row of the padding too
+    table = encoder.embedding.weight.detach().numpy()
+    expected = [table[[token for token in row if token]].mean(0) if row.any() else np.zeros(4) for row in TOKENS]
+    found = encoder(torch.tensor(TOKENS)).detach().numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize("size", [8, 28])
 def test_image_cnn_takes_bytes(size):
     encoder = image_cnn([4, 6], 10, 0.5, size).eval()
