@@ -2,6 +2,7 @@
 
 from mutants import Mutant
 from mutations_compare import COMPARE
+from mutations_data import DATA
 from mutations_evidence import EVIDENCE
 
 MUTANTS: list[Mutant] = []
@@ -359,7 +360,7 @@ for target, old, new in (
 ):
     of(f"targets/{target}.py", FORMULAS, (f"target_{target}", old, new))
 
-# ------------------------------------------------------------------------------------------------ evidence, lcm compare
+# ------------------------------------------------------------------------------------------ data, evidence, lcm compare
 
-for (file, tests), mutants in (EVIDENCE | COMPARE).items():
+for (file, tests), mutants in (DATA | EVIDENCE | COMPARE).items():
     of(file, tests, *mutants)

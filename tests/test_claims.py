@@ -253,6 +253,20 @@ def test_confusable_labels_compare_gains_of_unrelated_splits(tmp_path):
     assert claims(tmp_path, p)["4"].headline() == "not supported"
 
 
+def test_gains_on_two_corpora_are_over_cross_entropy_each_with_its_own_sizes(tmp_path):
+    p = synthetic.params(confusion=grid(["8ng-h", "8ng-e"]))
+    put(tmp_path, p, "confusion", "8ng-h", gain=(0.05, 0.051, 0.049))
+    put(tmp_path, p, "confusion", "8ng-e", gain=(0.01, 0.012, 0.008))
+    sizes = {"train": 65, "val": 5, "test": 30}
+    for method in synthetic.PLAIN:
+        edit(tmp_path, p, ("confusion", "8ng-e", 0, "lstm_rand", method), lambda r: r.update(sizes=sizes))
+    synthetic.write(tmp_path, p, find(p, "confusion", "8ng-h", 0, "lstm_rand", "ls"), plus(0.02))
+    contrast = claims(tmp_path, p)["4"].comparisons[0].contrast
+    variances = np.array([0.001**2 * (1 / 3 + 30 / 60), 0.002**2 * (1 / 3 + 30 / 65)])
+    assert contrast.value == pytest.approx(0.04) and contrast.error == pytest.approx(math.sqrt(variances.sum()))
+    assert contrast.df == pytest.approx(variances.sum() ** 2 / (variances**2 / 2).sum())
+
+
 def test_noise_compares_gains_by_split(tmp_path):
     p = synthetic.params(benchmark=grid(), noise=grid(noise=[30]))
     put(tmp_path, p, "benchmark", gain=(0.01, 0.03, 0.02))
@@ -324,6 +338,30 @@ def test_accuracy_that_falls_again_speaks_for_over_fitting(tmp_path):
     assert claim.comparisons[0].contrast.value == pytest.approx(0.2 - 0.81 / 8) and claim.headline() == "supported"
 
 
+def test_a_target_that_lets_gradients_through_is_none_of_the_sweep(tmp_path):
+    p = synthetic.params(alpha=grid(methods=["lcm.detach=true", *synthetic.PLAIN, "lcm.alpha=0.5"]))
+    put(tmp_path, p, "alpha")
+    for method, scores in (("lcm.detach=true", [0.9, 0.91, 0.92]), ("lcm.alpha=0.5", [0.80, 0.82, 0.81])):
+        synthetic.write(tmp_path, p, find(p, "alpha", "20ng", 0, "lstm_rand", method), scores)
+    values = [c.contrast.value for c in claims(tmp_path, p)["7a"].comparisons]
+    assert values == pytest.approx([3 / 16 * 0.10, 3 / 16 * 0.05, 3 / 16 * 0.05])
+
+
+def test_what_stopped_early_is_compared_with_what_never_did_in_the_same_training(tmp_path):
+    stopped = "lcm.alpha=0.5,stop_epoch=4"
+    p = synthetic.params(early_stop=grid(methods=[stopped, *synthetic.PLAIN, "lcm.alpha=0.5"]))
+    put(tmp_path, p, "early_stop")
+    for method, scores in ((stopped, [0.83, 0.85, 0.839]), ("lcm.alpha=0.5", [0.80, 0.82, 0.81])):
+        synthetic.write(tmp_path, p, find(p, "early_stop", "20ng", 0, "lstm_rand", method), scores)
+    evidence = read(tmp_path, p)
+    found = {claim.key: claim for claim in all_claims(evidence)}
+    assert [c.contrast.value for c in found["7c"].comparisons] == pytest.approx([0.03 - 0.001 / 3] * 2)
+    assert found["7a"].comparisons[0].contrast.value == pytest.approx(3 / 16 * 0.10)  # not of the one that stopped
+    result = evidence["early_stop"].find("20ng", 0, "lstm_rand", stopped)
+    result.record["config"] = result.record["config"] | {"train": result.record["config"]["train"] | {"epochs": 40}}
+    assert not {claim.key: claim for claim in all_claims(evidence)}["7c"].comparisons
+
+
 def test_other_strengths_meet_the_smoothing_that_is_as_strong_and_stops_as_early(tmp_path):
     # of 5 labels alpha = 0.5 leaves 0.29 on the true one, epsilon = 0.3 leaves 0.76
     assert claims(tmp_path, alpha_world(tmp_path))["Q2"].headline() == "not measured"
@@ -359,6 +397,8 @@ def test_lcd_question_reads_mass_and_embeddings(tmp_path):
     claim = claims(tmp_path, p)["Q3"]
     assert claim.words == [FOR, FOR] and claim.headline() == "supported"
     assert claim.comparisons[0].contrast.value == pytest.approx(0.50 - 0.16)
+    error = 0.01 * math.sqrt(1 / 3 + 10 / 60)  # measured on the validation part
+    assert claim.comparisons[0].contrast.error == pytest.approx(error)
     put(tmp_path, p, "benchmark", embedding=embedding, lcd=[0.02, 0.021, 0.019])
     assert claims(tmp_path, p)["Q3"].headline() == "not supported"
     assert "(uniform: 16.0 %)" in claims(tmp_path, p)["Q3"].notes[0]

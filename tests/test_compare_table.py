@@ -37,7 +37,7 @@ def parts_of(documents, split=0):
 
 
 def test_rows_without_words_and_rare_classes_are_left_out_and_the_rest_keeps_its_places(tmp_path):
-    content = rows(0, 40, ["10", "2"])
+    content = [(f"{text} {'more ' * k}", label) for k, (text, label) in enumerate(rows(0, 40, ["10", "2"]))]
     content[3] = ("12345", "2")  # no word
     content[5:5] = [(f"{word(100 + k)} rare", "7") for k in range(4)]
     documents = read(tmp_path, table=content)
@@ -47,6 +47,9 @@ def test_rows_without_words_and_rare_classes_are_left_out_and_the_rest_keeps_its
     assert documents.texts == [content[k][0] for k in kept]
     assert [corpus.names[code] for code in corpus.labels] == [content[k][1] for k in kept]
     assert documents.places == [f"table.csv, row {k + 2}" for k in kept]  # the header is row 1
+    lengths = np.diff(corpus.offsets)
+    assert lengths.tolist() == [len(content[k][0].split()) for k in kept]
+    assert corpus.meta["tokens_per_document"] == {"median": np.median(lengths), "p95": np.quantile(lengths, 0.95)}
     assert documents.notes[:2] == [
         "1 rows without a word are left out, the first is table.csv, row 5 (see --language)",
         "1 classes with fewer than 5 rows are left out: '7' (4)",
