@@ -153,7 +153,9 @@ def test_training_gets_longer_while_validation_rises_at_most_fourfold(world):
     assert schedule.lines == ["CNN: validation accuracy still rises at the end; more steps do not fit"]
     assert [key for key in made.asked if key.startswith("bag")] == ["bag ce 1500 0", "bag lcm 1500 0"]
     made = made_again(world, made)
-    assert lengths(made).steps == {"bag": 1500, "cnn": 6000}  # decided once for a table
+    assert lengths(made).steps == {"bag": 1500, "cnn": 6000} and not made.asked[4:]  # decided once for a table
+    (made.documents.folder / "steps.json").write_text(json.dumps({"cnn": 1500, "bag": 3000}))
+    assert lengths(made).steps == {"bag": 3000, "cnn": 1500}
 
 
 def made_again(world, old):

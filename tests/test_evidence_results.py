@@ -282,7 +282,8 @@ def test_tuning_reads_no_test_score(tmp_path):
 
 
 def test_strengths_differ_in_nothing_else(tmp_path):
-    methods = ["lcm", "lcm.alpha=2", "lcm.alpha=2,stop_epoch=4", "lcm.detach=true", "ls", "ls.epsilon=0.75"]
+    methods = ["lcm", "lcm.alpha=2", "lcm.alpha=2,stop_epoch=4", "lcm.alpha=6,stop_epoch=4", "lcm.detach=true"]
+    methods += ["ls", "ls.epsilon=0.75"]
     p = synthetic.params(tiny=grid(methods=methods))
     for cell in cells(p, "tiny"):
         synthetic.write(tmp_path, p, cell, [0.7, 0.71, 0.72])
@@ -300,9 +301,22 @@ def test_the_same_cell_of_two_studies_has_the_same_runs(tmp_path):
         synthetic.write(tmp_path, p, cell, [0.5, 0.6, 0.7, 0.8, 0.9])
     for cell in cells(p, "noise"):
         synthetic.write(tmp_path, p, cell, [0.5, 0.6, 0.7])
-    evidence = Evidence(read_study(p, name, tmp_path) for name in p.studies)
-    result = evidence["noise"].find(*CE)
+    studies = [read_study(p, name, tmp_path) for name in p.studies]
+    result = Evidence(studies)["noise"].find(*CE)
     assert (result.study, result.summary().n, len(result.by_run("val_accuracy"))) == ("noise", 5, 5)
+    other = studies[1].find(*CE).record
+    other["config"] = other["config"] | {"model": other["config"]["model"] | {"hidden": 7}}
+    assert Evidence(studies)["noise"].find(*CE).summary().n == 3  # another network
+
+
+@pytest.mark.parametrize("part", ["train", "model"])
+def test_a_rival_has_the_same_training_and_the_same_network(world, part):
+    study = read(world)
+    lcm, ce = study.find(*LCM), study.find(*CE)
+    evidence = Evidence([study])
+    assert evidence.rival(lcm, "ce") is not None and evidence.versions(lcm, "ce")
+    ce.record["config"] = ce.record["config"] | {part: ce.record["config"][part] | {"epochs": 7}}
+    assert evidence.rival(lcm, "ce") is None and not evidence.versions(lcm, "ce")
 
 
 def test_mass_on_the_true_label_by_hand():

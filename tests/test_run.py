@@ -395,6 +395,8 @@ def test_a_target_stops_after_its_epoch_for_every_run(n_runs, method):
             one["curve"][:2] == other["curve"][:2] and one["curve"][2]["train_loss"] != other["curve"][2]["train_loss"]
         )
         assert one["curve"][0]["train_loss"] != ce["curve"][0]["train_loss"]
+        described = ["lcd_entropy" in row for row in other["curve"]]  # while it is the target, no longer
+        assert described == [method == "lcm", method == "lcm", False]
     atonce = runs.train("cnn", data, f"{method}.stop_epoch=0", epochs=3)
     for one, ce in zip(atonce, plain, strict=True):
         assert [row["train_loss"] for row in one["curve"]] == pytest.approx(
