@@ -76,6 +76,9 @@ of(
     ("task_groups", "groups=_tensor(each.groups, torch.int64)", "groups=_tensor(each.groups[::-1].copy() * 0, torch.int64)"),
     ("round_not_begun", "if done and done % train.epochs == 0:\n        fleet.restart()", "if False:\n        fleet.restart()"),
     ("round_best_kept", '            state["best_accuracy"] = [-1.0 for _ in runs]\n', "            pass\n"),
+)  # fmt: skip
+of(
+    "training/run.py", "test_training.py",
     ("no_restart", "if done == train.restart_epoch", "if epoch == train.restart_epoch"),
     ("stop_never_resets", 'settings.get("stop_resets_optimizer") and done', "False and done"),
 )  # fmt: skip

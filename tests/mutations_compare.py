@@ -28,7 +28,7 @@ COMPARE = {
         ("seeds_and_splits", '(1, splits) if self.documents.request.drawn == "nothing" else (splits, 1)', '(splits, 1) if self.documents.request.drawn == "nothing" else (1, splits)'),
         ("smoothing_untuned", 'smoothing if name == "ls" else (name,)', "(name,)"),
         ("smoothing_order", "SMOOTHING = (0.1, 0.3, 0.6, 0.9)", "SMOOTHING = (0.9, 0.6, 0.3, 0.1)"),
-        ("needs_ignored", 'and set(target.needs) <= {"vector_size", "n_samples", "labels", "held_out"}', ""),
+        ("ceilings_compared", 'and not target.ceiling\n and set(target.needs) <= {"vector_size", "n_samples", "labels", "held_out"}', ""),
         ("two_rounds_compared", "target.rounds == 1 and", ""),
         ("words_of_test_rows", '"vocabulary_fit": "train"', '"vocabulary_fit": "all"'),
         ("reads_too_little", 'max(meta["tokens_per_document"]["p95"], SHORTEST), LONGEST)', "SHORTEST, LONGEST)"),

@@ -132,6 +132,10 @@ def test_shuffle_noise_keeps_class_counts_and_meets_the_rate_in_expectation(labe
     noisy = add_noise(labels, where, groups, 0.12, seed=0, kind="shuffle")
     assert (noisy != labels).mean() == pytest.approx(0.12, abs=0.006)
     np.testing.assert_array_equal(np.bincount(noisy), np.bincount(labels))
+    splits = make_splits(labels, 2, 0.30, 0.10)
+    for split, learnt in zip(splits, labels_to_learn(labels, splits, groups, 0.12, noise(kind="shuffle")), strict=True):
+        training = split == TRAIN
+        np.testing.assert_array_equal(np.bincount(learnt[training]), np.bincount(labels[training]))
 
 
 def test_impossible_noise(labels):

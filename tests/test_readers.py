@@ -16,6 +16,7 @@ from lcm.corpora import readers
 from lcm.corpora.catalogue import CATALOGUE, entry
 from lcm.corpora.download import WrongContent
 from lcm.corpora.prepare import load, prepare
+from lcm.corpora.pydocs import AREAS
 from lcm.corpora.tables import Table
 from lcm.errors import UserError
 from lcm.params import Corpus, load_params
@@ -141,6 +142,7 @@ def fudan_archive(folder: Path) -> Path:
         + b"\xff",  # needs GB18030; an invalid byte
         "test_corpus/answer/C19-Computer/C19-Computer1256.txt": b"",
         "test_corpus/readme.txt": b"not a document",
+        "train_corpus/answer/C3-Art/C3-Art0002.txt": "的另一半".encode("gb18030"),
     }
     return tar_of(folder / "fdcnews-9833-gbk.tar.xz", members, "w:xz")
 
@@ -169,6 +171,15 @@ def test_fudan_prepared_drops_and_reports_the_empty_file(tmp_path):
     assert (card["samples"], card["empty_dropped"], card["with_invalid_bytes"]) == (2, 1, 1)
 
 
+def test_docstrings_have_a_least_length(tmp_path):
+    (first, second, *_) = AREAS
+    texts = ((first, "sorts an array"), (first, "median value"), (second, "draws"))
+    lines = [{"label": label, "text": text} for label, text in texts]
+    (tmp_path / "documents.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    assert readers.read_pydocs(tmp_path, Corpus(min_words=3)).texts == ["sorts an array"]
+    assert sorted(readers.read_pydocs(tmp_path, Corpus()).labels) == sorted([first, first, second])
+
+
 def thucnews_zip(path: Path, encoding: str) -> Path:
     """A zip whose names bear no UTF-8 flag, as packed on a Chinese Windows (GBK) or a Mac (UTF-8)."""
     names = {"CATA" if encoding == "gbk" else "CATAAA": "体育", "CATB" if encoding == "gbk" else "CATBBB": "科技"}
@@ -176,7 +187,7 @@ def thucnews_zip(path: Path, encoding: str) -> Path:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for ascii_name, label in names.items():
             archive.writestr(f"THUCNews/{ascii_name}/", b"")
-            for number in range(4):
+            for number in (2, 0, 3, 1):
                 archive.writestr(
                     f"THUCNews/{ascii_name}/{number}.txt", f"{label}新闻{number}".encode() + b"\xff" * (number == 3)
                 )
@@ -203,7 +214,7 @@ def test_thucnews_names_draw_and_counts(tmp_path, monkeypatch, encoding):
     with pytest.raises(WrongContent, match="found 8 documents .*, expected 9"):
         readers.verify_thucnews(path)
     monkeypatch.setattr(readers, "THUCNEWS_COUNTS", {"体育": 4})
-    with pytest.raises(WrongContent, match="found 'THUCNews/科技/0.txt', expected"):
+    with pytest.raises(WrongContent, match="found 'THUCNews/科技/2.txt', expected"):
         readers.verify_thucnews(path)
 
 

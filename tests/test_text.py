@@ -19,6 +19,8 @@ def test_vocabulary_is_by_frequency_then_alphabet():
     assert words == ["a", "b", "c", "d", "e"] and counts.tolist() == [5, 2, 2, 1, 1]
     assert offsets.tolist() == [0, 4, 6, 6, 11]
     assert ids.tolist() == [2, 1, 1, 3, 1, 4, 3, 2, 1, 1, 5]
+    words, counts, ids, _ = encode([["z", "y", "z"], ["x", "b", "y", "z"]])
+    assert words == ["z", "y", "b", "x"] and counts.tolist() == [3, 2, 1, 1] and ids.tolist() == [1, 2, 1, 4, 3, 2, 1]
 
 
 def naive_window(documents, words, size, maxlen, truncation, padding):
