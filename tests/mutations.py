@@ -108,6 +108,9 @@ of(
     ("round_weights_kept", "            self.weights[name].copy_(weight)\n        self.new_optimizer()", "            pass\n        self.new_optimizer()"),
     ("round_optimizer_kept", "            self.weights[name].copy_(weight)\n        self.new_optimizer()", "            self.weights[name].copy_(weight)"),
     ("embedding_of_first", "return embedding.tolist() if self.stacked", "return [embedding[0].tolist()] * self.n_runs if self.stacked"),
+)  # fmt: skip
+of(
+    "training/fleet.py", "test_fleet.py::test_masked_lstms_and_vocabularies_of_their_own",
     ("row_0_inputs", "inputs = self.inputs[batch + self.input_rows]", "inputs = self.inputs[batch]"),
 )  # fmt: skip
 of(

@@ -145,8 +145,8 @@ def test_every_run_of_a_fleet_reads_the_vocabulary_of_its_own_training_part(work
         "vocabulary_fit": "train",
         "vocabulary_size": 20,
         "padding": "post",
-        "truncation": "post",
-        "maxlen": 10,
+        "truncation": "pre",
+        "maxlen": 5,
     }
     found = runs.inputs_of(runs.load(params, workplace), *CELL, "ce")
     ids, offsets, labels = runs.toy()
@@ -157,11 +157,12 @@ def test_every_run_of_a_fleet_reads_the_vocabulary_of_its_own_training_part(work
         counts = np.bincount(ids.reshape(-1, 12)[train].ravel(), minlength=40)
         rank = np.empty(40, int)
         rank[np.lexsort((np.arange(40), -counts))] = np.arange(1, 41)  # by frequency, the old number breaks ties
-        rows = [[rank[word] for word in row if rank[word] < 20][:10] for row in ids.reshape(-1, 12)]
-        assert each.inputs.tolist() == [row + [0] * (10 - len(row)) for row in rows]
+        rows = [[rank[word] for word in row if rank[word] < 20][-5:] for row in ids.reshape(-1, 12)]
+        assert each.inputs.tolist() == [row + [0] * (5 - len(row)) for row in rows]
+        assert 0 < sum(len(row) == 5 for row in rows) < len(rows)  # some are cut and some are filled up
         assert np.array_equal(each.assignment, splits[r]) and np.array_equal(each.labels, labels)
         assert not np.array_equal(
-            each.inputs, window(refit(ids, offsets, train | (splits[r] == TRAIN + 1)), offsets, 20, 10, "post", "post")
+            each.inputs, window(refit(ids, offsets, train | (splits[r] == TRAIN + 1)), offsets, 20, 5, "pre", "post")
         )
     assert not np.array_equal(found[0].inputs, found[1].inputs)
 
