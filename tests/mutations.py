@@ -156,7 +156,7 @@ of(
     ("refit_never", 'fitted = config.vocabulary_fit == "train"', "fitted = False"),
     ("padding_truncation", "config.truncation, config.padding)", "config.padding, config.truncation)"),
     ("vectors_not_renumbered", "    if fitted:\n        old_ids", "    if False:\n        old_ids"),
-    ("key_without_weights", '        digests["weights"] = sha(np.memmap(weights_file(folder), np.uint8, "r"))\n', ""),
+    ("key_without_weights", '        digests["weights"] = sha(np.memmap(weights, np.uint8, "r"))\n', ""),
     ("key_without_wordpieces", 'digests = {"wordpieces": sha(ids), "config"', 'digests = {"config"'),
     ("key_without_features", 'digests={"features": _features_digest(path, folder, stamp)}', "digests={}"),
     ("key_without_vectors", 'digests={"vectors": sha(vectors)}', "digests={}"),

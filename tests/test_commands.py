@@ -90,6 +90,7 @@ def test_verify_trains_a_cell_again_and_changes_no_result(run):
     content = json.loads(path.read_text())
     true = 100 * content["runs"][0]["test"]["accuracy"]
     content["runs"][0]["test"]["accuracy"] -= 0.25  # not what was measured
+    del content["runs"][0]["confusion_matrix"]  # or the file alone would show it
     path.write_text(json.dumps(content))
     held = {file: file.read_bytes() for file in sorted(Path().rglob("*")) if file.is_file()}
     cell = "small", "toy", "0", "cnn_rand", "ls"

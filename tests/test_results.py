@@ -97,10 +97,16 @@ def test_a_cell_that_git_holds_is_not_trained_again_in_a_fresh_clone(workplace, 
     del one_run["runs"][0]
     no_number = json.loads(path.read_text())
     del no_number["runs"][0]["test"]["accuracy"]
+    edited = json.loads(path.read_text())
+    edited["runs"][0]["test"]["accuracy"] = 0.123456  # and the confusion matrix says otherwise
     of = runs.cell(checked, *CNN)
     complete = lambda: results.is_complete(checked, of, runs.jobs.jobs_of(checked, of, "cpu"))  # noqa: E731
     assert complete()
-    for text in (*map(json.dumps, (other_key, other_config, one_run, no_number, [], {"runs": 3})), "half a fi", ""):
+    for text in (
+        *map(json.dumps, (other_key, other_config, one_run, no_number, edited, [], {"runs": 3})),
+        "half a fi",
+        "",
+    ):
         path.write_text(text)
         assert not complete(), text
     path.write_text(json.dumps(content))
@@ -185,6 +191,7 @@ def test_retrain_trains_what_is_known_and_its_numbers_count(workplace, params, t
     right = path.read_bytes()
     content = json.loads(right)
     content["runs"][0]["test"]["accuracy"] = 0.123456  # of a mistake that has been corrected
+    del content["runs"][0]["confusion_matrix"]
     path.write_text(json.dumps(content))
     runs.train_cell(checked, *CNN)
     assert len(trained) == 2 and runs.numbers(path)[0]["test"]["accuracy"] == 0.123456
