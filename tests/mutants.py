@@ -153,7 +153,7 @@ def main() -> None:
             trees.append(tree)
             word, why = ("killed", by) if killed else ("SURVIVED", " ".join(mutant.tests))
             where = mutant.file.removeprefix("src/lcm/")
-            line = f"{word:9}{mutant.name:24}{where:30}{seconds:5.0f} s  {why}"
+            line = f"{word:9}{mutant.name:25} {where:30}{seconds:5.0f} s  {why}"
             print(line, flush=True)
             if arguments.table:
                 with open(arguments.table, "a") as file:

@@ -107,6 +107,13 @@ EVIDENCE = {
         ("content_without_config", 'result.record["corpus_digest"], result.record["config"]]', 'result.record["corpus_digest"]]'),
         ("rival_any_training", "if other.method == method and same_training(result, other)", "if other.method == method and other.setting == result.setting"),
     ),
+    ("cell_files.py", "test_evidence_results.py"): (
+        ("edited_accuracy", "if abs(accuracy - counted) > ROUNDING:", "if False:"),
+        ("edited_by_rounding", "ROUNDING = 1e-6", "ROUNDING = 1e-7"),
+        ("edited_much", "ROUNDING = 1e-6", "ROUNDING = 0.02"),
+        ("edited_mean", "if self.confusion_matrix and tested:", "if False:"),
+        ("edited_row_0", "row[label] for label, row in enumerate(matrix)", "row[0] for label, row in enumerate(matrix)"),
+    ),
     ("evidence/tuning.py", "test_tuning.py"): (
         ("tuning_test", 'run["val_accuracy"] for run', 'run["test"]["accuracy"] for run'),
         ("tuning_all_splits", ' and run["split"] < splits]', "]"),
