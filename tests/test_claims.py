@@ -100,11 +100,11 @@ def test_equal_is_measured_by_the_gain_that_the_paper_prints(tmp_path):
 def test_not_measured_without_cells(tmp_path):
     found = claims(tmp_path, synthetic.params(benchmark=grid()))
     assert {claim.headline() for claim in found.values()} == {"not measured"}
-    ours = ["Q1", "Q1b", "Q2", "Q3", "Q4", "Q5", "Q6", "Q7"]
+    ours = ["Q1", "Q1b", "Q2", "Q3", "Q4", "Q5", "Q6", "Q7", "Q8"]
     assert list(found) == ["1a", "1b", "1c", "2", "3", "4", "5", "6", "7a", "7b", "7c", *ours]
     lines = answers(list(found.values()))
     assert lines[0][1] == "With LSTMs? Not measured. With CNNs? Not measured. With BERT? Not measured."
-    assert len(lines) == 4  # nothing is said of targets that nobody trained
+    assert len(lines) == 5  # nothing is said of targets that nobody trained
 
 
 def test_the_mean_of_a_claims_settings_decides_unless_one_speaks_against(tmp_path):
@@ -421,6 +421,22 @@ def test_collapse_is_mass_on_two_labels(tmp_path):
     assert claim.headline() == "supported"
     put(tmp_path, p, "benchmark", collapse=[[0.2, 0.21, 0.19, 0.2, 0.2]] * 2 + [[0.2, 0.22, 0.18, 0.2, 0.2]])
     assert claims(tmp_path, p)["Q7"].headline() == "not supported"  # .41 .41 .42
+
+
+def test_what_trains_longer_meets_the_cross_entropy_that_does_too(tmp_path):
+    p = synthetic.params(
+        long=grid(models=["lstm_rand_long"], methods=["ce", "lcm", "ls.epsilon=0.75"]), benchmark=grid(methods=["ce"])
+    )
+    cell = "20ng", 0, "lstm_rand_long"
+    synthetic.write(tmp_path, p, find(p, "benchmark", "20ng", 0, "lstm_rand", "ce"), plus(-0.2))
+    synthetic.write(tmp_path, p, find(p, "long", *cell, "ce"), BASE)
+    synthetic.write(tmp_path, p, find(p, "long", *cell, "lcm"), plus([0.050, 0.051, 0.049]))
+    synthetic.write(tmp_path, p, find(p, "long", *cell, "ls.epsilon=0.75"), plus([0.030, 0.031, 0.029]))
+    found = claims(tmp_path, p)["Q8"]
+    values = [comparison.contrast.value for comparison in found.comparisons]
+    assert values == pytest.approx([0.05, 0.03]) and found.verdict == "supported"
+    said = dict(answers(list(claims(tmp_path, p).values())))["Do softer targets only learn faster?"]
+    assert said.startswith("No: after three times as many epochs their lead is on average +4.00")
 
 
 def test_cosines_within_and_between():

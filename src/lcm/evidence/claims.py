@@ -66,6 +66,7 @@ def all_claims(evidence: Evidence) -> list[Claim]:
         _similarity(evidence, lcm),
         *rivals.claims(evidence),
         _collapse(evidence),
+        _longer(evidence),
     ]
 
 
@@ -303,6 +304,13 @@ def _collapse(evidence: Evidence) -> Claim:
     return Claim("Q7", text, "most of its mass over all documents lies on two labels", comparisons)
 
 
+def _longer(evidence: Evidence) -> Claim:
+    pairs = [(r, evidence.rival(r, "ce")) for r in evidence.results(("long",)) if r.method != "ce"]
+    found = [c for softer, base in pairs if (c := accuracy(softer, base))]
+    text = "Softer targets still beat cross-entropy when all train for three times as many epochs"
+    return Claim("Q8", text, "study long; if not, their gain would be speed", found)
+
+
 # -------------------------------------------------------------------------------------------------------------- answers
 
 _YES_NO = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", UNDECIDED: "Undecided", NOT_MEASURED: "Not measured"}
@@ -359,6 +367,7 @@ def answers(claims: list[Claim]) -> list[tuple[str, str]]:
             "Does LCM beat plain cross-entropy?",
             " ".join(f"With {name}? {sentence(by_key[key])}" for name, key in families),
         ),
+        ("Do softer targets only learn faster?", _lasts(by_key["Q8"])),
         ("Does LCM beat label smoothing?", " ".join(f"{question} {sentence(by_key[key])}" for question, key in ways)),
         ("Does its confusion distribution learn which labels are alike?", learns if words else "Not measured."),
         ("The paper’s other claims?", listed(rest)),
@@ -366,3 +375,10 @@ def answers(claims: list[Claim]) -> list[tuple[str, str]]:
     if any(by_key[key].comparisons for key in ours):
         found.append(("Which target, then?", listed(ours)))
     return found
+
+
+def _lasts(claim: Claim) -> str:
+    if not claim.comparisons:
+        return "Not measured."
+    word = {SUPPORTED: "No", NOT_SUPPORTED: "They may", UNDECIDED: "Undecided"}[claim.verdict]
+    return f"{word}: after three times as many epochs their lead is {told(claim)}."
