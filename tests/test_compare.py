@@ -77,6 +77,38 @@ def test_files_as_given_without_header_and_a_network_that_does_not_fit(compare, 
     assert found["sizes"]["test"] == 30 and {row["model"] for row in found["rows"]} == {"bag", "linear"}
 
 
+@pytest.mark.parametrize(("slower", "splits", "networks"), [(1, 10, 2), (2, 6, 2), (6, 4, 1), (8, 2, 2)])
+def test_the_budget_holds_on_a_machine_that_is_slower_than_its_first_runs(monkeypatch, slower, splits, networks):
+    """Pilots take 2 s (bag) and 4 s (CNN), of two methods; all later runs take `slower` times as long; 2 minutes."""
+    clock, done, seconds = [0.0], set(), {"bag": 2.0, "cnn": 4.0}
+    request = SimpleNamespace(splits=10, drawn="test")
+
+    def job(model, method, split):
+        run = SimpleNamespace(split=split, seed=0)
+        cell, epochs = SimpleNamespace(model=model), SimpleNamespace(epochs=5)
+        return SimpleNamespace(keys=[(model, method, split)], cell=cell, runs=[run], train=epochs)
+
+    def work(comparison, jobs, title, processes):
+        for each in jobs:
+            if each.keys[0] not in done:
+                done.add(each.keys[0])
+                clock[0] += slower * seconds[each.cell.model]
+
+    comparison = SimpleNamespace(
+        documents=SimpleNamespace(request=request), device="cpu",
+        methods=[plan.Method(name, (name,)) for name in ("ce", "lcm")],
+        jobs=lambda model, method, steps, splits: [job(model, method, split) for split in range(splits)],
+    )  # fmt: skip
+    done |= {(model, method, 0) for model in seconds for method in ("ce", "lcm")}
+    monkeypatch.setattr(train, "train", work)
+    monkeypatch.setattr(train.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(train.store, "load_run", lambda key: {"seconds": seconds[key[0]]} if key in done else None)
+    schedule = train.Schedule(list(seconds), dict.fromkeys(seconds, 10), 0)
+    train._train(comparison, schedule, 2, 120, 1)
+    assert clock[0] <= 1.2 * 120 and schedule.splits == splits and len(schedule.models) == networks
+    assert "of the 2 minutes given" in schedule.lines[-1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

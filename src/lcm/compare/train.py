@@ -1,4 +1,7 @@
-"""Train what the run store lacks: first a few runs that tell length and time, then as many splits as fit."""
+"""Train what the run store lacks: first a few runs that tell length and time, then as many splits as fit.
+
+The plan is made anew from the time that each part took, so that `--minutes` holds on a busy machine too.
+"""
 
 import math
 import os
@@ -72,8 +75,7 @@ def run(comparison: Comparison, minutes: float, processes: int) -> Schedule:
     cores = workers(processes, comparison.device)
     _leave_out(comparison, schedule, 60 * minutes, cores, processes)
     _lengths(comparison, schedule, 60 * minutes, processes)
-    _fit(comparison, schedule, end - time.monotonic(), cores)
-    train(comparison, _network_jobs(comparison, schedule, schedule.splits), "training", processes)
+    _train(comparison, schedule, minutes, end, processes)
     return schedule
 
 
@@ -158,11 +160,16 @@ def _network_jobs(comparison: Comparison, schedule: Schedule, splits: int) -> li
     return sorted(found, key=lambda job: (job.runs[0].split, job.runs[0].seed))
 
 
-def _fit(comparison: Comparison, schedule: Schedule, left: float, cores: int) -> None:
-    """Decide how many splits, and with which networks, fit into the seconds that are left."""
-    wanted = comparison.documents.request.splits
+def _train(comparison: Comparison, schedule: Schedule, minutes: float, end: float, processes: int) -> None:
+    """Train as many splits as fit before `end`, and with them the networks that fit.
+
+    At first one split is trained, then half of what seems to fit, and so on. Each time the measured time corrects the
+    plan: the first runs may have had the machine to themselves, and some methods take longer. One split is the least.
+    """
+    wanted, cores = comparison.documents.request.splits, workers(processes, comparison.device)
     unit = "seeds" if comparison.documents.request.drawn == "nothing" else "splits"
-    seconds = {}
+    begin, pace, done = end - 60 * minutes, 1.0, 0  # pace: measured time over planned time
+    seconds, trained = {}, False
     for model in schedule.models:
         pilots = _pilots(comparison, model, schedule.steps[model])
         seconds[model] = max(store.load_run(job.keys[0])["seconds"] for job in pilots)
@@ -170,24 +177,48 @@ def _fit(comparison: Comparison, schedule: Schedule, left: float, cores: int) ->
 
     def needs(splits: int) -> float:
         jobs_of_all = _network_jobs(comparison, schedule, splits)
-        return sum(seconds[job.cell.model] for job in jobs_of_all if store.load_run(job.keys[0]) is None) / cores
+        return pace * sum(seconds[job.cell.model] for job in jobs_of_all if store.load_run(job.keys[0]) is None) / cores
 
     def fitting() -> int:
+        left = end - time.monotonic()
         return max((splits for splits in range(1, wanted + 1) if needs(splits) <= left), default=0)
 
-    while fitting() < min(FEWEST_SPLITS, wanted) and len(schedule.models) > 1:
-        enough = needs(FEWEST_SPLITS)
-        slowest = max(schedule.models, key=seconds.get)
-        schedule.models.remove(slowest)
-        hint = f"--minutes {_minutes(enough)} has room for {FEWEST_SPLITS} {unit} of it"
-        schedule.say(f"{MODEL_NAMES[slowest]}: left out, for lack of time; {hint}")
-    schedule.splits = max(fitting(), min(2, wanted))
-    missing, runs = needs(schedule.splits), len(_network_jobs(comparison, schedule, schedule.splits))
+    while done < wanted:
+        while fitting() < min(FEWEST_SPLITS, wanted) and len(schedule.models) > 1:
+            enough = needs(FEWEST_SPLITS) + time.monotonic() - begin
+            slowest = max(schedule.models, key=seconds.get)
+            everything = schedule.models
+            schedule.models = [model for model in everything if model != slowest]
+            if done and fitting() <= done:  # nothing would come of it
+                schedule.models = everything
+                break
+            hint = f"--minutes {_minutes(enough)} has room for {FEWEST_SPLITS} {unit} of it"
+            schedule.say(f"{MODEL_NAMES[slowest]}: left out, for lack of time; {hint}")
+        can = fitting()
+        if done and can <= done:
+            break
+        if not done:
+            _say_plan(comparison, schedule, max(can, 1), wanted, unit, needs, cores)
+        known = max((splits for splits in range(1, wanted + 1) if not needs(splits)), default=0)
+        step = max(known, 1) if can <= known else known + (max(1, (can - known) // 2) if trained else 1)
+        planned, start = needs(step) / pace, time.monotonic()
+        trained = trained or planned > 0
+        train(comparison, _network_jobs(comparison, schedule, step), f"training, {step} of {wanted} {unit}", processes)
+        pace = (time.monotonic() - start) / planned if planned else pace
+        done = step
+    schedule.splits = done
+    took = time.monotonic() - begin
+    if trained:
+        more = f"; --minutes {_minutes(needs(wanted) + took)} has room for all {wanted}" if done < wanted else ""
+        schedule.say(f"{done} of {wanted} {unit} trained, in {took / 60:.1f} of the {minutes:g} minutes given{more}")
+
+
+def _say_plan(comparison, schedule: Schedule, splits: int, wanted: int, unit: str, needs, cores: int) -> None:
+    missing, runs = needs(splits), len(_network_jobs(comparison, schedule, splits))
     time_needed = (
         f"about {_minutes(missing)} minutes on {cores} core{'s' * (cores > 1)}" if missing else "all of them known"
     )
-    more = f"; --minutes {_minutes(needs(wanted))} has room for all {wanted}" if schedule.splits < wanted else ""
-    schedule.say(f"{schedule.splits} of {wanted} {unit}, {runs} runs of networks, {time_needed}{more}")
+    schedule.say(f"{splits} of {wanted} {unit}, {runs} runs of networks, {time_needed}")
 
 
 def _minutes(seconds: float) -> int:
