@@ -14,11 +14,13 @@ from lcm.compare.plan import MODEL_NAMES
 from lcm.compare.summary import METRICS, Row, Summary, confused_pairs, reliability
 from lcm.files import write_json, write_text
 from lcm.study import LINEAR
+from lcm.targets import target_class
 
-SHOWN_DOUBTFUL = 50
+SHOWN_DOUBTFUL = 20
+FEWEST = 20  # predictions in a bin of a plot of calibration; of less the share says little
 MOST_LINES = 6  # methods in a plot of calibration and in the columns of confusions, cross-entropy first
 LONGEST_TEXT = 220  # characters of a doubtful row on the page; the file has all
-COLUMNS = ("accuracy %", "n", "- cross-entropy", "", "macro-F1 %", "ECE %", "log loss")
+COLUMNS = ("accuracy %", "n", "minus cross-entropy", "", "macro-F1 %", "ECE %", "log loss")
 
 
 def percent(row: Row, metric: str) -> str:
@@ -204,7 +206,8 @@ def _content(summary: Summary, command: list[str]) -> dict:
     for model in summary.models:
         rows = [row for row in summary.of(model) if row.runs][:MOST_LINES]
         confusions.append((MODEL_NAMES[model], rows, confused_pairs(rows)))
-        lines = [(row, reliability(summary.comparison, row)) for row in rows]
+        bins = [(row, reliability(summary.comparison, row)) for row in rows]
+        lines = [(row, [each for each in of if each[2] >= FEWEST]) for row, of in bins]
         calibration.append((MODEL_NAMES[model], [(row, line) for row, line in lines if line]))
     return {
         "summary": summary,
@@ -219,9 +222,15 @@ def _content(summary: Summary, command: list[str]) -> dict:
         "confusions": confusions,
         "calibration": calibration,
         "doubtful": summary.doubtful[:SHOWN_DOUBTFUL],
+        "fewest": FEWEST,
+        "one_file": len(summary.comparison.documents.request.files) == 1,
         "longest": LONGEST_TEXT,
         "settings": settings(summary),
-        "tuned": [(method.name, len(method.candidates)) for method in summary.comparison.methods if method.tuned],
+        "tuned": [
+            (target_class(method.name).label.capitalize(), len(method.candidates))
+            for method in summary.comparison.methods
+            if method.tuned
+        ],
         "command": shlex.join(command),
         "today": date.today().isoformat(),
         "versions": _versions(),

@@ -19,6 +19,7 @@ from lcm.training import jobs, pool, store
 from lcm.training.jobs import Job
 from lcm.training.pool import workers
 
+SAFETY = 1.3  # a few epochs say too little: later ones share the machine with other runs
 FEWEST_SPLITS = 3  # below it a second network is left out, so that the first one gets more
 PILOTS = ("ce", "lcm")  # the sharpest and a soft target: how long to train is looked up with these
 
@@ -100,7 +101,7 @@ def _leave_out(comparison: Comparison, schedule: Schedule, seconds: float, cores
     needs = {}
     for model, probe in probes.items():
         epochs = training(model, comparison.documents, STEPS[model]).epochs
-        needs[model] = runs * store.load_run(probe.keys[0])["seconds"] * epochs / probe.train.epochs / cores
+        needs[model] = SAFETY * runs * store.load_run(probe.keys[0])["seconds"] * epochs / probe.train.epochs / cores
     while len(schedule.models) > 1 and needs and sum(needs.values()) > seconds:
         slowest, enough = max(needs, key=needs.get), _minutes(sum(needs.values()))
         schedule.models.remove(slowest)

@@ -49,17 +49,10 @@ def _place(result: Result) -> str:
 def _gain_rows(evidence: Evidence, results: list[Result]) -> list[tuple[str, dict]]:
     rows = []
     for result in results:
-        tests = {}
-        for other in RIVALS:
-            rival = evidence.rival(result, other)
-            if rival and (test := compare(result, rival)):
-                ours, theirs = result.scores(), rival.scores()
-                by_split: dict[int, list[float]] = {}
-                for place in ours.keys() & theirs.keys():
-                    by_split.setdefault(place[0], []).append(ours[place] - theirs[place])
-                tests[other] = test, [float(np.mean(values)) for _, values in sorted(by_split.items())]
+        found = {other: rival for other in RIVALS if (rival := evidence.rival(result, other))}
+        tests = {other: test for other, rival in found.items() if (test := compare(result, rival))}
         if tests:
-            n = "/".join(dict.fromkeys(str(test.n) for test, _ in tests.values()))
+            n = "/".join(dict.fromkeys(str(test.n) for test in tests.values()))
             rows.append((f"{_title(result)} ({n})", tests))
     return rows
 
@@ -69,10 +62,15 @@ def _answers(evidence: Evidence) -> Iterator[Drawn]:
     if not rows:
         return
     yield _drawn("summary", "", "LCM minus its rivals", figures.gains(rows, list(RIVALS)))
-    for other in RIVALS:  # the page has them one by one, for a phone's width, and on one scale
+    yield from _one_by_one("answer", rows, "all settings of the paper")
+
+
+def _one_by_one(section: str, rows: list[tuple[str, dict]], what: str) -> Iterator[Drawn]:
+    """A figure for each rival, narrow enough for a phone, all on one scale."""
+    for other in RIVALS:
         if mine := [row for row in rows if other in row[1]]:
-            label = f"LCM minus {method_name(other)}, all settings of the paper"
-            yield _drawn("answer", other, label, figures.gains(mine, [other], figures.reach(rows)))
+            figure = figures.gains(mine, [other], figures.reach(rows))
+            yield _drawn(section, other, f"LCM minus {method_name(other)}, {what}", figure)
 
 
 def _studies(evidence: Evidence) -> Iterator[Drawn]:
@@ -82,11 +80,7 @@ def _studies(evidence: Evidence) -> Iterator[Drawn]:
         results = [r for r in study.results if r.done and r.method == "lcm" and id(r) not in shown]
         if any("." in result.method for result in study.results) or not results:
             continue
-        rows = _gain_rows(evidence, results)
-        for other in RIVALS if rows else ():
-            if mine := [row for row in rows if other in row[1]]:
-                label = f"LCM minus {method_name(other)}, {study.title}"
-                yield _drawn(f"gains-{study.name}", other, label, figures.gains(mine, [other], figures.reach(rows)))
+        yield from _one_by_one(f"gains-{study.name}", _gain_rows(evidence, results), study.title)
 
 
 def _embeddings(evidence: Evidence) -> Iterator[Drawn]:

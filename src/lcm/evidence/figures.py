@@ -110,13 +110,11 @@ def curves(series: list[tuple[str, list[dict], dict]], title: str, stop: int | N
 
 
 @mpl.rc_context(STYLE)
-def gains(
-    rows: list[tuple[str, dict[str, tuple[Paired, list[float]]]]], others: list[str], limits: tuple | None = None
-) -> Figure:
+def gains(rows: list[tuple[str, dict[str, Paired]]], others: list[str], limits: tuple | None = None) -> Figure:
     """Paired differences LCM - other in points: one column per other method, one line per setting, from top to bottom.
 
     Large mark: mean; thick 90 % and thin 95 % interval of the corrected test; small dots: the splits.
-    rows: (label, {other: (test, difference of each split)}). limits: of the axis, for figures that stand side by side.
+    rows: (label, {other: test}). limits: of the axis, for figures that stand side by side.
     """
     figure = Figure(figsize=(2.2 + 2.4 * len(others), 1.0 + 0.26 * len(rows)), layout="constrained")
     panels = figure.subplots(1, len(others), sharex=True, sharey=True, squeeze=False)[
@@ -127,7 +125,7 @@ def gains(
         style = look("lcm" if other == "ce" else other)
         for index, (_, tests) in enumerate(rows):
             if other in tests:
-                _difference(axes, -index, *tests[other], style["color"], style["marker"])
+                _difference(axes, -index, tests[other], style["color"], style["marker"], dots=True)
         title = f"LCM minus {method_name(other)}"
         _lines(axes, [label for label, _ in rows], "points of test accuracy")
         if len(others) == 1:
@@ -139,14 +137,18 @@ def gains(
     return figure
 
 
-def reach(rows: list[tuple[str, dict[str, tuple[Paired, list[float]]]]]) -> tuple[float, float]:
+def reach(rows: list[tuple[str, dict[str, Paired]]]) -> tuple[float, float]:
     """Limits in points that hold all intervals and splits of `gains`."""
-    ends = [end for _, tests in rows for test, splits in tests.values() for end in (*(test.ci95 or ()), *splits)]
+    tests = [test for _, of in rows for test in of.values()]
+    ends = [end for test in tests for end in (*(test.ci95 or ()), *(value for _, value in test.by_split))]
     return 100 * min(ends) - 0.3, 100 * max(ends) + 0.3
 
 
-def _difference(axes, y: float, test: Paired, splits: list[float], colour: str, mark: str) -> None:
-    axes.plot([100 * d for d in splits], [y - 0.24] * len(splits), ".", color=colour, alpha=0.55, markersize=3)
+def _difference(axes, y: float, test: Paired, colour: str, mark: str, dots: bool = False) -> None:
+    """Mean and intervals of a test in points, and below them the splits' own differences as dots."""
+    if dots:
+        splits = [100 * value for _, value in test.by_split]
+        axes.plot(splits, [y - 0.24] * len(splits), ".", color=colour, alpha=0.55, markersize=3)
     for ci, width in ((test.ci95, 1.3), (test.ci90, 3.4)):
         if ci:
             axes.plot([100 * ci[0], 100 * ci[1]], [y] * 2, linewidth=width, color=colour, solid_capstyle="butt")
@@ -173,7 +175,7 @@ def ranking(rows: list[tuple[str, str, Paired | None, str]], title: str) -> Figu
     for index, (target, _, test, letters) in enumerate(rows):
         style = look(target)
         if test:
-            _difference(axes, -index, test, [], style["color"], style["marker"])
+            _difference(axes, -index, test, style["color"], style["marker"])
         else:
             axes.plot(0, -index, style["marker"], markersize=5, color=style["color"])
         axes.text(1.01, -index, letters, transform=axes.get_yaxis_transform(), fontsize=7, va="center")

@@ -32,9 +32,9 @@ def best_version(evidence: Evidence, result: Result, target: str) -> Result | No
     return evidence.tuned(result, target) or next((version for version in versions if not version.varied), None)
 
 
-def settings_of(evidence: Evidence, study: str = "targets") -> list[Result]:
-    """One result of label smoothing for each setting of a study."""
-    return list({result.setting: result for result in evidence.results([study]) if result.target == "ls"}.values())
+def settings_of(evidence: Evidence) -> list[Result]:
+    """One result of label smoothing for each setting of the study of targets."""
+    return list({result.setting: result for result in evidence.results([STUDY]) if result.target == "ls"}.values())
 
 
 def judged(a: Result | None, b: Result | None, **says) -> list[Comparison]:
