@@ -97,7 +97,9 @@ def _leave_out(comparison: Comparison, schedule: Schedule, seconds: float, cores
         return
     probes = {model: comparison.jobs(model, "ce", 1, 1)[0] for model in new}
     train(comparison, list(probes.values()), "how long a run takes", processes)
-    runs = FEWEST_SPLITS * sum(len(method.candidates) for method in comparison.methods)
+    runs = min(FEWEST_SPLITS, comparison.documents.request.splits) * sum(
+        len(method.candidates) for method in comparison.methods
+    )
     needs = {}
     for model, probe in probes.items():
         epochs = training(model, comparison.documents, STEPS[model]).epochs
