@@ -320,3 +320,9 @@ def test_mean_difference_widens_each_side_by_its_own_ratio():
     variance = 6.5 + 11.2
     df = variance**2 / (6.5**2 / 2 + 11.2**2)
     assert with_seeds.ci95[1] - with_seeds.value == pytest.approx(stats.t.ppf(0.975, df) * math.sqrt(variance))
+
+
+def test_differences_that_are_equal_but_for_the_records_digits_decide_nothing():
+    """69 / 90 - 66 / 90 and 63 / 90 - 60 / 90, each rounded to six digits."""
+    test = paired({(0, 0): 0.733333, (1, 0): 0.666667}, {(0, 0): 0.766667, (1, 0): 0.7}, 0.5)
+    assert test.p is None and test.ci95 is None and test.mean == pytest.approx(-1 / 30, abs=1e-6)

@@ -131,6 +131,9 @@ def table(scores: Scores) -> np.ndarray:
     return filled
 
 
+ROUNDING = 2.1e-6  # records keep six digits: differences that are equal differ by so much at most
+
+
 def paired(a: Scores, b: Scores, widening: float) -> Paired:
     """Compare two methods on the splits and seeds that both have.
 
@@ -158,7 +161,7 @@ def paired(a: Scores, b: Scores, widening: float) -> Paired:
     known = {"n": n, "runs": len(common), "mean": mean, "widening": widening} | counts
     if n == 1:
         return Paired(**(nothing | known))
-    if np.nanmax(d) == np.nanmin(d):
+    if np.nanmax(d) - np.nanmin(d) <= ROUNDING:
         return Paired(**(nothing | known | {"std": 0.0}))
     found = {name: float(value) for name, value in components(d, widening).items()}
     error, df, std = math.sqrt(found["variance"]), found["df"], math.sqrt(found["spread"])
