@@ -7,12 +7,11 @@ import numpy as np
 
 from lcm.evidence import figures, label_space, rivals, svg
 from lcm.evidence.claims import PAPER_STUDIES, SWEEPS, as_strong, never_stopped, printed, sweep
-from lcm.evidence.names import method_name, model_name, setting_name
+from lcm.evidence.names import method_name, model_name, setting_name, target_class
 from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.results import Evidence, Result, Study, compare
 from lcm.evidence.verdicts import RIVALS
 from lcm.study import LINEAR
-from lcm.targets import target_class
 
 METHODS = ("ce", "ls", "ls_matched", "lcm")
 

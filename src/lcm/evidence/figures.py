@@ -13,11 +13,10 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from lcm.evidence.names import method_name
+from lcm.evidence.names import method_name, target_class, target_names
 from lcm.evidence.rivals import Place
 from lcm.evidence.statistics import Paired
 from lcm.evidence.svg import GREY
-from lcm.targets import target_class, target_names
 
 # Cross-entropy grey, label smoothing light and dark blue, LCM orange, then the others in the registry's order;
 # neighbours differ in hue or lightness for every kind of colour vision, and by dash and mark as well.

@@ -1,11 +1,12 @@
 """Names for people: of corpora, models and methods; and all longer texts of the evidence, from texts.yaml."""
 
+from functools import cache
 from importlib import resources
 
 import yaml
 
+from lcm import targets
 from lcm.study import YARDSTICKS
-from lcm.targets import target_class, target_names
 
 TEXTS = yaml.safe_load(resources.files("lcm.evidence").joinpath("texts.yaml").read_text(encoding="utf-8"))
 SYMBOLS = {
@@ -14,6 +15,9 @@ SYMBOLS = {
     "stop_resets_optimizer": "fresh Adam at the stop",
 }  # fmt: skip
 TUNED = "tuned"  # `ls.tuned`: no method of a study, but the choice among its strengths by validation
+
+target_names = cache(targets.target_names)  # reads a folder, and the page asks thousands of times
+target_class = cache(targets.target_class)
 
 
 def model_name(model: str) -> str:

@@ -5,12 +5,11 @@ from scipy.stats import binomtest
 
 from lcm.evidence import label_space, rivals
 from lcm.evidence.claims import PAPER_STUDIES, printed
-from lcm.evidence.names import TEXTS, corpus_name, method_name, setting_name
+from lcm.evidence.names import TEXTS, corpus_name, method_name, setting_name, target_class
 from lcm.evidence.paper import paper_accuracy, paper_settings
 from lcm.evidence.results import Evidence, Result, compare
 from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, p_value, percent, plain, table, tested
 from lcm.evidence.verdicts import Claim, Decisions, interval
-from lcm.targets import target_class
 
 
 def claims_table(claims: list[Claim]) -> Table:

@@ -12,11 +12,10 @@ import numpy as np
 
 from lcm.cell_files import check_cell, check_curves
 from lcm.errors import UserError, one_line
-from lcm.evidence.names import TUNED
+from lcm.evidence.names import TUNED, target_class
 from lcm.evidence.statistics import Paired, Scores, paired, widening
 from lcm.params import Params
 from lcm.study import LINEAR, Cell, cell_config, cells
-from lcm.targets import target_class
 
 DONE, NOT_RUN, STALE = "done", "not run", "stale"
 
@@ -405,20 +404,29 @@ class Evidence(dict[str, Study]):
         another."""
         if method.endswith(f".{TUNED}"):
             return self.tuned(result, method.partition(".")[0])
-        for other in self.results(dict.fromkeys((result.study, *self))):
-            if other.method == method and same_training(result, other):
-                return other
-        return None
+        return next((other for other in self._alike(result) if other.method == method), None)
 
     def versions(self, result: Result, target: str) -> list[Result]:
         """All finished results of a target on the same data, model and training, each method once."""
         found: dict[str, Result] = {}
-        for other in self.results(dict.fromkeys((result.study, *self))):
-            if other.target == target and same_training(result, other):
+        for other in self._alike(result):
+            if other.target == target:
                 best = found.setdefault(other.method, other)
                 if len(other.runs) > len(best.runs):
                     found[other.method] = other
         return list(found.values())
+
+    def _alike(self, result: Result) -> list[Result]:
+        """All finished results that differ from `result` in the method at most, those of its own study first."""
+        found = [other for other in self._by_setting.get(result.setting, ()) if same_training(result, other)]
+        return sorted(found, key=lambda other: other.study != result.study)
+
+    @cached_property
+    def _by_setting(self) -> dict[tuple, list[Result]]:
+        found: dict[tuple, list[Result]] = {}
+        for result in self.results():
+            found.setdefault(result.setting, []).append(result)
+        return found
 
     def tuned(self, result: Result, target: str) -> Result | None:
         """A target with its strength chosen on the validation part, on the data of `result`."""

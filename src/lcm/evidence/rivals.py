@@ -7,11 +7,10 @@ from itertools import combinations
 import numpy as np
 
 from lcm.evidence.label_space import has_groups
-from lcm.evidence.names import method_name, setting_name
+from lcm.evidence.names import method_name, setting_name, target_class, target_names
 from lcm.evidence.results import Evidence, Result, compare
 from lcm.evidence.statistics import Paired, holm
 from lcm.evidence.verdicts import FOR, LEVEL, Claim, Comparison, accuracy
-from lcm.targets import target_class, target_names
 
 STUDY = "targets"
 SAME_EPSILON = 0.005

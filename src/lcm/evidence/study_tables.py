@@ -2,13 +2,12 @@
 
 import numpy as np
 
-from lcm.evidence.names import corpus_name, method_name, model_name, setting_name
+from lcm.evidence.names import corpus_name, method_name, model_name, setting_name, target_class
 from lcm.evidence.paper import paper_accuracy, paper_labels
 from lcm.evidence.results import NOT_RUN, STALE, Evidence, Result, Study, compare, strengths, true_mass
 from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, percent, plain, stacked, table, tested
 from lcm.evidence.verdicts import Decisions, points
 from lcm.study import LINEAR
-from lcm.targets import target_class
 
 
 def study_tables(study: Study, evidence: Evidence, decisions: Decisions | None = None) -> dict[str, Table]:

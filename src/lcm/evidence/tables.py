@@ -7,12 +7,11 @@ import re
 from dataclasses import dataclass, field
 from html import escape
 
-from lcm.evidence.names import SYMBOLS, TEXTS, method_name
+from lcm.evidence.names import SYMBOLS, TEXTS, method_name, target_class
 from lcm.evidence.results import Result, Summary
 from lcm.evidence.statistics import Paired
 from lcm.evidence.verdicts import interval, points
 from lcm.study import YARDSTICKS
-from lcm.targets import target_class
 
 NOTHING = "–"
 Entry = str | tuple[str, str]  # a table entry, or (entry, small print under it)
