@@ -24,7 +24,7 @@ class World:
     """A comparison of a table of 600 rows, its run store, and how long a run of each network takes."""
 
     def __init__(self, folder, seconds, splits=10, drawn="test"):
-        self.seconds, self.known, self.asked = seconds, {}, []
+        self.seconds, self.known, self.asked, self.clock = seconds, {}, [], 0.0
         request = SimpleNamespace(drawn=drawn, splits=splits)
         sizes = {"train": 320, "val": 60, "test": 180}
         self.documents = SimpleNamespace(request=request, folder=folder, sizes=sizes, texts=[""] * 600)
@@ -47,6 +47,7 @@ class World:
                 rows = [{"val_accuracy": value} for value in self.curve(job.cell.model, steps)]
                 seconds = self.seconds[job.cell.model] * job.train.epochs / 75  # of 1500 steps
                 self.known[job.keys[0]] = {"seconds": seconds, "curve": rows}
+                self.clock += seconds / self.cores
                 self.asked.append(job.keys[0])
 
 
@@ -57,6 +58,7 @@ def world(tmp_path, monkeypatch):
         monkeypatch.setattr(train, "train", made.train)
         monkeypatch.setattr(train.store, "load_run", lambda key: made.known.get(key))
         monkeypatch.setattr(train, "workers", lambda processes, device: made.cores)
+        monkeypatch.setattr(train.time, "monotonic", lambda: made.clock)
         made.cores = 1
         return made
 
@@ -64,11 +66,14 @@ def world(tmp_path, monkeypatch):
 
 
 def fitted(made, left, cores=1):
-    """(models, splits) that fit into so many seconds, after two runs of each network."""
+    """(models, splits) that are trained in so many seconds, after two runs of each network."""
+    made.cores = cores
     schedule = train.Schedule(list(made.models), dict.fromkeys(made.models, 1500), 0)
     for model in made.models:
         made.train(made, train._pilots(made, model, 1500), "", 1)
-    train._fit(made, schedule, left, cores)
+    begin = made.clock
+    train._train(made, schedule, left / 60, begin + left, 1)
+    assert made.clock - begin <= left or schedule.splits == 1
     return schedule.models, schedule.splits
 
 
@@ -85,7 +90,7 @@ def fitted(made, left, cores=1):
         (220 + 440 * 2 - 1, 1, (["bag"], 10)),
         (20 + 40 * 4, 1, (["bag"], 5)),
         (20 + 40, 1, (["bag"], 2)),
-        (0, 1, (["bag"], 2)),  # two runs of each method at least, or nothing is known of chance
+        (0, 1, (["bag"], 1)),  # one split is the least
     ],
 )
 def test_what_fits_into_the_time(world, left, cores, expected):
@@ -107,24 +112,29 @@ def test_the_lines_say_how_many_minutes_have_room_for_more(world, capsys):
         "bag of words: a run takes 10 s (75 epochs)",
         "CNN: a run takes 100 s (75 epochs)",
         "CNN: left out, for lack of time; --minutes 19 has room for 3 splits of it",  # 1100 s
-        "8 of 10 splits, 32 runs of networks, about 5 minutes on 1 core; --minutes 7 has room for all 10",  # 300, 380 s
+        "8 of 10 splits, 32 runs of networks, about 5 minutes on 1 core",
+        "8 of 10 splits trained, in 5.0 of the 5 minutes given; --minutes 7 has room for all 10",  # 300, 380 s
     ]
     made = world({"bag": 10}, drawn="nothing", splits=2)
-    fitted(made, 1e6, cores=2)
-    assert capsys.readouterr().err.splitlines()[-1] == "2 of 2 seeds, 8 runs of networks, about 1 minutes on 2 cores"
+    fitted(made, 600, cores=2)
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "2 of 2 seeds, 8 runs of networks, about 1 minutes on 2 cores",
+        "2 of 2 seeds trained, in 0.5 of the 10 minutes given",
+    ]
 
 
-def left_out(made, seconds, cores=1):
+def left_out(made, seconds):
     schedule = train.Schedule(list(made.models), {}, 0)
-    train._leave_out(made, schedule, seconds, cores, 1)
+    train._leave_out(made, schedule, seconds, made.cores, 1)
     return schedule.models
 
 
 def test_the_slowest_networks_are_left_out_while_three_splits_of_all_do_not_fit(world):
-    made = world({"bag": 10, "cnn": 100, "lstm": 50})  # 3 splits of 4 runs: 120 s, 1200 s, 600 s
-    assert left_out(made, 1920) == ["bag", "cnn", "lstm"] and left_out(made, 1919) == ["bag", "lstm"]
-    assert left_out(made, 719) == ["bag"] and left_out(made, 1) == ["bag"]  # one always stays
-    assert left_out(made, 960, cores=2) == ["bag", "cnn", "lstm"]
+    made = world({"bag": 10, "cnn": 100, "lstm": 50})  # 3 splits of 4 runs and a reserve: 156 s, 1560 s, 780 s
+    assert left_out(made, 2497) == ["bag", "cnn", "lstm"] and left_out(made, 2495) == ["bag", "lstm"]
+    assert left_out(made, 935) == ["bag"] and left_out(made, 1) == ["bag"]  # one always stays
+    made.cores = 2
+    assert left_out(made, 1249) == ["bag", "cnn", "lstm"] and left_out(made, 1247) == ["bag", "lstm"]
     assert {key.split()[2] for key in made.asked} == {"1"}  # a few epochs tell
 
 
