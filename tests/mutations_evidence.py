@@ -106,7 +106,6 @@ EVIDENCE = {
         ("fewer_runs", "if len(result.runs) > len(known.runs):", "if len(result.runs) < len(known.runs):"),
         ("content_without_config", 'result.record["corpus_digest"], result.record["config"]]', 'result.record["corpus_digest"]]'),
         ("rival_any_training", "self._by_setting.get(result.setting, ()) if same_training(result, other)]", "self._by_setting.get(result.setting, ())]"),
-        ("rival_of_another_study", "key=lambda other: other.study != result.study", "key=lambda other: other.study == result.study"),
     ),
     ("cell_files.py", "test_evidence_results.py"): (
         ("edited_accuracy", "if abs(accuracy - counted) > ROUNDING:", "if False:"),
