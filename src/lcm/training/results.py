@@ -138,6 +138,7 @@ def write_cell(params: Params, cell: Cell, jobs: list[Job], retrained: bool = Fa
     if kept:
         for kind in ("curves", "cells"):
             _copy(kept / kind, cell.path(kind))
+        write_seconds(cell, jobs)
         return
     data = inputs.load(cell.corpus, cell.noise)
     corpus, n_splits = data.corpus, cell.splits
