@@ -134,11 +134,11 @@ def write_cell(params: Params, cell: Cell, jobs: list[Job], retrained: bool = Fa
     seed_store(cell)
     if retrained:
         shutil.rmtree(_archive(cell, keys), ignore_errors=True)
+    write_seconds(cell, jobs)
     kept = _kept(params, cell, keys)
     if kept:
         for kind in ("curves", "cells"):
             _copy(kept / kind, cell.path(kind))
-        write_seconds(cell, jobs)
         return
     data = inputs.load(cell.corpus, cell.noise)
     corpus, n_splits = data.corpus, cell.splits
@@ -151,7 +151,6 @@ def write_cell(params: Params, cell: Cell, jobs: list[Job], retrained: bool = Fa
         rows += [place | row for row in record.get("curve", [])]
     if rows:
         write_json(cell.path("curves"), rows)
-    write_seconds(cell, jobs)
     splits = data.splits[0]
     write_json(
         cell.path(),
