@@ -17,7 +17,7 @@ from lcm.params import load_params
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    write_page(load_params())
+    write_page(load_params(training=True))
     print("reports/index.html")
     for path in fill():
         print(f"{path}: its generated parts are written anew")

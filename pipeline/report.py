@@ -15,7 +15,7 @@ from lcm.params import load_params
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", help="a file of studies/, without .yaml, such as noise")
-    print(write_report(load_params(), parser.parse_args().study))
+    print(write_report(load_params(training=True), parser.parse_args().study))
 
 
 if __name__ == "__main__":

@@ -196,6 +196,9 @@ of(
     ("changes_lost", 'keys[key] = _value(value)', "pass"),
     ("config_noise", "    if cell.noise:\n", "    if False:\n"),
     ("config_split", '"split": params.split.model_dump(), ', ""),
+    ("checked_whatever_it_says", "_digest(SETTINGS, params.model_dump_json())", "_digest(SETTINGS)"),
+    ("family_of_nothing", 'return known["family"] if known', 'return "" if known'),
+    ("facts_in_another_order", "for target in target_names()}", "for target in sorted(target_names())}"),
 )  # fmt: skip
 of(
     "training/linear.py", "test_linear.py test_metrics.py",
@@ -373,3 +376,12 @@ for target, old, new in (
 
 for (file, tests), mutants in (DATA | EVIDENCE | COMPARE).items():
     of(file, tests, *mutants)
+of(
+    "files.py", "test_files.py",
+    ("remembered_for_ever", 'if kept["digest"] == digest:', "if True:"),
+    ("remembered_never", 'if kept["digest"] == digest:', "if False:"),
+)  # fmt: skip
+of(
+    "params.py", "test_params.py",
+    ("a_copy_counts_as_checked", "copy._checked = {}", "pass"),
+)  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lcm.files import gap, make_gap, new_folder, pass_gap, remedies, replacing, sweep
+from lcm.files import gap, make_gap, new_folder, pass_gap, remedies, remembered, replacing, store_folder, sweep
 
 
 def test_a_gap_is_passed_on_and_ends_when_the_data_are_there(tmp_path, capsys):
@@ -71,3 +71,20 @@ def test_each_gap_is_listed_once_with_its_remedy(tmp_path):
         "c is not available: no encoder",
     ]
     assert remedies(tmp_path / "nowhere") == []
+
+
+def test_an_answer_is_remembered_until_its_digest_changes(monkeypatch):
+    asked = []
+
+    def answer(digest):
+        return remembered("answer", digest, lambda: asked.append(digest) or {"of": digest, "order": {"b": 1, "a": 2}})
+
+    assert answer("x") == answer("x") == {"of": "x", "order": {"b": 1, "a": 2}} and asked == ["x"]
+    assert list(answer("x")["order"]) == ["b", "a"]
+    assert answer("y")["of"] == "y" and answer("x")["of"] == "x" and asked == ["x", "y", "x"]
+    for damage in ("", "{", "[]", '{"digest": "x"}', "[" * 100_000):
+        (store_folder() / "answer.json").write_text(damage)
+        assert answer("x")["of"] == "x"
+    assert asked == ["x", "y", *"x" * 6]
+    monkeypatch.setenv("LCM_RUN_STORE", str(store_folder() / "answer.json"))  # a file: nothing can be kept there
+    assert answer("z")["of"] == answer("z")["of"] == "z" and asked[-2:] == ["z", "z"]

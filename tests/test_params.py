@@ -1,6 +1,8 @@
 """params.yaml and studies/*.yaml are checked before any work; the error names file, key, value and what is allowed."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import runs
@@ -8,7 +10,7 @@ import yaml
 
 from lcm.errors import UserError
 from lcm.params import Params, load_params
-from lcm.study import Cell, cell_config, cells, method_groups, method_settings, tuning_grid
+from lcm.study import Cell, cell_config, cells, check, family, method_groups, method_settings, target_facts, tuning_grid
 
 
 @pytest.fixture
@@ -345,3 +347,60 @@ def test_a_cell_config_holds_what_its_numbers_depend_on_and_nothing_of_others():
     assert (
         "weight_decay" not in own["train"] and "vectors" not in config("lstm_rand", "ce")["model"]
     )  # at their defaults
+
+
+def test_what_a_check_remembers_is_what_the_parameters_say(workplace, params):
+    def everything(checked):
+        found = cells(checked, "small")
+        return [
+            (str(cell), family(checked, cell), json.loads(json.dumps(cell_config(checked, cell)))) for cell in found
+        ]
+
+    fresh, again = (load_params(training=True) for _ in range(2))
+    unchecked = load_params()
+    assert again.checked == json.loads(json.dumps(fresh.checked)) and fresh.checked and not unchecked.checked
+    assert everything(again) == everything(fresh) == everything(unchecked)
+    params["lcm"]["alpha"] = 2.5
+    params["models"]["cnn_rand"]["family"] = "net"
+    runs.write_params(params)
+    changed = load_params(training=True)
+    assert everything(changed) == everything(load_params()) != everything(fresh)
+    # a copy with other values is not the one that was checked
+    copy = fresh.model_copy(update={"split": fresh.split.model_copy(update={"test": 0.2})})
+    assert not copy.checked and cell_config(copy, cells(copy, "small")[0])["split"]["test"] == 0.2
+    params["lcm"]["alpha"] = -1
+    runs.write_params(params)
+    for _ in range(2):  # an error is not remembered as a success
+        with pytest.raises(UserError, match="lcm.alpha"):
+            load_params(training=True)
+
+
+def test_facts_of_targets_keep_their_order():
+    from lcm.targets import target_class, target_names
+
+    assert list(target_facts()) == target_names()
+    for name, facts in target_facts().items():
+        assert facts.label == target_class(name).label and tuple(facts.grid) == target_class(name).grid
+    check(load_params(runs.ROOT / "params.yaml"))
+    target_facts.cache_clear()  # now from the run store
+    assert list(target_facts()) == target_names()
+    assert tuning_grid("elr.*")[0] == "elr.weight=1.0,memory=0.7"
+
+
+@pytest.mark.parametrize("command", [["train.py", "small", "toy"], ["report.py", "small"]])
+def test_a_gap_and_a_report_need_no_pytorch(workplace, command):
+    """`dvc exp run` starts fifty of them; importing PyTorch took most of their time."""
+    target_facts.cache_clear()  # of another test's store
+    target_facts()
+    load_params(training=True)
+    (workplace / "data/corpus/toy/unavailable.txt").write_text("cannot be had")
+    script = (
+        "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__'); "
+        "print('torch' in sys.modules)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script, str(runs.ROOT / "pipeline" / command[0]), *command[1:]],
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0 and found.stdout.splitlines()[-1] == "False", found.stdout + found.stderr

@@ -9,7 +9,7 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,34 @@ GAP = "unavailable.txt"
 NUMBERS = re.compile(r"\[\n\s*(-?\d[^\s,]*(?:,\n\s*-?\d[^\s,]*)*)\n\s*\]")  # a raw newline: never inside a string
 MOST_LEVELS = 50
 MOST_NODES = 100_000  # of a YAML file, each alias counted as what it stands for
+
+
+def store_folder() -> Path:
+    """Return the folder of the run store: LCM_RUN_STORE, else .runs in the repository.
+
+    DVC_ROOT is the repository itself even in a stage of `exp run --temp`.
+    """
+    return Path(os.environ.get("LCM_RUN_STORE") or Path(os.environ.get("DVC_ROOT", ".")) / ".runs").absolute()
+
+
+def remembered(name: str, digest: str, make: Callable[[], dict]) -> dict:
+    """Return what `make` returns; <name>.json in the run store keeps it for the next process, with its digest.
+
+    For answers that need PyTorch, whose import takes longer than most stages do. Only the last answer is kept.
+    """
+    path = store_folder() / f"{name}.json"
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["digest"] == digest:
+            return kept["answer"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        pass
+    answer = make()
+    try:
+        write_text(path, json.dumps({"digest": digest, "answer": answer}))
+    except OSError:  # a disk that is full or read-only: the next process asks again
+        pass
+    return answer
 
 
 @contextmanager

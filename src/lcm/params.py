@@ -9,7 +9,7 @@ from pathlib import Path
 from reprlib import Repr
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from lcm.errors import UserError, one_line
 from lcm.files import read_yaml
@@ -242,6 +242,18 @@ class Params(Group):
     execution: Execution
     own: Corpus | None = None  # `path` is below data/own; empty: no table is there yet
     studies: dict[Name, Study] = {}
+    _checked: dict[str, dict] = PrivateAttr(default_factory=dict)
+
+    @property
+    def checked(self) -> dict[str, dict]:
+        """What `lcm.study.check` returned for just these parameters; {} if it was not asked."""
+        return self._checked
+
+    def model_copy(self, **changes) -> "Params":
+        """Return a copy, which nobody has checked."""
+        copy = super().model_copy(**changes)
+        copy._checked = {}
+        return copy
 
     @field_validator("models")
     @classmethod
@@ -339,7 +351,7 @@ class Params(Group):
 def load_params(path: str | Path = "params.yaml", training: bool = False) -> Params:
     """Read and check params.yaml and the files of studies/ beside it.
 
-    training: also check every model, method and cell. This imports PyTorch; data stages do without.
+    training: also check every model, method and cell. The first time, this imports PyTorch; data stages do without.
     Raises UserError, one line that names every bad key, what was found and what is allowed.
     """
     path = Path(path)
@@ -357,7 +369,7 @@ def load_params(path: str | Path = "params.yaml", training: bool = False) -> Par
     if training:
         from lcm.study import check
 
-        check(params)
+        params._checked = check(params)
     return params
 
 

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent  # src/lcm
@@ -17,6 +18,7 @@ def digest(names: Iterable[str]) -> str:
     return found.hexdigest()[:16]
 
 
+@lru_cache
 def _without_prose(source: str) -> str:
     tree = ast.parse(source)
     for node in ast.walk(tree):

@@ -5,15 +5,19 @@ here and from nowhere else. Expected files are listed from the parameters, never
 that left a grid, and a glob would count them in.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import yaml
 from pydantic import ValidationError
 
 from lcm.errors import UserError
+from lcm.files import remembered
 from lcm.params import OWN, Params, explain
 from lcm.schema import Group
 
@@ -27,6 +31,7 @@ YARDSTICKS = {  # method -> for people
     "nb": "ComplementNB",
     "nb_window": "ComplementNB, the network's window",
 }
+SETTINGS = ("params.py", "schema.py", "study.py", "models/*.py", "targets/*.py")  # files that read settings
 METHOD = re.compile(
     r"([a-z]\w*)(?:\.(\w+=[\w.+-]+(?:,\w+=[\w.+-]+)*))?"
 )  # only characters that are safe in file names, shells and DVC target names
@@ -123,14 +128,10 @@ def tuning_grid(method: str) -> list[str]:
     name, _, rest = method.partition(".")
     if rest != "*":
         return [method]
-    from lcm.targets import target_class, target_names
-
-    if name not in target_names() or not target_class(name).grid:
-        with_grid = ", ".join(known for known in target_names() if target_class(known).grid)
-        raise UserError(f"method {method!r}: {name} has no grid of settings to try; these have: {with_grid}")
-    return [
-        f"{name}." + ",".join(f"{key}={value}" for key, value in values.items()) for values in target_class(name).grid
-    ]
+    grids = {target: facts.grid for target, facts in target_facts().items() if facts.grid}
+    if name not in grids:
+        raise UserError(f"method {method!r}: {name} has no grid of settings to try; these have: {', '.join(grids)}")
+    return [f"{name}." + ",".join(f"{key}={value}" for key, value in values.items()) for values in grids[name]]
 
 
 def find(params: Params, study: str, corpus: str, noise: int, model: str, method: str) -> Cell:
@@ -144,6 +145,19 @@ def find(params: Params, study: str, corpus: str, noise: int, model: str, method
         f"{noise} {model} {method}: no cell of study {study} and corpus {corpus}; its cells (noise model method) are "
         f"{shown}"
     )
+
+
+@cache
+def target_facts() -> dict[str, SimpleNamespace]:
+    """Return what tables say of each target, by its name: short, label, knob, ceiling, grid and needs."""
+    from lcm.targets import target_class, target_names
+
+    def make() -> dict:
+        names = ("short", "label", "knob", "ceiling", "grid", "needs")
+        return {target: {name: getattr(target_class(target), name) for name in names} for target in target_names()}
+
+    found = remembered("targets", _digest(("targets/*.py",)), make)
+    return {target: SimpleNamespace(**facts) for target, facts in found.items()}
 
 
 def method_groups(params: Params, method: str) -> dict[str, Group]:
@@ -205,6 +219,8 @@ def cell_config(params: Params, cell: Cell) -> dict:
     Keys at their default are left out, and so are a method's keys that are null: a key that is added later makes no
     older cell stale.
     """
+    if str(cell) in params.checked:
+        return params.checked[str(cell)]
     corpus = params.corpora[cell.corpus].model_dump(exclude_defaults=True)
     config = {"split": params.split.model_dump(), "corpus": corpus}
     if cell.noise:
@@ -237,8 +253,31 @@ def cell_config(params: Params, cell: Cell) -> dict:
     }
 
 
-def check(params: Params) -> None:
-    """Check every model, every method's group and every cell of every study. Raises UserError."""
+def family(params: Params, cell: Cell) -> str:
+    """Return the name under which tables and claims count the cell's model: LSTM, CNN, BERT, ..."""
+    if cell.model == LINEAR:
+        return LINEAR
+    known = params.checked.get(f"models.{cell.model}")
+    return known["family"] if known else params.model(cell.model).family
+
+
+def check(params: Params) -> dict[str, dict]:
+    """Check every model, every method's group and every cell of every study. Raises UserError.
+
+    Returns `cell_config` of each cell by the cell's name, and {"family": ...} by models.<name>.
+    """
+    return remembered("checked", _digest(SETTINGS, params.model_dump_json()), lambda: _check(params))
+
+
+def _digest(patterns: tuple[str, ...], text: str = "") -> str:
+    """Return a digest of a text and of the files below src/lcm that match the patterns."""
+    found = hashlib.sha256(text.encode())
+    for path in (path for pattern in patterns for path in sorted(Path(__file__).parent.glob(pattern))):
+        found.update(f"{path.name}\n".encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def _check(params: Params) -> dict[str, dict]:
     from lcm.targets import target_class, target_names
 
     for group, keys in params.methods.items():
@@ -252,14 +291,14 @@ def check(params: Params) -> None:
             target_class(group).Settings.model_validate(keys)
         except ValidationError as error:
             raise UserError(f"params.yaml: {explain(error, group)}") from None
-    for model in params.models:
-        params.model(model)
+    found = {f"models.{model}": {"family": params.model(model).family} for model in params.models}
     for study, spec in params.studies.items():
         unknown = [method for method in spec.yardsticks if method not in YARDSTICKS]
         if unknown:
             raise UserError(f"studies/{study}.yaml: yardsticks names {unknown}, known are {', '.join(YARDSTICKS)}")
         for cell in cells(params, study):
             try:
-                cell_config(params, cell)
+                found[str(cell)] = cell_config(params, cell)
             except UserError as error:
                 raise UserError(f"studies/{study}.yaml: {error}") from None
+    return found

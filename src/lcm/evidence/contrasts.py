@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from lcm.evidence import statistics
 from lcm.evidence.statistics import Paired, Scores
@@ -94,10 +94,10 @@ def std_ratio(a: Scores, b: Scores) -> Contrast | None:
     f = float(x.var(ddof=1) / y.var(ddof=1))
     unshared = max(1 - float(np.corrcoef(x, y)[0, 1]) ** 2, 1e-12)
     t = (f - 1) * math.sqrt(n - 2) / (2 * math.sqrt(f * unshared))
-    width = 1 + 2 * unshared * float(stats.t.ppf(0.975, n - 2)) ** 2 / (n - 2)
+    width = 1 + 2 * unshared * float(stdtrit(n - 2, 0.975)) ** 2 / (n - 2)
     half = math.sqrt(width * width - 1)
     ci95 = math.sqrt(f * (width - half)), math.sqrt(f * (width + half))
-    return Contrast(math.sqrt(f), ci95, float(2 * stats.t.sf(abs(t), n - 2)), n_splits, len(common))
+    return Contrast(math.sqrt(f), ci95, float(2 * stdtr(n - 2, -abs(t))), n_splits, len(common))
 
 
 def _between_share(scores: Scores) -> float:

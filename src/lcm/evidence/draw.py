@@ -7,11 +7,11 @@ import numpy as np
 
 from lcm.evidence import figures, label_space, rivals, svg
 from lcm.evidence.claims import PAPER_STUDIES, SWEEPS, as_strong, never_stopped, printed, sweep
-from lcm.evidence.names import method_name, model_name, setting_name, target_class
+from lcm.evidence.names import method_name, model_name, setting_name
 from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.results import Evidence, Result, Study, compare
 from lcm.evidence.verdicts import RIVALS
-from lcm.study import LINEAR
+from lcm.study import LINEAR, target_facts
 
 METHODS = ("ce", "ls", "ls_matched", "lcm")
 
@@ -134,7 +134,7 @@ def _targets(evidence: Evidence) -> Iterator[Drawn]:
             yield _drawn("map", _place(setting), f"map of targets, {_title(setting)}", figure)
     for setting in settings:
         ranks = rivals.ranking(evidence, setting)
-        rows = [(r.result.target, target_class(r.result.target).short, r.over, r.letters) for r in ranks]
+        rows = [(r.result.target, target_facts()[r.result.target].short, r.over, r.letters) for r in ranks]
         figure = figures.ranking(rows, _title(setting))
         yield _drawn("ranking", _place(setting), f"ranking of targets, {_title(setting)}", figure)
 

@@ -13,10 +13,11 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from lcm.evidence.names import method_name, target_class, target_names
+from lcm.evidence.names import method_name
 from lcm.evidence.rivals import Place
 from lcm.evidence.statistics import Paired
 from lcm.evidence.svg import GREY
+from lcm.study import target_facts
 
 # Cross-entropy grey, label smoothing light and dark blue, LCM orange, then the others in the registry's order;
 # neighbours differ in hue or lightness for every kind of colour vision, and by dash and mark as well.
@@ -51,8 +52,8 @@ LCD_LINES = {  # column of the curves file: (label, colour)
 
 def look(target: str) -> dict:
     """Colour, dash and mark of a target, by its place in the registry; ceilings are grey."""
-    index = target_names().index(target)
-    colour = GREY if target_class(target).ceiling else PALETTE[index % len(PALETTE)]
+    index = list(target_facts()).index(target)
+    colour = GREY if target_facts()[target].ceiling else PALETTE[index % len(PALETTE)]
     return {"color": colour, "linestyle": DASHES[index % len(DASHES)], "marker": MARKS[index % len(MARKS)]}
 
 

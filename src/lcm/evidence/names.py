@@ -1,12 +1,10 @@
 """Names for people: of corpora, models and methods; and all longer texts of the evidence, from texts.yaml."""
 
-from functools import cache
 from importlib import resources
 
 import yaml
 
-from lcm import targets
-from lcm.study import YARDSTICKS
+from lcm.study import YARDSTICKS, target_facts
 
 TEXTS = yaml.safe_load(resources.files("lcm.evidence").joinpath("texts.yaml").read_text(encoding="utf-8"))
 SYMBOLS = {
@@ -15,9 +13,6 @@ SYMBOLS = {
     "stop_resets_optimizer": "fresh Adam at the stop",
 }  # fmt: skip
 TUNED = "tuned"  # `ls.tuned`: no method of a study, but the choice among its strengths by validation
-
-target_names = cache(targets.target_names)  # reads a folder, and the page asks thousands of times
-target_class = cache(targets.target_class)
 
 
 def model_name(model: str) -> str:
@@ -39,9 +34,9 @@ def method_name(method: str, short: bool = False) -> str:
     if method in YARDSTICKS:
         return YARDSTICKS[method]
     name, _, changes = method.partition(".")
-    if name not in target_names():
+    target = target_facts().get(name)
+    if target is None:
         return method
-    target = target_class(name)
     first = target.short if short or name == "lcm" else target.label
     pairs = [change.partition("=") for change in changes.split(",") if change]
     return ", ".join(

@@ -5,11 +5,12 @@ from scipy.stats import binomtest
 
 from lcm.evidence import label_space, rivals
 from lcm.evidence.claims import PAPER_STUDIES, printed
-from lcm.evidence.names import TEXTS, corpus_name, method_name, setting_name, target_class
+from lcm.evidence.names import TEXTS, corpus_name, method_name, setting_name
 from lcm.evidence.paper import paper_accuracy, paper_settings
 from lcm.evidence.results import Evidence, Result, compare
 from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, p_value, percent, plain, table, tested
 from lcm.evidence.verdicts import Claim, Decisions, interval
+from lcm.study import target_facts
 
 
 def claims_table(claims: list[Claim]) -> Table:
@@ -132,7 +133,7 @@ def targets_tables(evidence: Evidence) -> list[Table]:
 
 
 def _with_ceiling(name: str) -> str | tuple[str, str]:
-    return (method_name(name), "ceiling") if target_class(name).ceiling else method_name(name)
+    return (method_name(name), "ceiling") if target_facts()[name].ceiling else method_name(name)
 
 
 def glossary_tables(evidence: Evidence) -> list[Table]:

@@ -12,10 +12,10 @@ import numpy as np
 
 from lcm.cell_files import check_cell, check_curves
 from lcm.errors import UserError, one_line
-from lcm.evidence.names import TUNED, target_class
+from lcm.evidence.names import TUNED
 from lcm.evidence.statistics import Paired, Scores, paired, widening
 from lcm.params import Params
-from lcm.study import LINEAR, Cell, cell_config, cells
+from lcm.study import LINEAR, Cell, cell_config, cells, family, target_facts
 
 DONE, NOT_RUN, STALE = "done", "not run", "stale"
 
@@ -204,9 +204,8 @@ def read_study(params: Params, name: str, root: Path = Path()) -> Study:
     """
     found = []
     for cell in cells(params, name):
-        family = "linear" if cell.model == LINEAR else params.model(cell.model).family
         expected = json.loads(json.dumps(cell_config(params, cell)))  # tuples to lists, as in the file
-        found.append(_read(Result(cell, family=family, root=root), expected))
+        found.append(_read(Result(cell, family=family(params, cell), root=root), expected))
     spec = params.studies[name]
     return Study(name, spec.title, spec.question, tuple(found))
 
@@ -340,7 +339,7 @@ def strengths(results: Iterable[Result]) -> list[Result]:
     results = [result for result in results if result.done]
     if not results or results[0].model == LINEAR:
         return []
-    keys = {key for setting in target_class(results[0].target).grid for key in setting}
+    keys = {key for setting in target_facts()[results[0].target].grid for key in setting}
     plain = [{key: value for key, value in r.settings.items() if key not in keys and value} for r in results]
     usual = next((rest for result, rest in zip(results, plain, strict=True) if not result.varied), plain[0])
     found: dict[tuple, Result] = {}
@@ -430,7 +429,7 @@ class Evidence(dict[str, Study]):
 
     def tuned(self, result: Result, target: str) -> Result | None:
         """A target with its strength chosen on the validation part, on the data of `result`."""
-        grid = target_class(target).grid
+        grid = target_facts()[target].grid
         known = [
             r
             for r in strengths(self.versions(result, target))

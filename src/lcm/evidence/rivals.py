@@ -7,10 +7,11 @@ from itertools import combinations
 import numpy as np
 
 from lcm.evidence.label_space import has_groups
-from lcm.evidence.names import method_name, setting_name, target_class, target_names
+from lcm.evidence.names import method_name, setting_name
 from lcm.evidence.results import Evidence, Result, compare
 from lcm.evidence.statistics import Paired, holm
 from lcm.evidence.verdicts import FOR, LEVEL, Claim, Comparison, accuracy
+from lcm.study import target_facts
 
 STUDY = "targets"
 SAME_EPSILON = 0.005
@@ -72,8 +73,8 @@ def _structured(evidence: Evidence) -> Claim:
     comparisons = []
     for setting in settings_of(evidence):
         smoothing = evidence.tuned(setting, "ls")
-        for name in target_names() if smoothing else ():
-            result = None if name in PLAIN or target_class(name).ceiling else best_version(evidence, setting, name)
+        for name in target_facts() if smoothing else ():
+            result = None if name in PLAIN or target_facts()[name].ceiling else best_version(evidence, setting, name)
             if result and (name == "lcm" or (structure_of(result) or 0.0) > 1e-3):
                 comparisons += judged(result, smoothing)
     text, source = "A structured target beats tuned uniform smoothing anywhere", "structure above 0.001 nats"
@@ -84,9 +85,9 @@ def _knowing(evidence: Evidence) -> Claim:
     comparisons = []
     for setting in filter(is_noisy, settings_of(evidence)):
         smoothing = evidence.tuned(setting, "ls")
-        for name in target_names() if smoothing else ():
+        for name in target_facts() if smoothing else ():
             result = None if name in PLAIN else best_version(evidence, setting, name)
-            knows = bool(KNOWS_NOISE & set(target_class(name).needs))
+            knows = bool(KNOWS_NOISE & set(target_facts()[name].needs))
             says = {"sign": 1} if knows else {"sign": -1, "equal_says": FOR}
             comparisons += judged(result, smoothing, **says)
     text = "Under wrong labels only targets that know the noise, or were held out, help"
@@ -114,7 +115,7 @@ def ranking(evidence: Evidence, setting: Result) -> list[Rank]:
     under a bar of a critical-difference diagram.
     """
     matched = evidence.rival(setting, "ls_matched")
-    found = [best_version(evidence, setting, name) for name in target_names()]
+    found = [best_version(evidence, setting, name) for name in target_facts()]
     found = [result for result in found if result and result.summary()]
     over = [compare(r, matched) if matched and r.target != "ls_matched" else None for r in found]
     # By the paired difference: means over different splits do not compare.
@@ -155,7 +156,7 @@ def places(evidence: Evidence, setting: Result) -> list[Place]:
         strength, structure = (_by_epoch(rank.result, column) for column in ("strength", "structure"))
         path = [(strength[epoch], structure[epoch]) for epoch in sorted(strength.keys() & structure.keys())]
         if path and (rank.over or rank.result.target == "ls_matched"):
-            target = target_class(rank.result.target)
+            target = target_facts()[rank.result.target]
             found.append(Place(target.short, path, rank.over.mean if rank.over else 0.0, target.ceiling))
     return found
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from lcm.evidence.names import corpus_name, method_name, model_name, setting_name, target_class
+from lcm.evidence.names import corpus_name, method_name, model_name, setting_name
 from lcm.evidence.paper import paper_accuracy, paper_labels
 from lcm.evidence.results import NOT_RUN, STALE, Evidence, Result, Study, compare, strengths, true_mass
 from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, percent, plain, stacked, table, tested
 from lcm.evidence.verdicts import Decisions, points
-from lcm.study import LINEAR
+from lcm.study import LINEAR, target_facts
 
 
 def study_tables(study: Study, evidence: Evidence, decisions: Decisions | None = None) -> dict[str, Table]:
@@ -78,7 +78,7 @@ def _row(result: Result, lcm: Result | None, decisions: Decisions | None) -> Row
 
 def _changed(result: Result) -> list[str]:
     """What a method's name changes other than what its target's tuning grid does."""
-    tuned = {key for point in target_class(result.target).grid for key in point} if result.model != LINEAR else set()
+    tuned = {key for point in target_facts()[result.target].grid for key in point} if result.model != LINEAR else set()
     keys = [change.partition("=")[0] for change in result.method.partition(".")[2].split(",") if change]
     return [key for key in keys if key not in tuned]
 

@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass, field
 from html import escape
 
-from lcm.evidence.names import SYMBOLS, TEXTS, method_name, target_class
+from lcm.evidence.names import SYMBOLS, TEXTS, method_name
 from lcm.evidence.results import Result, Summary
 from lcm.evidence.statistics import Paired
 from lcm.evidence.verdicts import interval, points
-from lcm.study import YARDSTICKS
+from lcm.study import YARDSTICKS, target_facts
 
 NOTHING = "–"
 Entry = str | tuple[str, str]  # a table entry, or (entry, small print under it)
@@ -92,7 +92,7 @@ def named(result: Result) -> Entry:
     short = method_name(result.method, short=True)
     if result.method in YARDSTICKS:
         return short
-    knob, ceiling = target_class(result.target).knob, target_class(result.target).ceiling
+    knob, ceiling = target_facts()[result.target].knob, target_facts()[result.target].ceiling
     if result.parts:
         by_method = {part.method: part.settings.get(knob) for part in result.parts}
         values = [by_method[method] for method in result.record["chosen"].values()]

@@ -3,17 +3,19 @@
 Checked, with content digests.
 """
 
+from __future__ import annotations  # so that a plan of gaps needs no PyTorch
+
 import hashlib
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lcm.corpora import prepare
 from lcm.errors import Unavailable, UserError
 from lcm.files import gap, read_json
-from lcm.models import ModelConfig, Start
 from lcm.params import Params
 from lcm.protocol.noise import transition
 from lcm.protocol.splits import TRAIN
@@ -21,6 +23,9 @@ from lcm.study import Cell
 from lcm.text import encode
 from lcm.text.wordpieces import encoder_folder, vocabulary_digest
 from lcm.training import store
+
+if TYPE_CHECKING:
+    from lcm.models import ModelConfig, Start
 
 DATA = Path("data")
 
@@ -202,6 +207,8 @@ def model_inputs(
 
     training: (n,) bool, the training part. `vocabulary_fit: train` takes the vocabulary from its documents only.
     """
+    from lcm.models import Start
+
     if config.reads == "images":
         return np.asarray(data.pixels), Start(image_size=data.pixels.shape[-1])
     if config.reads == "wordpieces":

@@ -3,20 +3,25 @@
 Workers never read params.yaml.
 """
 
+from __future__ import annotations  # so that a plan of gaps needs no PyTorch
+
 import platform
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lcm.errors import UserError
-from lcm.models import ModelConfig
 from lcm.params import Linear, Params, Train
 from lcm.protocol.noise import label_groups
 from lcm.protocol.splits import TRAIN
 from lcm.study import LINEAR, Cell, Run, method_settings
 from lcm.training import code, inputs, pool, store
+
+if TYPE_CHECKING:
+    from lcm.models import ModelConfig
 
 
 @dataclass(frozen=True)

@@ -6,25 +6,16 @@ machines (copy the folder). Beside a run's record <key>.json lie its predictions
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from lcm.files import locked, replacing, write_array, write_json
+from lcm.files import locked, replacing, store_folder, write_array, write_json
 
 # Raise an encoder's version when a change to the code changes its numbers (tests/test_golden.py fails then). Source
 # text is not part of a key, so that a comment retrains nothing. Encoders that are not named here have version 1.
 ALGORITHM = {"image_cnn": 3}  # 2: dropout that is the same alone and in a fleet; 3: sums in another order
-
-
-def store_folder() -> Path:
-    """Return LCM_RUN_STORE, else .runs in the repository.
-
-    DVC_ROOT is the repository itself even in a stage of `exp run --temp`.
-    """
-    return Path(os.environ.get("LCM_RUN_STORE") or Path(os.environ.get("DVC_ROOT", ".")) / ".runs").absolute()
 
 
 def run_key(determinants: dict) -> str:
