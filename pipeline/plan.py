@@ -16,7 +16,7 @@ from lcm.corpora.catalogue import original
 from lcm.errors import run_main
 from lcm.files import new_folder, write_json
 from lcm.params import Params, load_params
-from lcm.source import digest
+from lcm.source import ROOT, digest
 from lcm.study import LINEAR, cell_config, cells
 from lcm.training import code
 
@@ -69,10 +69,22 @@ def data_plans(params: Params) -> dict[str, dict]:
     return found
 
 
+def _evidence() -> str:
+    """Return a digest of the code and the texts that make reports."""
+    files = sorted(path for path in (ROOT / "evidence").iterdir() if path.is_file())
+    code = digest(f"evidence/{path.name}" for path in files if path.suffix == ".py")
+    texts = b"".join(path.read_bytes() for path in files if path.suffix != ".py")
+    return hashlib.sha256(code.encode() + texts).hexdigest()[:16]
+
+
 def training_plans(params: Params) -> dict[str, dict]:
-    """Return the cells of each study on each corpus, by "study/corpus": how many runs, digests of settings and code."""
-    found = {}
+    """Return the cells of each study on each corpus, by "study/corpus": how many runs, digests of settings and code.
+
+    And what its report depends on besides, by "study/+report".
+    """
+    found, evidence = {}, _evidence()
     for study, spec in params.studies.items():
+        found[f"{study}/+report"] = {"code": evidence}  # no corpus can have this name
         for corpus in spec.corpora:
             plan = found[f"{study}/{corpus}"] = {}
             for cell in cells(params, study, corpus):

@@ -1,7 +1,7 @@
 """Stage `split`: divide a corpus into train / validation / test parts, and draw the labels to learn from.
 
 -> data/splits/<corpus>/splits.npy, (n_splits, n) uint8
--> data/noise/<corpus>/<percent>.npy, (n_splits, n) int16, wrong in training samples only
+-> data/splits/<corpus>/labels-<percent>.npy, (n_splits, n) int16, wrong in training samples only
 
 Example: python pipeline/split.py 20ng
 """
@@ -26,8 +26,8 @@ def main() -> None:
     corpus = parser.parse_args().corpus
     params = load_params()
     knobs = lookup(params.corpora, corpus, "corpora")
-    folder, splits_folder, noise_folder = (Path("data") / kind / corpus for kind in ("corpus", "splits", "noise"))
-    if pass_gap(folder, splits_folder, noise_folder, quiet=corpus == OWN):
+    folder, splits_folder = (Path("data") / kind / corpus for kind in ("corpus", "splits"))
+    if pass_gap(folder, splits_folder, quiet=corpus == OWN):
         return
     split, noise, data = params.split, params.noise, load(folder)
     stratified = split.stratified if knobs.stratified is None else knobs.stratified
@@ -43,15 +43,14 @@ def main() -> None:
         data.labels, split.n, split.test, split.val, stratified, data.names, official_test, data.official_val
     )
     groups = label_groups(data.names, noise.groups.get(corpus))
-    with new_folder(splits_folder) as part, new_folder(noise_folder) as noise_part:
+    with new_folder(splits_folder) as part:
         write_array(part / "splits.npy", splits)
         for percent in [0, *noise.rates.get(corpus, [])]:
-            write_array(
-                noise_part / f"{percent}.npy", labels_to_learn(data.labels, splits, groups, percent / 100, noise)
-            )
+            labels = labels_to_learn(data.labels, splits, groups, percent / 100, noise)
+            write_array(part / f"labels-{percent}.npy", labels)
         if data.given is not None:
             percent = round(100 * data.meta["given_labels_wrong"])
-            write_array(noise_part / f"{percent}.npy", given_labels(data.labels, data.given, splits, noise))
+            write_array(part / f"labels-{percent}.npy", given_labels(data.labels, data.given, splits, noise))
             print(
                 f"{corpus}: {percent} % of the given labels are wrong; a study that learns from them has noise "
                 f"{percent}"

@@ -26,10 +26,9 @@ def main() -> None:
     for card in sorted(Path("data/corpus").glob("*/corpus.json")):
         corpus, digest = card.parent.name, json.loads(card.read_text())["digest"]
         folder = Path("data/splits") / corpus
-        splits = folder / "splits.npy" if folder.is_dir() else folder.with_suffix(".npy")
         labels = {
-            path.stem: [short(row) for row in np.load(path)]
-            for path in sorted(Path("data/noise", corpus).glob("*.npy"))
+            path.stem.removeprefix("labels-"): [short(row) for row in np.load(path)]
+            for path in sorted(folder.glob("labels-*.npy"))
         }
         starts = digests.get(digest, {}).get("start", {})
         for model in sorted({cell["model"] for cell in cells if cell["corpus"] == corpus}):
@@ -37,7 +36,7 @@ def main() -> None:
                 starts[model] = found
         digests[digest] = {
             "corpus": corpus,
-            "assignments": [short(row) for row in np.load(splits)],
+            "assignments": [short(row) for row in np.load(folder / "splits.npy")],
             "fit_labels": labels,
             "start": starts,
         }

@@ -274,7 +274,7 @@ def write_corpus(folder: Path, name: str = "toy") -> None:
     meta = {"corpus": name, "digest": digest, "edition": "toy", "kind": "text", "labels": NAMES}
     write_json(data / "corpus" / name / "corpus.json", meta)
     write_array(data / "splits" / name / "splits.npy", make_splits(labels, 10, 0.3, 0.1))
-    write_array(data / "noise" / name / "0.npy", np.tile(labels, (10, 1)))
+    write_array(data / "splits" / name / "labels-0.npy", np.tile(labels, (10, 1)))
 
 
 def forget_data() -> None:

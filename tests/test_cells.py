@@ -58,7 +58,7 @@ def test_a_key_knows_its_data(workplace, params):
     write_json(folder / "corpus.json", card)
     assert keys(workplace, params) == start
 
-    for name in ("splits/toy/splits.npy", "noise/toy/0.npy"):
+    for name in ("splits/toy/splits.npy", "splits/toy/labels-0.npy"):
         rows = np.load(workplace / "data" / name)
         changed = rows.copy()
         changed[1] = changed[1][::-1]
@@ -168,9 +168,9 @@ def test_every_run_of_a_fleet_reads_the_vocabulary_of_its_own_training_part(work
 
 
 def test_a_run_reads_its_own_split_and_labels_and_the_groups_of_the_names(workplace, params):
-    noisy = np.load(workplace / "data/noise/toy/0.npy")
+    noisy = np.load(workplace / "data/splits/toy/labels-0.npy")
     noisy[1] = 3 - noisy[1]
-    write_array(workplace / "data/noise/toy/0.npy", noisy)
+    write_array(workplace / "data/splits/toy/labels-0.npy", noisy)
     runs.forget_data()
     splits, (first, second) = (
         np.load(workplace / "data/splits/toy/splits.npy"),
@@ -228,7 +228,7 @@ def test_a_cells_file_says_what_it_is_of(workplace, params):
     given = np.tile(labels, (10, 1))
     given[0, np.flatnonzero(splits[0] == TRAIN)[:7]] = (given[0, np.flatnonzero(splits[0] == TRAIN)[:7]] + 1) % 4
     given[1, np.flatnonzero(splits[1] != TRAIN)] = 0
-    write_array(workplace / "data/noise/toy/30.npy", given)
+    write_array(workplace / "data/splits/toy/labels-30.npy", given)
     params["studies"]["small"]["grids"][0]["noise"] = [30]
     place = "small", "toy", 30, "lstm_rand", "lcm.alpha=2"
     found = runs.written_cell(runs.load(params, workplace), *place, [record(0), record(1)])

@@ -92,7 +92,7 @@ def test_corpus(copy, tmp_path):
     for script in ("fetch", "prepare", "split"):
         said = run(copy, f"pipeline/{script}.py", "toy", LCM_MIRRORS=str(tmp_path))
         assert script != "prepare" or "2 labels" in said
-    assert (copy / "data/splits/toy/splits.npy").is_file() and (copy / "data/noise/toy/0.npy").is_file()
+    assert (copy / "data/splits/toy/splits.npy").is_file() and (copy / "data/splits/toy/labels-0.npy").is_file()
 
 
 def test_own_table_as_docs_data_says(copy):

@@ -18,7 +18,7 @@ def noisy(workplace, params):
     labels = runs.toy()[2]
     rng = np.random.RandomState(0)
     given = np.where(rng.rand(10, len(labels)) < 0.4, labels ^ 1, labels).astype(np.int16)  # 0 <-> 1, 2 <-> 3
-    write_array(workplace / "data/noise/toy/0.npy", given)
+    write_array(workplace / "data/splits/toy/labels-0.npy", given)
     runs.forget_data()
     return runs.load(params, workplace), labels, given
 
@@ -61,7 +61,7 @@ def test_held_out_beliefs_are_kept_and_found_again_and_never_mistaken(noisy, wor
     moved = [each.held_out for each in runs.inputs_of(params, "small", "toy", 0, "lstm_rand", "prune")]
     assert not any(np.array_equal(one, other) for one, other in zip(first, moved, strict=True))
     write_array(workplace / "data/splits/toy/splits.npy", splits)
-    write_array(workplace / "data/noise/toy/0.npy", np.tile(labels, (10, 1)))
+    write_array(workplace / "data/splits/toy/labels-0.npy", np.tile(labels, (10, 1)))
     runs.forget_data()
     right = [each.held_out for each in runs.inputs_of(params, "small", "toy", 0, "lstm_rand", "prune")]
     assert not any(np.array_equal(one, other) for one, other in zip(first, right, strict=True))
@@ -76,6 +76,6 @@ def test_data_that_changed_are_read_again_in_the_same_process(noisy, workplace):
     """Without being told to forget: a study trains while its data are made anew."""
     params, labels, given = noisy
     first = runs.inputs_of(params, "small", "toy", 0, "lstm_rand", "ce")[0]
-    write_array(workplace / "data/noise/toy/0.npy", given[::-1].copy())
+    write_array(workplace / "data/splits/toy/labels-0.npy", given[::-1].copy())
     assert np.array_equal(runs.inputs_of(params, "small", "toy", 0, "lstm_rand", "ce")[0].fit_labels, given[-1])
     assert np.array_equal(first.fit_labels, given[0])

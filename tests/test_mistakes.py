@@ -80,7 +80,7 @@ STAGES = [
     (CELL, folder_for_params, "params.yaml: Is a directory"),
     (CELL, remove("data/corpus/toy"), "data/corpus/toy/corpus.json: not found; make it with `dvc repro"),
     (CELL, remove("data/splits/toy"), "data/splits/toy/splits.npy: not found; make it with `dvc repro"),
-    (CELL, remove("data/noise/toy/0.npy"), "data/noise/toy/0.npy: not found; make it with `dvc repro"),
+    (CELL, remove("data/splits/toy/labels-0.npy"), "data/splits/toy/labels-0.npy: not found; make it with `dvc repro"),
     (CELL, write("data/corpus/toy/ids.npy", "x"), "data/corpus/toy/ids.npy: .*make it again with `dvc repro"),
     (CELL, write("data/splits/toy/splits.npy", ""), "data/splits/toy/splits.npy: .*make it again with `dvc repro"),
     ("page.py", remove("params.yaml"), "params.yaml: not found"),

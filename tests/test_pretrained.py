@@ -45,7 +45,7 @@ def workplace(tmp_path, monkeypatch):
     )
     data = load(Path("data/corpus/mine"))
     write_array(Path("data/splits/mine/splits.npy"), make_splits(np.asarray(data.labels), 10, 0.3, 0.1))
-    write_array(Path("data/noise/mine/0.npy"), np.tile(data.labels, (10, 1)))
+    write_array(Path("data/splits/mine/labels-0.npy"), np.tile(data.labels, (10, 1)))
     words = read_vocabulary(Path("data/corpus/mine"))[0]
     vectors = np.array([[0, 0, 0], *([name_of(word), 1, -1] for word in words)], np.float32)
     write_array(Path("data/vectors/own_text/mine/vectors.npy"), vectors)

@@ -296,7 +296,7 @@ def snapshot(folder):
     return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-@pytest.mark.parametrize("where", ["corpus", "splits", "noise"])
+@pytest.mark.parametrize("where", ["corpus", "splits"])
 def test_a_gap_changes_no_file_is_said_once_and_stops_nothing(workplace, params, trained, capsys, where):
     checked = runs.load(params, workplace)
     runs.train_cell(checked, *CNN)  # in git, and then the data are gone
@@ -349,12 +349,12 @@ def test_missing_data_and_wrong_pairs_are_said_in_one_line(workplace, params, tr
 
     checked = runs.load(params, workplace)
     assert "model image_cnn cannot read corpus toy, which holds text" in reason("image_cnn")
-    labels = workplace / "data/noise/toy/0.npy"
+    labels = workplace / "data/splits/toy/labels-0.npy"
     kept = labels.read_bytes()
     labels.unlink()
-    assert reason() == "data/noise/toy/0.npy: not found; make it with `dvc repro data/dvc.yaml:split@toy`"
+    assert reason() == "data/splits/toy/labels-0.npy: not found; make it with `dvc repro data/dvc.yaml:split@toy`"
     labels.write_bytes(kept[:300])
-    assert reason().startswith("data/noise/toy/0.npy: cannot be read (")
+    assert reason().startswith("data/splits/toy/labels-0.npy: cannot be read (")
     write_array(labels, np.zeros((10, 7), np.int16))
     assert "expected integers (splits, 240), found int16 (10, 7); make it again with" in reason()
     write_array(labels, np.zeros((10, 240)))

@@ -1,5 +1,6 @@
 """dvc.yaml against the studies: every cell has its stage, and every stage names what can change its results."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_every_cell_of_a_study_is_made_by_the_stage_of_its_corpus(stages, params
         (out,) = stage.outs
         assert out.def_path == f"metrics/cells/{study}/{corpus}" and out.persist and not out.use_cache
         assert {cell.path().parent.as_posix() for cell in cells(params, study, corpus)} == {out.def_path}
-        needed = {f"plans/{study}/{corpus}.json", *(f"data/{kind}/{corpus}" for kind in ("corpus", "splits", "noise"))}
+        needed = {f"plans/{study}/{corpus}.json", *(f"data/{kind}/{corpus}" for kind in ("corpus", "splits"))}
         for cell in cells(params, study, corpus):
             if cell.model != LINEAR:
                 model = params.model(cell.model)
@@ -74,6 +75,30 @@ def test_every_cell_of_a_study_is_made_by_the_stage_of_its_corpus(stages, params
         report.outs
     )
     assert report.cmd == f"python pipeline/report.py {study}"
+
+
+def test_a_report_is_made_again_when_its_code_or_its_texts_change(params, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(runs.ROOT / "pipeline"))
+    import plan
+
+    from lcm import source
+
+    def report():
+        source._without_prose.cache_clear()
+        return plan.training_plans(params.model_copy(update={"studies": {}, **one}))["noise/+report"]
+
+    one = {"studies": {"noise": params.studies["noise"]}}
+    copy = tmp_path / "lcm"
+    shutil.copytree(runs.ROOT / "src/lcm", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(plan, "ROOT", copy)
+    monkeypatch.setattr(source, "ROOT", copy)
+    before = report()
+    (copy / "evidence/tables.py").write_text((copy / "evidence/tables.py").read_text() + "# a comment\n")
+    assert report() == before
+    for file, more in (("tables.py", "x = 1\n"), ("texts.yaml", "# a text\n"), ("page.css", "p {}\n")):
+        (copy / "evidence" / file).write_text((copy / "evidence" / file).read_text() + more)
+        assert report() != before, file
+        before = report()
 
 
 def test_noise_of_a_study_is_among_the_rates_that_are_made(params):

@@ -58,12 +58,12 @@ def load(corpus: str, noise: int) -> Data:
 
     Raises Gap if the corpus could not be fetched, UserError if a file is missing or does not belong to the corpus.
     """
-    places = (DATA / "corpus" / corpus, DATA / "splits" / corpus, DATA / "noise" / corpus)
+    places = (DATA / "corpus" / corpus, DATA / "splits" / corpus)
     for place in places:
         if gap(place):
             raise Gap(f"{corpus} is not available; {place}/unavailable.txt says why and how to supply it")
-    made_by = f"dvc repro data/dvc.yaml:split@{corpus}"  # the last stage of the data: makes all three
-    files = (places[0] / "corpus.json", places[1] / "splits.npy", places[2] / f"{noise}.npy")
+    made_by = f"dvc repro data/dvc.yaml:split@{corpus}"  # the last stage of the data: makes both
+    files = (places[0] / "corpus.json", places[1] / "splits.npy", places[1] / f"labels-{noise}.npy")
     for path in files:
         if not path.exists():
             raise UserError(f"{path}: not found; make it with `{made_by}`")
@@ -73,8 +73,8 @@ def load(corpus: str, noise: int) -> Data:
 @lru_cache(maxsize=2)
 def _load(corpus: str, noise: int, made_by: str, stamp: tuple) -> Data:
     data = prepare.load(DATA / "corpus" / corpus)
-    splits, fit_labels = DATA / "splits" / corpus / "splits.npy", DATA / "noise" / corpus / f"{noise}.npy"
-    return Data(data, *(_rows(path, made_by, len(data.labels)) for path in (splits, fit_labels)))
+    paths = (DATA / "splits" / corpus / name for name in ("splits.npy", f"labels-{noise}.npy"))
+    return Data(data, *(_rows(path, made_by, len(data.labels)) for path in paths))
 
 
 def _rows(path: Path, made_by: str, samples: int) -> np.ndarray:
