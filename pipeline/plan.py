@@ -20,8 +20,9 @@ from lcm.source import ROOT, digest
 from lcm.study import LINEAR, cell_config, cells
 from lcm.training import code
 
-# Modules below src/lcm that can change the data.
+# Files, seen from src/lcm, that can change the data.
 READ = ("corpora/prepare.py", "corpora/readers.py", "corpora/tables.py", "corpora/pydocs.py", "protocol/subsets.py")
+SPLIT = ("protocol/splits.py", "protocol/noise.py", "../../pipeline/split.py")
 TOKENISE = ("text/encode.py", "text/english.py", "text/chinese.py")
 
 
@@ -33,7 +34,7 @@ def data_plans(params: Params) -> dict[str, dict]:
 
     read, split, vectors = (
         digest((*READ, *TOKENISE)),
-        digest(("protocol/splits.py", "protocol/noise.py")),
+        digest(SPLIT),
         digest(("text/vectors.py",)),
     )
     found = {}
