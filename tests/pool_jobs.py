@@ -50,6 +50,11 @@ def spin(job: Job) -> None:
         pass
 
 
+def sleep(job: Job) -> None:
+    """Idle for minutes."""
+    time.sleep(300)
+
+
 def die_while_counting(job: Job) -> None:
     """Ended from outside, most likely while a message is on its way to the parent."""
     for _ in range(8):
@@ -70,7 +75,21 @@ def stage(folder: str, processes: str, *kinds: str) -> None:
     pool.run_jobs(do, jobs, int(processes), "cpu", "stage", lambda result: time.sleep(300))
 
 
+def on_ray(folder: str, *kinds: str) -> None:
+    """The driver of a Ray cluster of its own, with such jobs."""
+    from lcm.params import Execution
+    from lcm.training import cluster
+
+    jobs = [Job(kind, note=Path(folder) / f"{number}") for number, kind in enumerate(kinds)]
+    execution = Execution(executor="ray", address=None, device="cpu", processes=len(jobs))
+    cluster.run_jobs(do_with_data, lambda job: [], jobs, execution, "cpu", "driver", lambda result: None)
+
+
+def do_with_data(job: Job, data: list) -> list:
+    return do(job)
+
+
 if __name__ == "__main__":
     import pool_jobs  # the jobs' functions must be those of a module that workers can import
 
-    pool_jobs.stage(*sys.argv[1:])
+    getattr(pool_jobs, sys.argv[1])(*sys.argv[2:])

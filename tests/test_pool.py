@@ -86,7 +86,7 @@ def test_a_worker_that_is_ended_while_it_counts_is_one_line_and_no_dead_lock(pro
 )
 def test_kill_9_of_the_stage_alone_leaves_no_worker(tmp_path, processes, kinds):
     environment = os.environ | {"PYTHONPATH": f"{runs.ROOT / 'src'}:{runs.ROOT / 'tests'}"}
-    command = [sys.executable, pool_jobs.__file__, str(tmp_path), str(processes), *kinds]
+    command = [sys.executable, pool_jobs.__file__, "stage", str(tmp_path), str(processes), *kinds]
     stage = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
     notes = [tmp_path / str(number) for number in range(len(kinds))]
     runs.wait_for(lambda: all(note.exists() and note.read_text() for note in notes))

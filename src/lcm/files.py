@@ -72,11 +72,12 @@ def sweep(folder: Path) -> None:
     """Delete the parts below `folder` that processes of this machine left there when they were killed."""
     for part in folder.rglob(".*.part"):
         made_by = re.search(rf"\.(?:{re.escape(platform.node())}-)?(\d{{1,9}})\.part$", part.name)
-        if made_by and not _is_alive(int(made_by[1])):
+        if made_by and not is_alive(int(made_by[1])):
             part.unlink(missing_ok=True)
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Return whether a process of this machine has this number."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
