@@ -9,6 +9,7 @@ from functools import cache
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
@@ -200,12 +201,13 @@ def target_map(places: list[Place], title: str, limit: float, x_ends: tuple[floa
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
     axes.minorticks_off()
     norm = Normalize(-limit, limit)
-    for number, place in reversed(list(enumerate(places, 1))):  # the best on top
+    marks = _apart(axes, [place.path[-1] for place in places])
+    for number, (place, at) in reversed(list(enumerate(zip(places, marks, strict=True), 1))):  # the best on top
         colour = SOLID(norm(100 * place.gain))
-        axes.plot(*zip(*place.path), color=colour, alpha=0.35, linewidth=1)
+        axes.plot(*zip(*place.path, at), color=colour, alpha=0.35, linewidth=1)
         mark = "s" if place.ceiling else "o"
-        axes.plot(*place.path[-1], mark, color=colour, markersize=10, alpha=0.9, clip_on=False)
-        axes.text(*place.path[-1], str(number), color="#ffffff", fontsize=6.5, ha="center", va="center")
+        axes.plot(*at, mark, color=colour, markersize=10, alpha=0.9, clip_on=False)
+        axes.text(*at, str(number), color="#ffffff", fontsize=6.5, ha="center", va="center")
     names.axis("off")
     for index, place in enumerate(places):
         gain = f"{100 * place.gain:+.1f}".replace("-", "−") if place.gain else ""
@@ -213,6 +215,17 @@ def target_map(places: list[Place], title: str, limit: float, x_ends: tuple[floa
         names.text(index // lines / 2.8 - 0.04, 1 - (index % lines + 0.5) / lines, text, fontsize=7.5, va="center")
     _colour_bar(figure, axes, norm, SOLID, "points over matched smoothing")
     return figure
+
+
+def _apart(axes: Axes, points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Where to put marks of 10 points so that each can be read: one that would cover an earlier one stands above it."""
+    to_axes = axes.transData - axes.transAxes  # its shares of width and height hardly depend on the layout
+    step, found = 0.04, []
+    for x, y in to_axes.transform(points):
+        while any(abs(x - other[0]) < 0.8 * step and abs(y - other[1]) < 0.9 * step for other in found):
+            y += step / 4
+        found.append((x, y))
+    return [tuple(map(float, point)) for point in to_axes.inverted().transform(found)]
 
 
 @mpl.rc_context(STYLE)
