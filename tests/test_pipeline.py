@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -80,6 +81,16 @@ class Clone:
         return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.json"))}
 
 
+def transcript(corpus: str) -> list[str]:
+    """Patterns of the lines of the experiment in docs/experiments.md that name a corpus; any number fits."""
+    text = (ROOT / "docs/experiments.md").read_text(encoding="utf-8")
+    text = text[text.index("$ dvc exp run") : text.index("$ dvc metrics diff")]
+    lines = [line for line in text.splitlines() if corpus in line or line.startswith("Ran experiment")]
+    assert len(lines) >= 6
+    patterns = [re.sub(r"\d+(\\\.\d+)?", r"[\\d.]+", re.escape(line)) for line in lines]
+    return [pattern.replace("minute", "minutes?") for pattern in patterns]
+
+
 def test_the_owners_commands_from_nothing_and_back(tmp_path):
     pytest.importorskip("dvc")
     clone = Clone(tmp_path, {"quickstart": STUDY, "noise": None})
@@ -100,6 +111,8 @@ def test_the_owners_commands_from_nothing_and_back(tmp_path):
     # an experiment trains LCM and its control, nothing else
     said = clone.run("dvc", "exp", "run", "-n", "two", "-S", "lcm.alpha=2")
     assert "quickstart digits: 8 runs in 4 cells: 4 known, 4 to train" in said
+    for line in transcript("digits"):
+        assert re.search(line, said), f"docs/experiments.md has a line that is not printed: {line}"
     second = clone.results()
     changed = {name for name in second if second[name] != first.get(name)}
     assert changed and all("-lcm." in name or "-ls_matched." in name for name in changed)
