@@ -189,6 +189,25 @@ def test_a_run_reads_its_own_split_and_labels_and_the_groups_of_the_names(workpl
     assert first.inputs is second.inputs  # one vocabulary for all: one array
 
 
+def test_what_a_target_is_told_is_of_the_runs_own_split(workplace, params):
+    """The noise matrix that an oracle knows, and the out-of-fold beliefs of pruning."""
+    splits, given = (np.load(workplace / f"data/splits/toy/{name}.npy") for name in ("splits", "labels-0"))
+    true = given[0].copy()
+    given[1] = (given[1] + 1) % 4  # the second split: all wrong, each label one further
+    write_array(workplace / "data/splits/toy/labels-0.npy", given)
+    runs.forget_data()
+    checked = runs.load(params, workplace)
+    matrices = [each.transition for each in runs.inputs_of(checked, *CELL, "forward")]
+    assert np.array_equal(matrices[0], np.eye(4)) and np.array_equal(matrices[1], np.roll(np.eye(4), 1, axis=1))
+    for r, each in enumerate(runs.inputs_of(checked, *CELL, "prune")):
+        learnt = splits[r] == TRAIN
+        assert np.allclose(each.held_out.sum(1), 1, atol=1e-5)
+        assert (each.held_out[~learnt] == 0.25).all() and (each.held_out[learnt] != 0.25).any(1).all()
+        best = each.held_out.argmax(1)
+        assert (best == given[r])[learnt].mean() > 0.5 > (best == given[1 - r])[learnt].mean()
+    assert np.array_equal(true, np.load(workplace / "data/corpus/toy/labels.npy"))
+
+
 # What a cell's file says
 
 
