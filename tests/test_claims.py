@@ -12,8 +12,9 @@ from synthetic import find, grid
 
 from lcm.evidence import label_space, rivals, snippets
 from lcm.evidence.claims import all_claims, answers
+from lcm.evidence.comparisons import Evidence
 from lcm.evidence.overview import claim_table
-from lcm.evidence.results import Evidence, read_study
+from lcm.evidence.results import read_study
 from lcm.evidence.verdicts import AGAINST, EQUAL, FOR, OPEN, Claim, Comparison, Decisions, times
 from lcm.study import cells
 

@@ -10,7 +10,8 @@ from synthetic import find, grid
 
 from lcm.errors import UserError
 from lcm.evidence import tables
-from lcm.evidence.results import Evidence, Summary, compare, read_study, strengths, true_mass, tuned
+from lcm.evidence.comparisons import Evidence, compare, strengths, true_mass, tuned
+from lcm.evidence.results import Summary, read_study
 from lcm.evidence.study_tables import gaps, results_table
 from lcm.study import cells
 

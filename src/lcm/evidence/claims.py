@@ -9,10 +9,11 @@ from collections.abc import Iterable
 import numpy as np
 
 from lcm.evidence import label_space, rivals
+from lcm.evidence.comparisons import Evidence, same_training, true_mass
 from lcm.evidence.contrasts import Contrast, mean_difference, of_paired, std_ratio
 from lcm.evidence.names import corpus_name, model_name, setting_name
 from lcm.evidence.paper import paper_accuracy
-from lcm.evidence.results import Evidence, Result, same_training, true_mass
+from lcm.evidence.results import Result
 from lcm.evidence.statistics import Scores, paired
 from lcm.evidence.verdicts import (
     AGAINST,

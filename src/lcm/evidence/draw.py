@@ -7,9 +7,10 @@ import numpy as np
 
 from lcm.evidence import figures, label_space, rivals, svg
 from lcm.evidence.claims import PAPER_STUDIES, SWEEPS, as_strong, never_stopped, printed, sweep
+from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.names import method_name, model_name, setting_name
 from lcm.evidence.paper import paper_accuracy
-from lcm.evidence.results import Evidence, Result, Study, compare
+from lcm.evidence.results import Result, Study
 from lcm.evidence.verdicts import RIVALS
 from lcm.study import LINEAR, target_facts
 

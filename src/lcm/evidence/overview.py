@@ -5,9 +5,10 @@ from scipy.stats import binomtest
 
 from lcm.evidence import label_space, rivals
 from lcm.evidence.claims import PAPER_STUDIES, printed
+from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.names import TEXTS, corpus_name, method_name, setting_name
 from lcm.evidence.paper import paper_accuracy, paper_settings
-from lcm.evidence.results import Evidence, Result, compare
+from lcm.evidence.results import Result
 from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, p_value, percent, plain, table, tested
 from lcm.evidence.verdicts import Claim, Decisions, interval
 from lcm.study import target_facts

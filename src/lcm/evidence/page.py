@@ -9,10 +9,11 @@ import jinja2
 
 from lcm.evidence import overview, svg, tables
 from lcm.evidence.claims import PAPER_STUDIES, SWEEPS, all_claims, answers
+from lcm.evidence.comparisons import Evidence
 from lcm.evidence.draw import Drawn, draw
 from lcm.evidence.names import TEXTS
 from lcm.evidence.paper import paper_source
-from lcm.evidence.results import Evidence, read_study
+from lcm.evidence.results import read_study
 from lcm.evidence.snippets import answer, instead, snippets
 from lcm.evidence.study_tables import gaps, study_tables
 from lcm.evidence.tables import Table

@@ -4,7 +4,8 @@ import textwrap
 from pathlib import Path
 
 from lcm.evidence import tables
-from lcm.evidence.results import NOT_RUN, Evidence, read_study
+from lcm.evidence.comparisons import Evidence
+from lcm.evidence.results import NOT_RUN, read_study
 from lcm.evidence.study_tables import gaps, study_tables
 from lcm.files import new_folder, write_json
 from lcm.params import NO_TABLE, Params

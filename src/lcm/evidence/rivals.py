@@ -6,9 +6,10 @@ from itertools import combinations
 
 import numpy as np
 
+from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.label_space import has_groups
 from lcm.evidence.names import method_name, setting_name
-from lcm.evidence.results import Evidence, Result, compare
+from lcm.evidence.results import Result
 from lcm.evidence.statistics import Paired, holm
 from lcm.evidence.verdicts import FOR, LEVEL, Claim, Comparison, accuracy
 from lcm.study import target_facts

@@ -12,7 +12,8 @@ from pathlib import Path
 from lcm.errors import UserError
 from lcm.evidence import overview, rivals, tables
 from lcm.evidence.claims import answers, sentence
-from lcm.evidence.results import Evidence, Study
+from lcm.evidence.comparisons import Evidence
+from lcm.evidence.results import Study
 from lcm.evidence.verdicts import (
     AGAINST,
     EQUAL,

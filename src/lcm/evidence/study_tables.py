@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from lcm.evidence.comparisons import Evidence, compare, strengths, true_mass
 from lcm.evidence.names import corpus_name, method_name, model_name, setting_name
 from lcm.evidence.paper import paper_accuracy, paper_labels
-from lcm.evidence.results import NOT_RUN, STALE, Evidence, Result, Study, compare, strengths, true_mass
+from lcm.evidence.results import NOT_RUN, STALE, Result, Study
 from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, percent, plain, stacked, table, tested
 from lcm.evidence.verdicts import Decisions, points
 from lcm.study import LINEAR, target_facts

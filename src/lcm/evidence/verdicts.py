@@ -6,10 +6,11 @@ Every word on the page that says better, worse, equal or undecided comes from `C
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.contrasts import Contrast, average, of_paired
 from lcm.evidence.names import TEXTS, TUNED, method_name, setting_name
 from lcm.evidence.paper import paper_accuracy
-from lcm.evidence.results import Evidence, Result, compare
+from lcm.evidence.results import Result
 from lcm.evidence.statistics import decides, equivalent, holm
 
 LEVEL = 0.05

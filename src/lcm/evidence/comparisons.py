@@ -1,0 +1,200 @@
+"""Which results may be compared, which strengths belong together, and how a result finds its rivals."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from lcm.evidence.names import TUNED
+from lcm.evidence.results import Result, Study
+from lcm.evidence.statistics import Paired, paired
+from lcm.study import LINEAR, target_facts
+
+
+def data_differs(a: Result, b: Result) -> str:
+    """The first thing in which two finished cells' data differ, or "" if both saw the same."""
+    rates = [result.record.get("realised_noise") or [] for result in (a, b)]
+    common = min(map(len, rates))  # a list over splits, and one of the two may have more of them
+    for key in ("corpus_digest", "sizes", "realised_noise"):
+        of_a, of_b = (
+            rate[:common] if key == "realised_noise" else result.record.get(key)
+            for result, rate in zip((a, b), rates, strict=True)
+        )
+        if of_a != of_b:
+            return f"{key}: {of_a} in {a.cell}, {of_b} in {b.cell}"
+    return ""
+
+
+def compare(a: Result, b: Result, metric: str = "accuracy", of: str = "test") -> Paired | None:
+    """The paired difference a - b over the splits and seeds on which both finished.
+
+    None if either has no result, or if the two did not see the same data (edition, sizes or noise differ).
+    """
+    if not (a.done and b.done) or data_differs(a, b):
+        return None
+    x, y = a.scores(metric, of), b.scores(metric, of)
+    return paired(x, y, a.widening()) if x.keys() & y.keys() else None
+
+
+def same_training(a: Result, b: Result) -> bool:
+    """Whether two finished cells trained the same model in the same way on the same data: only the method may
+    differ."""
+    configs = [result.record["config"] for result in (a, b)]
+    return (
+        a.setting == b.setting
+        and not data_differs(a, b)
+        and all(configs[0].get(key) == configs[1].get(key) for key in ("train", "model"))
+    )
+
+
+def tuned(candidates: Iterable[Result]) -> Result | None:
+    """A result made of one target's results at several strengths, chosen by the accuracy on the validation part.
+
+    On a split where all strengths were run: the best there, compared over the seeds that all have. On a split where
+    some were: the one that is best over the splits with all, if it is there (strengths may be screened on a few
+    splits).
+    Nothing is trained for it, and the test part has no say. None with fewer than two strengths.
+    The record's `chosen` says the method by split, `tried` which ones there were.
+    """
+    candidates = [result for result in candidates if result.done]
+    if len(candidates) < 2:
+        return None
+    validation = [result.scores("val_accuracy", "run") for result in candidates]
+    splits = [{split for split, _ in scores} for scores in validation]
+    everywhere = set.intersection(*splits)
+
+    def seeds(split: int, index: int) -> set[int]:
+        return {seed for s, seed in validation[index] if s == split}
+
+    def best(among: set[int]) -> int:
+        shared = {split: set.intersection(*(seeds(split, i) for i in range(len(candidates)))) for split in among}
+        places = [(split, seed) for split in sorted(among) for seed in sorted(shared[split])]
+        return max(range(len(candidates)), key=lambda i: np.mean([validation[i][p] for p in places]) if places else 0.0)
+
+    overall, runs, chosen = best(everywhere), [], {}
+    for split in sorted(everywhere | splits[overall]) if everywhere else ():
+        index = best({split}) if split in everywhere else overall
+        shared = set.intersection(*(seeds(split, i) for i in range(len(candidates)) if split in splits[i]))
+        chosen[split] = candidates[index].method
+        runs += [run for run in candidates[index].runs if run["split"] == split and run["seed"] in shared]
+    if not runs:
+        return None
+    first = candidates[0]
+    record = first.record | {"runs": runs, "settings": {}, "chosen": chosen, "tried": [r.method for r in candidates]}
+    record.pop("confusion_matrix", None)
+    cell = replace(first.cell, method=f"{first.target}.{TUNED}")
+    return replace(first, cell=cell, record=record, lacking=0, parts=tuple(candidates))
+
+
+def strengths(results: Iterable[Result]) -> list[Result]:
+    """Of one target's finished results, those that differ in nothing but a key of its tuning grid: its plain one and
+    others."""
+    results = [result for result in results if result.done]
+    if not results or results[0].model == LINEAR:
+        return []
+    keys = {key for setting in target_facts()[results[0].target].grid for key in setting}
+    plain = [{key: value for key, value in r.settings.items() if key not in keys and value} for r in results]
+    usual = next((rest for result, rest in zip(results, plain, strict=True) if not result.varied), plain[0])
+    found: dict[tuple, Result] = {}
+    for result, rest in zip(results, plain, strict=True):
+        if rest == usual and same_training(result, results[0]):
+            place = tuple(result.settings.get(key) for key in sorted(keys))
+            if place not in found or len(result.runs) > len(found[place].runs):  # `ls` and `ls.epsilon=0.1` are one
+                found[place] = result
+    return list(found.values())
+
+
+def true_mass(target: str, settings: dict, n_labels: int) -> float | None:
+    """What the training target leaves on the true label; None for a target that has no such constant.
+
+    Label smoothing: 1 - epsilon + epsilon / C. LCM: e^alpha / (e^alpha + C - 1), for a uniform confusion distribution.
+    """
+    if target == "lcm":
+        return 1 / (1 + (n_labels - 1) * math.exp(-settings["alpha"]))
+    if target in ("ce", "ls", "ls_matched"):
+        epsilon = settings.get("epsilon", 0.0)
+        return 1 - epsilon + epsilon / n_labels
+    return None
+
+
+class Evidence(dict[str, Study]):
+    """Studies by name, in the order of the page, and look-ups across them.
+
+    Where two studies have the same cell (data, model, training, method), both show the runs of the one that has more.
+    """
+
+    def __init__(self, studies: Iterable[Study]):
+        studies = list(studies)
+        fullest: dict[str, Result] = {}
+        for result in (result for study in studies for result in study.results if result.done):
+            known = fullest.setdefault(_content(result), result)
+            if len(result.runs) > len(known.runs):
+                fullest[_content(result)] = result
+
+        def full(result: Result) -> Result:
+            other = fullest[_content(result)] if result.done else result
+            cell = replace(other.cell, study=result.study)
+            return result if other is result else replace(other, cell=cell, read_from=other.cell, lacking=0)
+
+        super().__init__((s.name, replace(s, results=tuple(map(full, s.results)))) for s in studies)
+
+    def results(self, studies: Iterable[str] | None = None) -> list[Result]:
+        """Finished results, of these studies or of all."""
+        names = self if studies is None else [name for name in studies if name in self]
+        return [result for name in names for result in self[name].results if result.done]
+
+    def plain(self, method: str, studies: Iterable[str] | None = None) -> list[Result]:
+        """Finished results of a method, one a setting: where it stands first."""
+        found: dict[tuple, Result] = {}
+        for result in self.results(studies):
+            if result.method == method:
+                found.setdefault(result.setting, result)
+        return list(found.values())
+
+    def rival(self, result: Result, method: str) -> Result | None:
+        """Another method on the same data with the same model and training: of the same study, or the first of
+        another."""
+        if method.endswith(f".{TUNED}"):
+            return self.tuned(result, method.partition(".")[0])
+        return next((other for other in self._alike(result) if other.method == method), None)
+
+    def versions(self, result: Result, target: str) -> list[Result]:
+        """All finished results of a target on the same data, model and training, each method once."""
+        found: dict[str, Result] = {}
+        for other in self._alike(result):
+            if other.target == target:
+                best = found.setdefault(other.method, other)
+                if len(other.runs) > len(best.runs):
+                    found[other.method] = other
+        return list(found.values())
+
+    def _alike(self, result: Result) -> list[Result]:
+        """All finished results that differ from `result` in the method at most, those of its own study first."""
+        found = [other for other in self._by_setting.get(result.setting, ()) if same_training(result, other)]
+        return sorted(found, key=lambda other: other.study != result.study)
+
+    @cached_property
+    def _by_setting(self) -> dict[tuple, list[Result]]:
+        found: dict[tuple, list[Result]] = {}
+        for result in self.results():
+            found.setdefault(result.setting, []).append(result)
+        return found
+
+    def tuned(self, result: Result, target: str) -> Result | None:
+        """A target with its strength chosen on the validation part, on the data of `result`."""
+        grid = target_facts()[target].grid
+        known = [
+            r
+            for r in strengths(self.versions(result, target))
+            if any(r.settings.items() >= point.items() for point in grid)
+        ]
+        return tuned(known)
+
+
+def _content(result: Result) -> str:
+    """What tells results with the same numbers from others: setting, method, data and all parameters."""
+    parts = [result.setting, result.method, result.record["corpus_digest"], result.record["config"]]
+    return json.dumps(parts, sort_keys=True)
