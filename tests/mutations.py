@@ -385,3 +385,8 @@ of(
     "params.py", "test_params.py",
     ("a_copy_counts_as_checked", "copy._checked = {}", "pass"),
 )  # fmt: skip
+of(
+    "training/results.py", "test_results.py",
+    ("seconds_never_news", "return not all(map(same, entry))", "return False"),
+    ("seconds_always_news", "return not all(map(same, entry))", "return True"),
+)  # fmt: skip

@@ -4,6 +4,7 @@ import json
 import platform
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ import runs
 
 from lcm.corpora import prepare
 from lcm.errors import UserError
-from lcm.files import make_gap, write_array
+from lcm.files import make_gap, write_array, write_json
 from lcm.study import cells
-from lcm.training import results, store
+from lcm.training import jobs, results, store
 from lcm.training.train import train_cells
 
 CNN = "cnn_rand", "ls"
@@ -287,6 +288,38 @@ def test_a_study_does_without_the_cells_that_it_cannot_train(workplace, params, 
     shutil.rmtree(workplace / "runs")
     runs.train_cell(checked, "cnn_rand", "ls")
     assert "2 to train, about 1 minute on 1 core" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "known,measured,written",
+    [
+        (None, [3.0, 5.0], {"runs": 2, "seconds": 4.0}),
+        ({"runs": 2, "seconds": 2.1}, [3.0, 5.0], None),
+        ({"runs": 2, "seconds": 7.9}, [3.0, 5.0], None),
+        ({"runs": 2, "seconds": 1.9}, [3.0, 5.0], {"runs": 2, "seconds": 4.0}),
+        ({"runs": 2, "seconds": 8.1}, [3.0, 5.0], {"runs": 2, "seconds": 4.0}),
+        ({"runs": 1, "seconds": 4.0}, [3.0, 5.0], {"runs": 2, "seconds": 4.0}),
+        ({"runs": 2, "seconds": 0.0}, [0.9, 0.9], None),
+        ({"runs": 2, "seconds": "4"}, [3.0, 5.0], {"runs": 2, "seconds": 4.0}),
+    ],
+)
+def test_seconds_are_written_when_they_are_news(workplace, params, known, measured, written):
+    """Or git would show a change wherever a machine is a little faster."""
+    checked = runs.load(params, workplace)
+    cell = runs.cell(checked, "cnn_rand", "ce")
+    path = results.seconds_path("small", "toy")
+    write_json(path, {"other": {"runs": 1, "seconds": 1.0}} | ({cell.name: known} if known else {}))
+    before = path.read_bytes()
+    found = [
+        replace(job, keys=(store.run_key({"seconds": number}),))
+        for number, job in enumerate(jobs.jobs_of(checked, cell, "cpu"))
+    ]
+    for job, seconds in zip(found, measured, strict=True):
+        store.save_run({"key": job.keys[0], "test": {"accuracy": 0.5}, "seconds": seconds})
+    results.write_seconds(cell, found)
+    assert (path.read_bytes() != before) == (written is not None)
+    content = json.loads(path.read_text())
+    assert content[cell.name] == (written or known) and content["other"] == {"runs": 1, "seconds": 1.0}
 
 
 # Gaps

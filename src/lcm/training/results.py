@@ -199,7 +199,10 @@ def read_seconds(study: str, corpus: str, root: Path = Path()) -> dict[str, dict
 
 
 def write_seconds(cell: Cell, jobs: list[Job]) -> None:
-    """Record how long the cell's runs took, for those whose time the store knows."""
+    """Record how long the cell's runs took, for those whose time the store knows.
+
+    A time within a factor of two, or a second, of the recorded one of as many runs is no news and leaves git clean.
+    """
     records = [store.load_run(key) for job in jobs for key in job.keys]
     recorded = read_seconds(cell.study, cell.corpus)
     entry = dict(recorded.get(cell.name, {}))
@@ -214,5 +217,15 @@ def write_seconds(cell: Cell, jobs: list[Job]) -> None:
                 f"{prefix}runs": len(seconds),
                 f"{prefix}seconds": round(float(np.mean(seconds)), 1 + (not on_cpu)),
             }
-    if entry:
+    if _is_news(entry, recorded.get(cell.name, {})):
         write_json(seconds_path(cell.study, cell.corpus), recorded | {cell.name: entry})
+
+
+def _is_news(entry: dict, old: dict) -> bool:
+    def same(name: str) -> bool:
+        new, known = entry[name], old.get(name)
+        if name.endswith("runs") or not isinstance(known, int | float):
+            return new == known
+        return abs(new - known) <= max(1, min(new, known))
+
+    return not all(map(same, entry))
