@@ -1,11 +1,13 @@
 """Stage `page`: all studies -> reports/ (index.html, tables.md, tables/, figures/, snippets.json)
 
-Also writes the generated parts of README.md and docs/, between their markers.
+Also writes the generated parts of README.md and docs/, between their markers; not within an experiment, whose numbers
+are nobody's results yet.
 
 Example: python pipeline/page.py
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from lcm.errors import run_main
@@ -19,8 +21,11 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     write_page(load_params(training=True))
     print("reports/index.html")
-    for path in fill():
-        print(f"{path}: its generated parts are written anew")
+    if "DVC_EXP_NAME" in os.environ:
+        print("README.md, docs/: left as they are by an experiment; `python pipeline/page.py` writes its numbers there")
+    else:
+        for path in fill():
+            print(f"{path}: its generated parts are written anew")
     for line in remedies(Path("data/raw")):
         print(line)
 

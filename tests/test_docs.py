@@ -4,6 +4,8 @@ import argparse
 import json
 import math
 import re
+import runpy
+import sys
 from functools import reduce
 from pathlib import Path
 
@@ -67,6 +69,26 @@ def stages(file, prefix):
             items = items[key]
         found |= {f"{prefix}{name}@{item}" for item in items} if "foreach" in stage else set()
     return found
+
+
+@pytest.mark.parametrize("experiment", [None, "two"])
+def test_an_experiment_leaves_the_readme_as_it_is(tmp_path, monkeypatch, capsys, experiment):
+    from lcm.evidence import page
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    if experiment:
+        monkeypatch.setenv("DVC_EXP_NAME", experiment)
+    for name in ("params.yaml", "studies"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "README.md").write_text("<!-- generated: answer -->\nold\n<!-- end -->\n")
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/snippets.json").write_text('{"answer": "new"}')
+    monkeypatch.setattr(page, "write_page", lambda params: None)
+    monkeypatch.setattr(sys, "argv", ["page.py"])
+    runpy.run_path(str(ROOT / "pipeline/page.py"), run_name="__main__")
+    assert ("old" if experiment else "new") in (tmp_path / "README.md").read_text()
+    assert ("python pipeline/page.py" in capsys.readouterr().out) == bool(experiment)
 
 
 def test_readme_can_be_read_in_two_minutes():
