@@ -110,7 +110,10 @@ EVIDENCE = {
         ("rival_any_training", "self._by_setting.get(result.setting, ()) if same_training(result, other)]", "self._by_setting.get(result.setting, ())]"),
     ),
     ("cell_files.py", "test_evidence_results.py"): (
-        ("edited_accuracy", "if abs(accuracy - counted) > ROUNDING:", "if False:"),
+        ("edited_accuracy", "if abs(found - counted) > ROUNDING:", "if False:"),
+        ("edited_macro_f1", "if macro_f1 is not None:", "if False:"),
+        ("macro_f1_of_rows", "[sum(row) + sum(column) for", "[2 * sum(row) for"),
+        ("macro_f1_of_used", "for label, n in enumerate(both)) / len(matrix)", "for label, n in enumerate(both)) / sum(map(bool, both))"),
         ("edited_by_rounding", "ROUNDING = 1e-6", "ROUNDING = 1e-7"),
         ("edited_much", "ROUNDING = 1e-6", "ROUNDING = 0.02"),
         ("edited_mean", "if self.confusion_matrix and tested:", "if False:"),

@@ -102,6 +102,8 @@ def _run(cell, labels, split, seed, score, validation=None, embedding=None, coll
     run = {"split": split, "seed": seed, "key": f"{cell}{split}{seed}", "test": test}
     if score == score:
         run["confusion_matrix"] = confusions(score, len(labels))
+        matrix = np.array(run["confusion_matrix"])
+        test["macro_f1"] = round(float((2 * matrix.diagonal() / (matrix.sum(0) + matrix.sum(1))).mean()), 6)
     if cell.model == LINEAR:
         return run
     test |= {"nll": 1.0, "ece": 0.1, "brier": 0.4, "in_group_errors": 0.25}

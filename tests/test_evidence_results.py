@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import synthetic
+from sklearn.metrics import f1_score
 from synthetic import find, grid
 
 from lcm.errors import UserError
@@ -176,6 +177,10 @@ def test_broken_files_and_unknown_studies_are_one_line(world):
             read(world).find(*LCM).last("lcd_true")
 
 
+# one label is never predicted rightly, two do not occur
+UNEVEN = [[6, 2, 0, 0, 0], [0] * 5, [0, 0, 2, 0, 0], [0] * 5, [0] * 5]
+
+
 @pytest.mark.parametrize(
     "edit,said",
     [
@@ -209,6 +214,10 @@ def test_broken_files_and_unknown_studies_are_one_line(world):
             "run split 1, seed 0: expected test accuracy 0.740000 by the confusion matrix, found 0.750000",
         ),
         (
+            lambda r: r["runs"][0].update(confusion_matrix=UNEVEN, test={"accuracy": 0.8, "macro_f1": 0.5}),
+            "run split 0, seed 0: expected test macro_f1 0.371429 by the confusion matrix, found 0.500000",
+        ),
+        (
             lambda r: (
                 [run.pop("confusion_matrix") for run in r["runs"]]
                 and r.update(confusion_matrix=synthetic.confusions(0.76, 5))
@@ -232,6 +241,9 @@ def test_accuracies_that_are_rounded_or_missing_agree_with_their_matrices(world)
             run["test"]["accuracy"] = score
         record["runs"][1]["test"]["accuracy"] = math.nan  # the run has failed
         record["confusion_matrix"] = np.zeros((5, 5), int).tolist()
+        true, predicted = (np.repeat(np.indices((5, 5))[axis], np.ravel(UNEVEN)) for axis in (0, 1))
+        macro_f1 = f1_score(true, predicted, labels=range(5), average="macro", zero_division=0)
+        record["runs"][2] |= {"confusion_matrix": UNEVEN, "test": {"accuracy": 0.8, "macro_f1": round(macro_f1, 6)}}
 
     change(world, "lcm", rounded)
     assert read(world).find(*LCM).done

@@ -16,7 +16,7 @@ def _share_or_nan(value: float) -> float:
     return value
 
 
-ROUNDING = 1e-6  # accuracies are written with six digits
+ROUNDING = 1e-6  # scores are written with six digits
 Whole = Annotated[int, Field(ge=0)]
 Matrix = list[list[Whole]]
 
@@ -100,21 +100,34 @@ class CellFile(_Part):
 
     @model_validator(mode="after")
     def of_its_matrices(self):
-        """An accuracy that somebody changed by hand disagrees with the errors that were counted."""
+        """A score that somebody changed by hand disagrees with the errors that were counted."""
         tested = [run for run in self.runs if run.test]
         for run in tested:
             if run.confusion_matrix:
-                _compare(f"run split {run.split}, seed {run.seed}", run.test.accuracy, run.confusion_matrix)
+                what, scores = f"run split {run.split}, seed {run.seed}", run.test
+                _compare(f"{what}: expected test accuracy", _accuracy(run.confusion_matrix), scores.accuracy)
+                macro_f1 = (scores.__pydantic_extra__ or {}).get("macro_f1")
+                if macro_f1 is not None:
+                    _compare(f"{what}: expected test macro_f1", _macro_f1(run.confusion_matrix), macro_f1)
         if self.confusion_matrix and tested:  # the sum over the runs, whose test parts are equally large
-            _compare("mean of all runs", sum(run.test.accuracy for run in tested) / len(tested), self.confusion_matrix)
+            mean = sum(run.test.accuracy for run in tested) / len(tested)
+            _compare("mean of all runs: expected test accuracy", _accuracy(self.confusion_matrix), mean)
         return self
 
 
-def _compare(what: str, accuracy: float, matrix: Matrix) -> None:
+def _accuracy(matrix: Matrix) -> float:
     total = sum(map(sum, matrix))
-    counted = sum(row[label] for label, row in enumerate(matrix)) / total if total else math.nan
-    if abs(accuracy - counted) > ROUNDING:
-        raise ValueError(f"{what}: expected test accuracy {counted:.6f} by the confusion matrix, found {accuracy:.6f}")
+    return sum(row[label] for label, row in enumerate(matrix)) / total if total else math.nan
+
+
+def _macro_f1(matrix: Matrix) -> float:
+    both = [sum(row) + sum(column) for row, column in zip(matrix, zip(*matrix, strict=True), strict=True)]
+    return sum(2 * matrix[label][label] / n if n else 0.0 for label, n in enumerate(both)) / len(matrix)
+
+
+def _compare(expected: str, counted: float, found: float) -> None:
+    if abs(found - counted) > ROUNDING:
+        raise ValueError(f"{expected} {counted:.6f} by the confusion matrix, found {found:.6f}")
 
 
 class Epoch(_Part):
