@@ -97,9 +97,9 @@ def instead(evidence: Evidence) -> str:
 
 
 def _over_tuned(evidence: Evidence, target: str, noisy: bool = False) -> Claim:
-    """A target minus label smoothing, both tuned. noisy: only where labels are wrong."""
+    """A target minus label smoothing, where both have strengths to choose from. noisy: only where labels are wrong."""
     settings = [each for each in rivals.settings_of(evidence) if rivals.is_noisy(each) or not noisy]
-    pairs = [(rivals.best_version(evidence, each, target), evidence.tuned(each, "ls")) for each in settings]
+    pairs = [(evidence.tuned(each, target), evidence.tuned(each, "ls")) for each in settings]
     return Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
 
 
