@@ -109,6 +109,10 @@ EVIDENCE = {
         ("content_without_config", 'result.record["corpus_digest"], result.record["config"]]', 'result.record["corpus_digest"]]'),
         ("rival_any_training", "self._by_setting.get(result.setting, ()) if same_training(result, other)]", "self._by_setting.get(result.setting, ())]"),
     ),
+    ("evidence/snippets.py", "test_claims.py"): (
+        ("one_strength_as_tuned", "(evidence.tuned(each, target), evidence", "(rivals.best_version(evidence, each, target), evidence"),
+        ("which_wherever", "if rivals.is_noisy(each) or not noisy]", "]"),
+    ),
     ("cell_files.py", "test_evidence_results.py"): (
         ("edited_accuracy", "if abs(found - counted) > ROUNDING:", "if False:"),
         ("edited_macro_f1", "if macro_f1 is not None:", "if False:"),

@@ -550,6 +550,10 @@ def test_under_wrong_labels_those_that_know_nothing_must_not_help(tmp_path):
 def test_which_target_is_asked_of_the_settings_that_can_tell(tmp_path):
     methods = [*RIVALS, "square", "prune", "oracle_group"]
     scores = {"ls.epsilon=0.75": 0.05, "square": 0.06, "prune": 0.01}
+    untuned = read(tmp_path / "untuned", world(tmp_path / "untuned", scores, methods=methods))
+    square, *_ = (claim for _, claim in snippets.which(untuned, all_claims(untuned)))
+    assert not square.comparisons  # one strength of it against several of label smoothing
+    methods += ["square.size=2.0", "prune.by=both,share=0.5"]
     p = world(tmp_path, scores, methods=methods)
     evidence = read(tmp_path, p)
     square, similar, prune = (claim for _, claim in snippets.which(evidence, all_claims(evidence)))
