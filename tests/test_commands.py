@@ -149,7 +149,7 @@ def methods(places):
 
 def test_a_plan_names_every_cell_and_changes_with_its_own_settings(plans, params):
     start = plans()
-    assert len(start) == 2 * (6 + 1) + 2 + len(target_class("gce").grid) + 1
+    assert len(start) == 2 * (6 + 1) + 2 + len(target_class("gce").grid) + 1 + 3  # and a report of each study
     assert start["without", "toy", "noise0-lstm_rand-ce"].startswith("2 splits x 1 seeds, settings ")
     assert plans() == start
 
@@ -207,10 +207,10 @@ def test_a_plan_changes_with_the_code_of_its_cells_and_not_with_comments(plans, 
     assert methods(with_change("training/held_out.py", "FOLDS = 5", "FOLDS = 6")) == {"prune"}
     assert methods(with_change("training/linear.py", "random_state=0", "random_state=1")) == {"linear"}
     of_loop = with_change("training/run.py", "IMPLICIT = 512", "IMPLICIT = 256")
-    assert of_loop == {place for place in start if not place[2].endswith("-linear-linear")}
-    assert not with_change("training/pool.py", "30", "31") and not with_change(
-        "evidence/results.py", "return", "return 1 or"
-    )
+    reports = {place for place in start if place[1] == "+report"}
+    assert of_loop == {place for place in start if not place[2].endswith("-linear-linear")} - reports
+    assert not with_change("training/pool.py", "30", "31")
+    assert with_change("evidence/results.py", "return", "return 1 or") == reports and len(reports) == 3
 
 
 def test_a_bad_study_leaves_the_plans_alone(plans, run, params):
@@ -222,7 +222,7 @@ def test_a_bad_study_leaves_the_plans_alone(plans, run, params):
         "error: studies/without.yaml: method 'lcm.alpah=2': alpah is no key of lcm, which has alpha, label_dim, "
         "stop_epoch, stop_resets_optimizer, detach\n"
     )
-    assert len(list(Path("plans").rglob("*.json"))) == 4 and start
+    assert len(list(Path("plans").rglob("*.json"))) == 4 + 3 and start
 
 
 # Records know their code

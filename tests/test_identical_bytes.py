@@ -86,7 +86,7 @@ def test_data_stages_are_byte_identical(tmp_path):
         "corpus/chinese/ids.npy",
         "corpus/digits/pixels.npy",
         "splits/english/splits.npy",
-        "noise/english/20.npy",
+        "splits/english/labels-20.npy",
         "cards/english.json",
         "vectors/other/vectors.txt",
         "vectors/mine/english/vectors.npy",
