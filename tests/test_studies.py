@@ -1,5 +1,6 @@
 """dvc.yaml against the studies: every cell has its stage, and every stage names what can change its results."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -75,6 +76,16 @@ def test_every_cell_of_a_study_is_made_by_the_stage_of_its_corpus(stages, params
         report.outs
     )
     assert report.cmd == f"python pipeline/report.py {study}"
+
+
+def test_the_plans_in_git_are_todays(params, monkeypatch):
+    """Or the first `dvc repro` of a clone would change them."""
+    monkeypatch.syspath_prepend(str(runs.ROOT / "pipeline"))
+    import plan
+
+    made = {f"plans/{name}.json": content for name, content in plan.training_plans(params).items()}
+    in_git = {path.as_posix(): json.loads(path.read_text()) for path in Path("plans").rglob("*.json")}
+    assert in_git == made, "run `python pipeline/plan.py`"
 
 
 def test_a_report_is_made_again_when_its_code_or_its_texts_change(params, tmp_path, monkeypatch):
