@@ -78,11 +78,12 @@ def test_every_cell_of_a_study_is_made_by_the_stage_of_its_corpus(stages, params
     assert report.cmd == f"python pipeline/report.py {study}"
 
 
-def test_the_plans_in_git_are_todays(params, monkeypatch):
+def test_the_plans_in_git_are_todays(monkeypatch):
     """Or the first `dvc repro` of a clone would change them."""
     monkeypatch.syspath_prepend(str(runs.ROOT / "pipeline"))
     import plan
 
+    params = load_params(training=True)
     made = {f"plans/{name}.json": content for name, content in plan.training_plans(params).items()}
     in_git = {path.as_posix(): json.loads(path.read_text()) for path in Path("plans").rglob("*.json")}
     assert in_git == made, "run `python pipeline/plan.py`"
