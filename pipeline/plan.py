@@ -2,7 +2,7 @@
 
 DVC compares these files. A stage runs again when its own settings or its numeric code have changed: a comment or
 another method's setting changes nothing, nor does the code of `skipgram`, whose training takes hours. Every stage has
-such a file, so that none runs before params.yaml has been checked.
+such a file, so that none runs before params.yaml has been checked; a report's is plans/<study>/+report.json.
 
 Example: python pipeline/plan.py
 """

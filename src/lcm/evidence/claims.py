@@ -234,7 +234,10 @@ def _tuned(evidence: Evidence) -> Claim:
             comparisons += found
             tried = [len(each.record["tried"]) for each in (ours, theirs)]
             notes.append(f"{setting_name(*result.setting)}: {tried[0]} values of α, {tried[1]} of ε.")
-    text, source = "LCM beats label smoothing when both choose their strength on the validation part", "six values each"
+    text, source = (
+        "LCM beats label smoothing when both choose their strength on the validation part",
+        "among the values that were run",
+    )
     return Claim("Q1b", text, source, comparisons, list(dict.fromkeys(notes)))
 
 
