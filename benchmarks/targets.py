@@ -1,7 +1,9 @@
 """What each target costs: CPU microseconds of a step's loss and gradient, and the memory of its state.
 
-usage: python benchmarks/targets.py [n_labels]    (20; batches of 128, text vectors of 64, 18,846 samples)
-Prints a table in Markdown. The shortest of many rounds counts, so that other work on the machine does not.
+usage: python benchmarks/targets.py [n_labels] > benchmarks/measured/targets.md
+
+20 labels unless told, batches of 128, text vectors of 64, 18,846 samples. Prints a table in Markdown for
+docs/targets.md, the cheapest first. The shortest of many rounds counts, so that other work on the machine does not.
 """
 
 import sys
@@ -40,10 +42,10 @@ def main(n_labels: int) -> None:
     for _ in range(ROUNDS):  # in turns, so that a busy moment hits all
         for name, target in targets.items():
             best[name] = min(best[name], one_round(target, n_labels))
-    print("| target | microseconds | over cross-entropy | state and weights, kB |\n|---|---|---|---|")
-    for name, target in targets.items():
+    print("| target | microseconds | over cross-entropy | state and weights, kB |\n|---|---:|---:|---:|")
+    for name, target in sorted(targets.items(), key=lambda item: best[item[0]]):
         held = sum(each.numel() * each.element_size() for each in [*target.buffers(), *target.parameters()]) / 1000
-        print(f"| {name} | {1e6 * best[name]:.0f} | {1e6 * (best[name] - best['ce']):+.0f} | {held:,.1f} |")
+        print(f"| `{name}` | {1e6 * best[name]:.0f} | {1e6 * (best[name] - best['ce']):+.0f} | {held:,.1f} |")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from test_claims import alpha_world, put
 
 import lcm.evidence
 from lcm.errors import UserError
-from lcm.evidence import figures, overview, page, snippets, svg
+from lcm.evidence import figures, label_figures, overview, page, snippets, svg
 from lcm.evidence.claims import all_claims
 from lcm.evidence.contrasts import Contrast
 from lcm.evidence.names import method_name, setting_name
@@ -358,9 +358,10 @@ def test_the_answer_counts_what_is_decided():
 
 
 def test_readme_and_docs_show_what_is_generated():
-    """README.md and docs/ say what the last page stage wrote."""
+    """README.md and docs/ say what the last page stage wrote, and what the benchmarks printed."""
     root = synthetic.ROOT
-    found = json.loads((root / "reports/snippets.json").read_text())
+    found = snippets.generated(root)
+    assert {"answer", "measured-targets", "measured-fleet", "measured-experiment"} <= found.keys()
     for pattern in snippets.DOCUMENTS:
         for path in root.glob(pattern):
             text = path.read_text()
@@ -417,15 +418,17 @@ def test_names_for_people():
 
 
 def test_labels_that_the_bundled_font_lacks_are_numbered():
-    assert figures.tick_labels(["艺术", "文学"]) == ["1", "2"]
-    assert figures.label_key(["艺术", "文学"]) == "1 艺术, 2 文学"
-    assert figures.tick_labels(["Künste", "sci.med"]) == ["Künste", "sci.med"] and not figures.label_key(["Künste"])
-    text = svg.to_svg(figures.confusion(figures.shares(np.array([[3, 1], [0, 4]])), ["艺术", "文学"], "fdcnews"))
+    assert label_figures.tick_labels(["艺术", "文学"]) == ["1", "2"]
+    assert label_figures.label_key(["艺术", "文学"]) == "1 艺术, 2 文学"
+    assert label_figures.tick_labels(["Künste", "sci.med"]) == ["Künste", "sci.med"]
+    assert not label_figures.label_key(["Künste"])
+    share = label_figures.shares(np.array([[3, 1], [0, 4]]))
+    text = svg.to_svg(label_figures.confusion(share, ["艺术", "文学"], "fdcnews"))
     assert "艺" not in text
 
 
 def test_rounding_coordinates_leaves_numbers_that_people_read():
-    text = svg.to_svg(figures.group_cosines([("20ng", [0.0, 0.1234])]))
+    text = svg.to_svg(label_figures.group_cosines([("20ng", [0.0, 0.1234])]))
     assert re.search(r">\s*0\.02\s*<", text)
     assert not re.search(r' d="[^"]*\d\.\d{2}', text)
 
@@ -445,8 +448,8 @@ def test_band_by_hand():
 
 def test_texts_on_a_map_do_not_cover_each_other():
     places = np.array([[0.5, 0.5], [0.52, 0.5], [0.5, 0.51], [0.9, 0.5]])
-    sides = figures._beside(100 * places, [30.0] * 4)
-    assert sides[3] == figures.SIDES[0] and len(set(sides[:3])) == 3  # 40 points apart; and a crowd
+    sides = label_figures._beside(100 * places, [30.0] * 4)
+    assert sides[3] == label_figures.SIDES[0] and len(set(sides[:3])) == 3  # 40 points apart; and a crowd
     boxes = []
     for (x, y), (dx, dy, side) in zip(100 * places, sides, strict=True):
         left = x + dx - {"left": 0, "center": 15, "right": 30}[side]

@@ -293,14 +293,14 @@ def test_a_study_does_without_the_cells_that_it_cannot_train(workplace, params, 
 @pytest.mark.parametrize(
     "known,measured,written",
     [
-        (None, [3.0, 5.0], {"runs": 2, "seconds": 4.0}),
-        ({"runs": 2, "seconds": 2.1}, [3.0, 5.0], None),
-        ({"runs": 2, "seconds": 7.9}, [3.0, 5.0], None),
-        ({"runs": 2, "seconds": 1.9}, [3.0, 5.0], {"runs": 2, "seconds": 4.0}),
-        ({"runs": 2, "seconds": 8.1}, [3.0, 5.0], {"runs": 2, "seconds": 4.0}),
-        ({"runs": 1, "seconds": 4.0}, [3.0, 5.0], {"runs": 2, "seconds": 4.0}),
+        (None, [4.0, 6.0], {"runs": 2, "seconds": 4.0}),
+        ({"runs": 2, "seconds": 2.1}, [4.0, 6.0], None),
+        ({"runs": 2, "seconds": 7.9}, [4.0, 6.0], None),
+        ({"runs": 2, "seconds": 1.9}, [4.0, 6.0], {"runs": 2, "seconds": 4.0}),
+        ({"runs": 2, "seconds": 8.1}, [4.0, 6.0], {"runs": 2, "seconds": 4.0}),
+        ({"runs": 1, "seconds": 4.0}, [4.0, 6.0], {"runs": 2, "seconds": 4.0}),
         ({"runs": 2, "seconds": 0.0}, [0.9, 0.9], None),
-        ({"runs": 2, "seconds": "4"}, [3.0, 5.0], {"runs": 2, "seconds": 4.0}),
+        ({"runs": 2, "seconds": "4"}, [4.0, 6.0], {"runs": 2, "seconds": 4.0}),
     ],
 )
 def test_seconds_are_written_when_they_are_news(workplace, params, known, measured, written):
@@ -316,7 +316,9 @@ def test_seconds_are_written_when_they_are_news(workplace, params, known, measur
     ]
     for job, seconds in zip(found, measured, strict=True):
         store.save_run({"key": job.keys[0], "test": {"accuracy": 0.5}, "seconds": seconds})
-    results.write_seconds(cell, found)
+    failed = store.run_key({"seconds": "failed"})
+    store.save_run({"key": failed, "failed": "the loss became nan in epoch 1", "seconds": 0.1})
+    results.write_seconds(cell, [*found, replace(found[0], keys=(failed,))])
     assert (path.read_bytes() != before) == (written is not None)
     content = json.loads(path.read_text())
     assert content[cell.name] == (written or known) and content["other"] == {"runs": 1, "seconds": 1.0}

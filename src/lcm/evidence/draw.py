@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lcm.evidence import figures, label_space, rivals, svg
+from lcm.evidence import figures, label_figures, label_space, rivals, svg
 from lcm.evidence.claims import PAPER_STUDIES, SWEEPS, as_strong, never_stopped, printed, sweep
 from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.names import method_name, model_name, setting_name
@@ -93,10 +93,10 @@ def _embeddings(evidence: Evidence) -> Iterator[Drawn]:
         order = sorted(range(len(labels)), key=lambda index: (groups[index], index))
         embedding = found[min(found)][order]
         labels, groups = [labels[index] for index in order], [groups[index] for index in order]
-        title, key = f"{_title(result)}, split {min(found)[0]}", figures.label_key(labels)
-        cosines = figures.cosine_matrix(label_space.cosines(embedding), labels, title)
+        title, key = f"{_title(result)}, split {min(found)[0]}", label_figures.label_key(labels)
+        cosines = label_figures.cosine_matrix(label_space.cosines(embedding), labels, title)
         yield _drawn("embedding", "cosine", f"cosine matrix of label embeddings, {title}", cosines, key)
-        plane = figures.label_map(label_space.in_the_plane(embedding), labels, groups, title)
+        plane = label_figures.label_map(label_space.in_the_plane(embedding), labels, groups, title)
         yield _drawn("embedding", "tsne", f"t-SNE map of label embeddings, {title}", plane, key)
     strip = []
     for result, found in kept:
@@ -105,13 +105,13 @@ def _embeddings(evidence: Evidence) -> Iterator[Drawn]:
         strip.append((f"{_title(result)} ({len(pairs)})", [within - between for within, between in pairs]))
     if strip:
         label = "cosine of label embeddings within groups minus between groups, all runs"
-        yield _drawn("embedding", "groups", label, figures.group_cosines(strip))
+        yield _drawn("embedding", "groups", label, label_figures.group_cosines(strip))
     for result in grouped:
         kept_means = [run["lcd_by_class"] for run in result.runs if run.get("lcd_by_class")][:1]
         if kept_means:
             labels, label = result.record["labels"], f"mean confusion distribution by label, {_title(result)}"
-            figure = figures.mean_distributions(np.array(kept_means[0]), labels, f"{_title(result)}, split 0")
-            yield _drawn("collapse", _place(result), label, figure, figures.label_key(labels))
+            figure = label_figures.mean_distributions(np.array(kept_means[0]), labels, f"{_title(result)}, split 0")
+            yield _drawn("collapse", _place(result), label, figure, label_figures.label_key(labels))
     for result in grouped:
         if result.last("lcd_true"):
             matched = evidence.rival(result, "ls_matched")
@@ -165,8 +165,8 @@ def _worked(evidence: Evidence) -> Iterator[Drawn]:
             ("ls_matched", "matched smoothing", (1 - epsilon) * true + epsilon / c),
             ("lcm", "LCM", np.exp(mixed) / np.exp(mixed).sum()),
         ]
-        figure = figures.worked_target(targets, labels, text)
-        yield _drawn("worked", "", f"training targets of one document of {label}", figure, figures.label_key(labels))
+        figure, key = label_figures.worked_target(targets, labels, text), label_figures.label_key(labels)
+        yield _drawn("worked", "", f"training targets of one document of {label}", figure, key)
         return
 
 
@@ -264,13 +264,13 @@ def _confusion(evidence: Evidence) -> Iterator[Drawn]:
         matched = evidence.rival(result, "ls_matched")
         if matched is None or result.confusion() is None or matched.confusion() is None:
             continue
-        ours, theirs = (figures.shares(each.confusion()) for each in (result, matched))
+        ours, theirs = (label_figures.shares(each.confusion()) for each in (result, matched))
         labels, title = result.record["labels"], _title(result)
         panels = (("LCM", ours, False), ("matched LS", theirs, False), ("LCM − matched LS", ours - theirs, True))
         for number, (name, share, signed) in enumerate(panels):
-            figure = figures.confusion(share, labels, f"{title}: {name}", 1.5 if signed else 3.0, signed)
+            figure = label_figures.confusion(share, labels, f"{title}: {name}", 1.5 if signed else 3.0, signed)
             label = f"confusion matrix, {title}, {name}"
-            yield _drawn("matrices", f"{_place(result)}-{number}", label, figure, figures.label_key(labels))
+            yield _drawn("matrices", f"{_place(result)}-{number}", label, figure, label_figures.label_key(labels))
 
 
 def _curves(evidence: Evidence) -> Iterator[Drawn]:

@@ -1,18 +1,14 @@
-"""The figures, as matplotlib objects on a transparent ground; `svg` writes them.
+"""Figures of scores and curves, as matplotlib objects on a transparent ground; `svg` writes them.
 
 Everything that is not a target's colour is drawn in one middle grey, readable on white and on black. In the page it
 becomes `currentColor`, so that the figures follow the reader's light or dark setting. No I/O here.
 """
-
-import textwrap
-from functools import cache
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_hex
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from lcm.evidence.names import method_name
 from lcm.evidence.rivals import Place
@@ -25,16 +21,8 @@ from lcm.study import target_facts
 PALETTE = ("#999999", "#4aa3df", "#2b62c4", "#dd6b10", "#3a9e5f", "#9a6bd0", "#c8507a", "#a08a1a", "#3aa0a8", "#b0503a")
 DASHES = ((0, (1, 1)), (0, (4, 1.5)), "-", "-", (0, (6, 1.5)), (0, (3, 1, 1, 1)), (0, (2, 1)))
 MARKS = "o^sDvPX<>hp*"
-# For label groups and the like: each with a mark of its own.
-GROUP_STYLES = [
-    ("#2f74c8", "o"), ("#dd6b10", "s"), ("#3a9e5f", "^"), ("#9a6bd0", "D"), ("#c8507a", "v"), ("#a08a1a", "P"),
-    ("#3aa0a8", "X"),
-]  # fmt: skip
 ORANGE, BLUE = (0.87, 0.42, 0.06), (0.14, 0.45, 0.75)
-# In 25 steps, so that cells of one colour are one path.
-DIVERGING = LinearSegmentedColormap.from_list("diverging", [(*ORANGE, 1.0), (0.5, 0.5, 0.5, 0.0), (*BLUE, 1.0)], 25)
 SOLID = LinearSegmentedColormap.from_list("solid", [ORANGE, (0.6, 0.6, 0.6), BLUE], 25)
-SHADES = LinearSegmentedColormap.from_list("shades", [(*BLUE, 0.0), (*BLUE, 1.0)], 25)
 STYLE = {
     "text.parse_math": False, "font.size": 9, "legend.fontsize": 8,
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none", "legend.frameon": False,
@@ -128,7 +116,7 @@ def gains(rows: list[tuple[str, dict[str, Paired]]], others: list[str], limits: 
             if other in tests:
                 _difference(axes, -index, tests[other], style["color"], style["marker"], dots=True)
         title = f"LCM minus {method_name(other)}"
-        _lines(axes, [label for label, _ in rows], "points of test accuracy")
+        lines(axes, [label for label, _ in rows], "points of test accuracy")
         if len(others) == 1:
             figure.suptitle(title, fontsize=10, color=GREY)
         else:
@@ -156,7 +144,7 @@ def _difference(axes, y: float, test: Paired, colour: str, mark: str, dots: bool
     axes.plot(100 * test.mean, y, mark, markersize=5, color=colour)
 
 
-def _lines(axes, labels: list[str], xlabel: str) -> None:
+def lines(axes, labels: list[str], xlabel: str) -> None:
     """One labelled line of an axis for each row, from top to bottom."""
     axes.set(xlabel=xlabel, ylim=(-len(labels) + 0.4, 0.6))
     axes.set_yticks(-np.arange(len(labels)), labels, fontsize=8)
@@ -180,7 +168,7 @@ def ranking(rows: list[tuple[str, str, Paired | None, str]], title: str) -> Figu
         else:
             axes.plot(0, -index, style["marker"], markersize=5, color=style["color"])
         axes.text(1.01, -index, letters, transform=axes.get_yaxis_transform(), fontsize=7, va="center")
-    _lines(axes, [label for _, label, _, _ in rows], "points over matched label smoothing; common letter: tied")
+    lines(axes, [label for _, label, _, _ in rows], "points over matched label smoothing; common letter: tied")
     return figure
 
 
@@ -213,7 +201,7 @@ def target_map(places: list[Place], title: str, limit: float, x_ends: tuple[floa
         gain = f"{100 * place.gain:+.1f}".replace("-", "−") if place.gain else ""
         text = f"{index + 1} {place.name} {gain}"
         names.text(index // lines / 2.8 - 0.04, 1 - (index % lines + 0.5) / lines, text, fontsize=7.5, va="center")
-    _colour_bar(figure, axes, norm, SOLID, "points over matched smoothing")
+    colour_bar(figure, axes, norm, SOLID, "points over matched smoothing")
     return figure
 
 
@@ -284,188 +272,11 @@ def sweep(
     return figure
 
 
-def tick_labels(labels: list[str]) -> list[str]:
-    """The labels, or their numbers from 1 if matplotlib's own font lacks a letter of one of them (Chinese).
-
-    Their widths would be unknown, and any other font may be missing on the next machine.
-    """
-    return labels if all(map(_drawable, "".join(labels))) else [str(number) for number in range(1, len(labels) + 1)]
-
-
-@cache
-def _drawable(letter: str) -> bool:
-    return get_font(findfont(FontProperties(family="DejaVu Sans"))).get_char_index(ord(letter)) != 0
-
-
-def label_key(labels: list[str]) -> str:
-    """What the numbers of `tick_labels` stand for, or "" if it shows the labels themselves."""
-    return (
-        ""
-        if tick_labels(labels) == labels
-        else ", ".join(f"{number} {label}" for number, label in enumerate(labels, 1))
-    )
-
-
-@mpl.rc_context(STYLE)
-def cosine_matrix(cosine: np.ndarray, labels: list[str], title: str) -> Figure:
-    """Fig. 2a: cosine between any two label embeddings, -1 orange, 0 clear, 1 blue. cosine: (C, C)."""
-    size = 2.6 + 0.19 * len(labels)
-    figure = Figure(figsize=(size, size * 0.86), layout="constrained")
-    axes = figure.add_subplot(title=title)
-    mesh = axes.pcolormesh(cosine, cmap=DIVERGING, vmin=-1, vmax=1)
-    _matrix(figure, axes, mesh, labels, "cosine")
-    return figure
-
-
-def _matrix(figure: Figure, axes, mesh, labels: list[str], unit: str) -> None:
-    """Labels on both axes of a (C, C) picture, and its colour bar."""
-    axes.invert_yaxis()
-    middles, names = np.arange(len(labels)) + 0.5, tick_labels(labels)
-    axes.set_xticks(middles, names, rotation=90, fontsize=8)
-    axes.set_yticks(middles, names, fontsize=8)
-    axes.tick_params(length=0)
-    axes.grid(visible=False)
-    _colour_bar(figure, axes, mesh.norm, mesh.cmap, unit)
-
-
-def _colour_bar(figure: Figure, axes, norm, colours, unit: str) -> None:
+def colour_bar(figure: Figure, axes, norm, colours, unit: str) -> None:
+    """A thin scale beside the axes."""
     bar = figure.colorbar(mpl.cm.ScalarMappable(norm, colours), ax=axes, shrink=0.5, aspect=25, label=unit)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
-
-
-@mpl.rc_context(STYLE)
-def label_map(places: np.ndarray, labels: list[str], groups: list[str], title: str) -> Figure:
-    """Fig. 2b: label embeddings in the plane, coloured and marked by group. places: (C, 2). groups: of each label."""
-    figure = Figure(figsize=(5.2, 4.4), layout="constrained")
-    axes = figure.add_subplot(title=title, xticks=[], yticks=[])
-    shared = [group for group in dict.fromkeys(groups) if groups.count(group) > 1]
-    names = [
-        text.removeprefix(f"{group}.") if group in shared else text
-        for text, group in zip(tick_labels(labels), groups, strict=True)
-    ]
-    shares = (places - places.min(axis=0)) / np.ptp(places, axis=0)
-    sides = _beside(shares * (260, 250), [4.4 * len(name) for name in names])  # about its size in points
-    for group in [*shared, None]:
-        mine = [index for index, name in enumerate(groups) if (name if name in shared else None) == group]
-        colour, mark = GROUP_STYLES[shared.index(group) % len(GROUP_STYLES)] if group else (GREY, "o")
-        if mine:
-            axes.plot(*places[mine].T, mark, color=colour, markersize=6, label=group or "alone in its group")
-        for index in mine:
-            side, shift = sides[index][2], sides[index][:2]
-            text = {"xytext": shift, "textcoords": "offset points", "ha": side, "fontsize": 7, "color": colour}
-            axes.annotate(names[index], places[index], **text)
-    axes.margins(0.2, 0.06)
-    axes.grid(visible=False)
-    axes.spines[["left", "bottom"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=4, handletextpad=0.1, columnspacing=1.0)
-    return figure
-
-
-SIDES = [
-    (6, -2.5, "left"), (-6, -2.5, "right"), (0, 6, "center"), (0, -11, "center"), (5, 5, "left"), (5, -10, "left"),
-    (-5, 5, "right"), (-5, -10, "right"),
-]  # fmt: skip
-
-
-def _beside(marks: np.ndarray, widths: list[float], height: float = 8.0) -> list[tuple[float, float, str]]:
-    """Where each text stands beside its mark: the first of SIDES that covers no other mark and no text before it.
-
-    marks: (n, 2) in points. If every side covers something, the one that covers least.
-    """
-
-    def box(index: int, side: tuple) -> tuple[float, ...]:
-        x, y = marks[index] + side[:2]
-        x -= {"left": 0.0, "center": widths[index] / 2, "right": widths[index]}[side[2]]
-        return x, y - 1, x + widths[index], y + height - 1
-
-    def common(a: tuple, b: tuple) -> float:
-        return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-
-    dots, found, taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in marks], {}, []
-    for index in np.argsort(marks[:, 1]):
-        others = [*taken, *dots[:index], *dots[index + 1 :]]
-        found[index] = min(SIDES, key=lambda side: sum(common(box(index, side), other) for other in others))
-        taken.append(box(index, found[index]))
-    return [found[index] for index in range(len(marks))]
-
-
-@mpl.rc_context(STYLE)
-def group_cosines(rows: list[tuple[str, list[float]]]) -> Figure:
-    """Mean cosine of label embeddings within groups minus between groups: a dot per run, a bar at their mean.
-
-    rows: (label, one number per run), from top to bottom.
-    """
-    figure = Figure(figsize=(4.4, 1.1 + 0.34 * len(rows)), layout="constrained")
-    axes = figure.add_subplot(title="all runs")
-    axes.axvline(0, color=GREY, linewidth=1)
-    for index, (_, values) in enumerate(rows):
-        axes.plot(values, [-index] * len(values), "o", color="#2f74c8", markersize=5, alpha=0.55, markeredgewidth=0)
-        axes.plot([np.mean(values)] * 2, [-index - 0.3, -index + 0.3], color=look("lcm")["color"], linewidth=2.5)
-    _lines(axes, [label for label, _ in rows], "cosine within groups minus between groups")
-    return figure
-
-
-@mpl.rc_context(STYLE)
-def confusion(share: np.ndarray, labels: list[str], title: str, least: float = 3.0, signed: bool = False) -> Figure:
-    """A confusion matrix, row = true, column = predicted, in percent of the row; or the difference of two, in points.
-
-    share: (C, C). Entries of at least `least` either way are printed.
-    """
-    size = 2.6 + 0.25 * len(share)
-    figure = Figure(figsize=(size, size * 0.88), layout="constrained")
-    axes = figure.add_subplot(title=title, xlabel="predicted", ylabel="true")
-    top = max(5.0, float(np.abs(share).max())) if signed else 100.0
-    colours = DIVERGING if signed else SHADES
-    mesh = axes.pcolormesh(_seen(share), cmap=colours, vmin=-top if signed else 0, vmax=top)
-    for row, column in zip(*np.nonzero(np.abs(share) >= least), strict=True):
-        value = share[row, column]
-        colour = "#ffffff" if abs(value) > 0.6 * top else GREY
-        text = f"{value:+.0f}".replace("-", "−") if signed else f"{value:.0f}"
-        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6.5, color=colour)
-    _matrix(figure, axes, mesh, labels, "points" if signed else "% of the true label’s documents")
-    return figure
-
-
-def _seen(share: np.ndarray) -> np.ma.MaskedArray:
-    """Percent (C, C) without what no eye can see, half of the bytes."""
-    return np.ma.array(share, mask=np.abs(share) < 0.5)
-
-
-def shares(matrix: np.ndarray) -> np.ndarray:
-    """Counts (C, C) in percent of their row."""
-    return 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-
-
-@mpl.rc_context(STYLE)
-def mean_distributions(means: np.ndarray, labels: list[str], title: str) -> Figure:
-    """LCM's confusion distribution, mean over the documents of each true label (rows). means: (C, C), in [0, 1]."""
-    size = 2.6 + 0.19 * len(labels)
-    figure = Figure(figsize=(size, size * 0.86), layout="constrained")
-    axes = figure.add_subplot(title=title, xlabel="label that gets the mass", ylabel="documents of")
-    mesh = axes.pcolormesh(_seen(100 * means), cmap=SHADES, vmin=0, vmax=100)
-    _matrix(figure, axes, mesh, labels, "% of the mass")
-    return figure
-
-
-@mpl.rc_context(STYLE)
-def worked_target(targets: list[tuple[str, str, np.ndarray]], labels: list[str], title: str) -> Figure:
-    """Training targets of one document side by side. targets: (target, name, (C,) distribution); mass in
-    percent."""
-    figure = Figure(figsize=(5.4, 1.2 + 0.2 * len(labels)), layout="constrained")
-    panels = figure.subplots(1, len(targets), sharey=True, squeeze=False)[0]
-    for axes, (target, name, mass) in zip(panels, targets, strict=True):
-        bars = axes.barh(-np.arange(len(labels)), 100 * mass, color=look(target)["color"], height=0.7)
-        for bar, value in zip(bars, 100 * mass, strict=True):
-            axes.text(bar.get_width() + 1.5, bar.get_y() + 0.35, f"{value:.1f}", va="center", fontsize=6.5)
-        axes.set_title(name, fontsize=9)
-        axes.set(xlim=(0, 125), xticks=(0, 50, 100))
-        axes.tick_params(axis="y", length=0)
-        axes.grid(visible=False, axis="y")
-    panels[0].set_yticks(-np.arange(len(labels)), tick_labels(labels), fontsize=7.5)
-    figure.suptitle(textwrap.fill(title, 60), fontsize=9, color=GREY)
-    figure.supxlabel("mass of the training target, %", fontsize=9, color=GREY)
-    return figure
 
 
 @mpl.rc_context(STYLE)

@@ -3,10 +3,13 @@
 <!-- generated: coverage -->
 ...
 <!-- end -->
+
+A name is a snippet of the results or `measured-` and a file of benchmarks/measured, which a benchmark has printed.
 """
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 from lcm.errors import UserError
@@ -36,8 +39,8 @@ DOCUMENTS = ("README.md", "docs/*.md")
 
 def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
     """Name -> Markdown: answer (should one use LCM?), instead (what else?), which (three questions), coverage,
-    headline (a table of at most eight rows), answers, claims, rule, collapse, targets, studies, and verdict-<key> of
-    each claim."""
+    headline (a table of at most eight rows), answers, claims, rule, collapse, targets, studies, devices (what trained
+    the runs), and verdict-<key> of each claim."""
     found = {
         "answer": answer(claims),
         "instead": instead(evidence),
@@ -51,6 +54,7 @@ def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
         "targets": "\n".join(tables.to_markdown(each, 3) for each in overview.targets_tables(evidence))
         or "Not measured.",
         "studies": tables.to_markdown(studies_table(evidence), 0),
+        "devices": devices(evidence),
         **{f"verdict-{claim.key}": f"{claim.text}: **{claim.headline()}** ({claim.tally()})." for claim in claims},
     }
     return {name: text.strip() for name, text in found.items()}
@@ -164,6 +168,17 @@ def _hours(study: Study, key: str) -> float | None:
     return total / 3600
 
 
+def devices(evidence: Evidence) -> str:
+    """How many runs of networks each kind of device has trained."""
+    results = [result for study in evidence.values() for result in study.results if result.model != LINEAR]
+    by_key = {run["key"]: run.get("device", "cpu") for result in results for run in result.runs}  # studies share runs
+    counts = Counter("CPUs" if device.startswith("cpu") else device for device in by_key.values())
+    if not counts:
+        return "Nothing is measured yet."
+    told = " and ".join(f"{count:,} were trained on {device}" for device, count in counts.most_common())
+    return f"Of the {len(by_key):,} runs of networks in git, {told}."
+
+
 def filled(text: str, found: dict[str, str], where: str = "the text") -> str:
     """The text with every marked part replaced. Raises UserError for a name that is no snippet."""
 
@@ -175,11 +190,16 @@ def filled(text: str, found: dict[str, str], where: str = "the text") -> str:
     return MARKED.sub(replace, text)
 
 
-def fill(root: Path = Path()) -> list[Path]:
-    """Write the generated parts of README.md and docs/*.md from reports/snippets.json; returns the files that
-    changed."""
+def generated(root: Path = Path()) -> dict[str, str]:
+    """Return name -> Markdown: the snippets of the last page, and what benchmarks have printed."""
     found = json.loads((root / "reports/snippets.json").read_text(encoding="utf-8"))
-    changed = []
+    measured = (root / "benchmarks/measured").glob("*.md")
+    return found | {f"measured-{path.stem}": path.read_text(encoding="utf-8").strip() for path in measured}
+
+
+def fill(root: Path = Path()) -> list[Path]:
+    """Write the generated parts of README.md and docs/*.md ; returns the files that changed."""
+    found, changed = generated(root), []
     for pattern in DOCUMENTS:
         for path in sorted(root.glob(pattern)):
             text = path.read_text(encoding="utf-8")

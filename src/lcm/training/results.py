@@ -187,9 +187,10 @@ def seconds_path(study: str, corpus: str) -> Path:
 
 
 def read_seconds(study: str, corpus: str, root: Path = Path()) -> dict[str, dict]:
-    """Return cell name -> {"runs": n, "seconds": mean of one run on one core}; {} if nothing is recorded.
+    """Return cell name -> {"runs": n, "seconds": of the quickest run, on one core}; {} if nothing is recorded.
 
-    Runs on a GPU are counted apart, as {"gpu_runs": n, "gpu_seconds": a run's share of the GPU's time}.
+    The quickest, because whatever else a machine does can only slow a run. Runs on a GPU are counted apart, as
+    {"gpu_runs": n, "gpu_seconds": a run's share of the GPU's time}.
     """
     try:
         content = json.loads((root / seconds_path(study, corpus)).read_text(encoding="utf-8"))
@@ -203,19 +204,16 @@ def write_seconds(cell: Cell, jobs: list[Job]) -> None:
 
     A time within a factor of two, or a second, of the recorded one of as many runs is no news and leaves git clean.
     """
-    records = [store.load_run(key) for job in jobs for key in job.keys]
+    records = [store.load_run(key) or {} for job in jobs for key in job.keys]
+    timed = [record for record in records if "seconds" in record and "failed" not in record]  # a failed run is a part
     recorded = read_seconds(cell.study, cell.corpus)
     entry = dict(recorded.get(cell.name, {}))
     for prefix, on_cpu in (("", True), ("gpu_", False)):
-        seconds = [
-            record["seconds"]
-            for record in records
-            if record and "seconds" in record and record.get("device", "cpu").startswith("cpu") == on_cpu
-        ]
+        seconds = [record["seconds"] for record in timed if record.get("device", "cpu").startswith("cpu") == on_cpu]
         if seconds:
             entry |= {
                 f"{prefix}runs": len(seconds),
-                f"{prefix}seconds": round(float(np.mean(seconds)), 1 + (not on_cpu)),
+                f"{prefix}seconds": round(min(seconds), 1 + (not on_cpu)),
             }
     if _is_news(entry, recorded.get(cell.name, {})):
         write_json(seconds_path(cell.study, cell.corpus), recorded | {cell.name: entry})
