@@ -1,6 +1,7 @@
 """The one exception that users see: a single line that says what is wrong and what to do next."""
 
 import errno
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -61,6 +62,9 @@ def run_main(main: Callable[[], None]) -> None:
         main()
     except UserError as error:
         message = str(error)
+    except BrokenPipeError:  # the reader has seen enough, such as `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         if error.errno not in MACHINE:
             raise
