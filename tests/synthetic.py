@@ -105,7 +105,7 @@ def _run(cell, labels, split, seed, score, validation=None, embedding=None, coll
         matrix = np.array(run["confusion_matrix"])
         test["macro_f1"] = round(float((2 * matrix.diagonal() / (matrix.sum(0) + matrix.sum(1))).mean()), 6)
     if cell.model == LINEAR:
-        return run
+        return run | {"val_accuracy": score if validation is None else validation[split]}
     test |= {"nll": 1.0, "ece": 0.1, "brier": 0.4, "in_group_errors": 0.25}
     val = score if validation is None else validation[split]
     run |= {"test_last": dict(test), "best_epoch": EPOCHS, "epochs": EPOCHS, "val_accuracy": val}

@@ -102,6 +102,8 @@ def test_readme_can_be_read_in_two_minutes():
 def test_the_worked_target_is_the_formula():
     import torch
 
+    from lcm import matched_epsilon
+
     text = README.read_text(encoding="utf-8").partition("\n## ")[0]
     confusion, target, smoothing = (
         [float(number) for number in group.split(", ")] for group in re.findall(r"\((0\.\d+(?:, 0\.\d+)+)\)", text)
@@ -110,7 +112,8 @@ def test_the_worked_target_is_the_formula():
     computed = (alpha * torch.eye(5)[0] + torch.tensor(confusion)).softmax(0)
     assert sum(confusion) == pytest.approx(1)
     assert target == pytest.approx(computed.tolist(), abs=5e-4)
-    assert smoothing == pytest.approx([float(computed[0]), *[float(1 - computed[0]) / 4] * 4], abs=5e-4)
+    epsilon = matched_epsilon(alpha, 5)
+    assert smoothing == pytest.approx([1 - epsilon + epsilon / 5, *[epsilon / 5] * 4], abs=5e-4)
 
 
 def test_matched_smoothing_of_the_protocol_is_the_code():

@@ -214,9 +214,42 @@ def test_the_mean_over_settings_keeps_its_size_and_finds_more(between, within):
     for difference, decided in found.items():
         for study in range(n):
             tests = [of_paired(against_zero(*(each[study] + difference).tolist(), w=0.5)) for each in settings]
-            decided.append((average([tests[:3], tests[3:]]).p < 0.05, tests[0].p < 0.05))
+            decided.append((average({"a": tests[:3], "b": tests[3:]}).p < 0.05, tests[0].p < 0.05))
     false, true = (np.mean(decided, 0) for decided in found.values())
     assert false[0] <= 0.065 and true[0] > true[1] + 0.1
+
+
+@pytest.mark.parametrize("between, within", [(0.8, 1.4), (0.8, 0.0)])
+def test_parts_of_one_collection_count_as_if_their_data_moved_together(between, within):
+    """Four corpora cut out of the same documents, splits drawn apart: what these documents favour is in all of them."""
+    random, n, widening = np.random.default_rng(2), 400, 0.5
+    shared = between * math.sqrt(widening) * random.normal(size=(n, 1, 1))  # the overlap, in full
+    corpora = [
+        shared + between * random.normal(size=(n, 10, 1)) + within * random.normal(size=(n, 10, 3)) for _ in range(4)
+    ]
+    one, apart = dict.fromkeys("abcd", "20ng"), None
+    found = {"one": [], "apart": []}
+    for study in range(n):
+        groups = {
+            name: [of_paired(against_zero(*c[study].tolist(), w=widening))]
+            for name, c in zip("abcd", corpora, strict=True)
+        }
+        for name, collections in (("one", one), ("apart", apart)):
+            found[name].append(average(groups, collections).p < 0.05)
+    assert np.mean(found["one"]) <= 0.065 < 0.12 < np.mean(found["apart"])
+
+
+def test_optimisation_noise_is_independent_in_parts_of_one_collection():
+    scores = np.random.default_rng(0).normal(size=(10, 3))
+    scores -= scores.mean(1, keepdims=True)  # no spread between splits: all is optimisation
+    test = of_paired(against_zero(*scores.tolist(), w=0.5))
+    groups = {name: [test] for name in "abcd"}
+    assert average(groups, dict.fromkeys("abcd", "20ng")).error == pytest.approx(test.error / 2)
+    assert average(groups).error == pytest.approx(test.error / 2)
+    data = of_paired(against_zero(*scores[:, :1].tolist(), w=0.5))  # one seed: all may be data
+    groups = {name: [data] for name in "abcd"}
+    assert average(groups, dict.fromkeys("abcd", "20ng")).error == pytest.approx(data.error)
+    assert average(groups).error == pytest.approx(data.error / 2)
 
 
 def test_estimates_are_right_on_average():

@@ -5,6 +5,7 @@ The rule is in verdicts.py, the questions about other targets are in rivals.py.
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from lcm.evidence.verdicts import (
     Comparison,
     accuracy,
     cosine,
+    data_of,
     interval,
     points,
     times,
@@ -53,7 +55,7 @@ def all_claims(evidence: Evidence) -> list[Claim]:
         return versus(key, f"LCM improves {family} models", "Table 1", results, "ce", in_paper)
 
     strength = "LCM beats label smoothing of the same strength"
-    return [
+    found = [
         *(improves(*family) for family in (("1a", "LSTM", 10), ("1b", "CNN", 10), ("1c", "BERT", 5))),
         _steadier(evidence, table_1),
         versus("3", "LCM is superior to label smoothing", "abstract; Tables 4 and 5, ε = 0.1", lcm, "ls", 10),
@@ -69,6 +71,18 @@ def all_claims(evidence: Evidence) -> list[Claim]:
         _collapse(evidence),
         _longer(evidence),
     ]
+    return [replace(claim, notes=[*_by_collection(claim), *claim.notes]) for claim in found]
+
+
+def _by_collection(claim: Claim) -> list[str]:
+    """A claim's mean on each collection of documents, where it rests on several: they may disagree."""
+    values: dict[str, list[float]] = {}
+    for c in claim.comparisons if claim.average else ():
+        values.setdefault(c.collection or c.corpus, []).append(c.contrast.value)
+    if len(values) < 2:
+        return []
+    means = (f"{corpus_name(name)} {points(float(np.mean(of)))} ({len(of)})" for name, of in values.items())
+    return [f"Mean by collection of documents, and number of comparisons: {', '.join(means)}."]
 
 
 # ---------------------------------------------------------------------------------------------------------- comparisons
@@ -132,7 +146,8 @@ def _confused(evidence: Evidence) -> Claim:
         contrast = mean_difference(*(_gains(evidence, r) for r in (hard, easy)), *(r.widening() for r in (hard, easy)))
         if contrast:
             what = f"{model_name(model)}: gain on {corpus_name(corpus)} − gain on {corpus_name(easy.corpus)}"
-            comparisons.append(Comparison(what, contrast, _minus([_printed_gain(r) for r in (hard, easy)])))
+            paper = _minus([_printed_gain(r) for r in (hard, easy)])
+            comparisons.append(Comparison(what, contrast, paper, **data_of(hard)))
     text, source = "LCM helps more where labels are confusable", "Table 3; gain: LCM − cross-entropy"
     return Claim("4", text, source, comparisons, in_paper=2)
 
@@ -148,7 +163,7 @@ def _noisy(evidence: Evidence) -> Claim:
         if test := _test(result, _gains(evidence, result), _gains(evidence, right)):
             what = f"{model_name(result.model)}: gain at {result.noise:g} % wrong labels − gain at 0 %"
             comparisons.append(
-                Comparison(what, test, _minus([_printed_gain(r) for r in (result, right)]), corpus=result.corpus)
+                Comparison(what, test, _minus([_printed_gain(r) for r in (result, right)]), **data_of(result))
             )
     text, source = "LCM helps more where labels are wrong", "Table 4; gain: LCM − cross-entropy"
     return Claim("5", text, source, comparisons, in_paper=6)
@@ -189,13 +204,13 @@ def _figure_3(evidence: Evidence) -> list[Claim]:
     for alpha, result in by_alpha.items():
         base = evidence.rival(result, "ce")
         if base and (test := _test(result, early(result), early(base), "val")):
-            faster.append(Comparison(quarter.format(alpha, "cross-entropy"), test, corpus=result.corpus))
+            faster.append(Comparison(quarter.format(alpha, "cross-entropy"), test, **data_of(result)))
     if low and (test := _test(low, early(low), early(high), "val")):
         what = quarter.format(min(by_alpha), f"α = {max(by_alpha):g}")
-        faster.append(Comparison(what, test, corpus=low.corpus))
+        faster.append(Comparison(what, test, **data_of(low)))
     if low and (test := _test(low, drop(low), drop(high), "val")):
         what = f"best − last validation accuracy: LCM α = {min(by_alpha):g} minus the same at α = {max(by_alpha):g}"
-        worse.append(Comparison(what, test, corpus=low.corpus))
+        worse.append(Comparison(what, test, **data_of(low)))
     for result in sweep(evidence, ("early_stop",), "lcm"):
         alpha, stop = result.settings["alpha"], result.settings.get("stop_epoch")
         whole = by_alpha.get(alpha)
@@ -204,12 +219,12 @@ def _figure_3(evidence: Evidence) -> list[Claim]:
         for of, where in (("test", "at the chosen epoch"), ("test_last", "after the last epoch")):
             if test := _test(result, result.scores("accuracy", of), whole.scores("accuracy", of)):
                 what = f"test accuracy {where}: LCM α = {alpha:g} stopped after {stop} epochs − never stopped"
-                stopped.append(Comparison(what, test, corpus=result.corpus))
+                stopped.append(Comparison(what, test, **data_of(result)))
     fig = "Fig. 3a; validation accuracy"
     return [
         Claim("7a", "LCM learns faster at first, the more so the smaller α", fig, faster),
         Claim("7b", "Too small an α over-fits: accuracy falls again", fig, worse),
-        Claim("7c", "Early stop of LCM makes up for a small α", "Fig. 3b", stopped),
+        Claim("7c", "Early stop of LCM helps where α is small", "Fig. 3b", stopped),
     ]
 
 
@@ -266,7 +281,7 @@ def _similarity(evidence: Evidence, results: list[Result]) -> Claim:
         mass, name = result.last("lcd_in_group"), setting_name(*result.setting)
         if mass and (test := _test(result, mass, uniform, "val")):
             what = f"{name}: LCD mass on other labels of the group − that of a uniform one"
-            comparisons.append(Comparison(what, test, corpus=result.corpus))
+            comparisons.append(Comparison(what, test, **data_of(result)))
         groups = label_space.groups_of(labels)
         pairs = {
             place: label_space.within_and_between(e, groups) for place, e in label_space.embeddings(result).items()
@@ -301,11 +316,12 @@ def _collapse(evidence: Evidence) -> Claim:
     comparisons = []
     for result in evidence.plain("lcm"):
         mass = {place: float(np.sort(lcd)[-2:].sum()) for place, lcd in label_space.mean_lcd(result).items()}
-        if mass and (test := _test(result, mass, 0.5, "val")):
+        if result.record["n_labels"] > 4 and mass and (test := _test(result, mass, 0.5, "val")):
             what = f"{setting_name(*result.setting)}: LCD mass on its two first labels − one half"
-            comparisons.append(Comparison(what, test, corpus=result.corpus))
+            comparisons.append(Comparison(what, test, **data_of(result)))
     text = "The confusion distribution collapses onto one or two labels, the same for every document"
-    return Claim("Q7", text, "most of its mass over all documents lies on two labels", comparisons)
+    source = "more than half of its mass over all documents; of four labels two always have that"
+    return Claim("Q7", text, source, comparisons)
 
 
 def _longer(evidence: Evidence) -> Claim:
@@ -333,7 +349,13 @@ def told(claim: Claim) -> str:
     spread = f"{low} to {high} points" if low != high else f"{low} points"
     counts = ((FOR, "better"), (AGAINST, "worse"), (EQUAL, "equal"), (OPEN, "undecided"))
     parts = ", ".join(f"{words.count(word)} {text}" for word, text in counts if words.count(word))
-    where = f"of {len(words)} settings {parts}" if len(words) > 1 else f"one setting, {parts[2:]}"
+    settings = len({c.pair[0].setting for c in claim.comparisons if c.pair})
+    if len(words) == 1:
+        where = f"one setting, {parts[2:]}"
+    elif settings < len(words):
+        where = f"of {len(words)} comparisons in {settings} setting{'s' * (settings > 1)} {parts}"
+    else:
+        where = f"of {len(words)} settings {parts}"
     if mean := claim.average:
         where = f"on average {points(mean.value)} {interval(mean.ci95)}; {where}"
     return f"{where}; {spread}; n = {claim.n}{claim.coverage()}"

@@ -184,13 +184,18 @@ class Evidence(dict[str, Study]):
         return found
 
     def tuned(self, result: Result, target: str) -> Result | None:
-        """A target with its strength chosen on the validation part, on the data of `result`."""
+        """A target with its strength chosen on the validation part, on the data of `result`.
+
+        Label smoothing, which the others are measured by, may also choose the matched strength, or none: cross-entropy.
+        """
         grid = target_facts()[target].grid
         known = [
             r
             for r in strengths(self.versions(result, target))
             if any(r.settings.items() >= point.items() for point in grid)
         ]
+        if target == "ls" and len(known) > 1:
+            known += [other for method in ("ls_matched", "ce") if (other := self.rival(result, method))]
         return tuned(known)
 
 

@@ -1,8 +1,8 @@
 """Comparisons that are no paired mean difference: of spreads, of the gains on two corpora, and means over settings."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -17,6 +17,7 @@ class Contrast:
 
     n: splits (of the smaller side). runs: pairs of runs, likewise. test: the paired test that it is, or None.
     error: standard error of the estimate, with df degrees of freedom; None where it is not known.
+    noise: what optimisation, which seeds have told from the data, surely adds to its variance.
     """
 
     value: float
@@ -27,6 +28,7 @@ class Contrast:
     test: Paired | None = None
     error: float | None = None
     df: float | None = None
+    noise: float = 0.0
 
     @property
     def ci90(self) -> tuple[float, float] | None:
@@ -35,21 +37,27 @@ class Contrast:
 
 def of_paired(test: Paired) -> Contrast:
     """The corrected test as a contrast."""
-    return Contrast(test.mean, test.ci95, test.p, test.n, test.runs, test, test.error, test.df)
+    noise = (test.within or 0.0) / test.runs
+    return Contrast(test.mean, test.ci95, test.p, test.n, test.runs, test, test.error, test.df, noise)
 
 
-def average(groups: Sequence[Sequence[Contrast]]) -> Contrast | None:
-    """The mean over settings. groups: settings of one corpus, whose splits are the same, each group a list.
+def average(groups: Mapping[str, Sequence[Contrast]], collections: Mapping[str, str] | None = None) -> Contrast | None:
+    """The mean over settings. groups: corpus -> its settings, whose splits are the same. collections: corpus -> where
+    its documents come from, if others share them (4NG-H is a part of 20NG); else the corpus itself.
 
     Within a group, differences are averaged over its settings on each split that all of them have, and the corrected
-    test takes these means with all of their spread between splits, as with one seed. Splits of different corpora have
-    nothing to do with each other: errors add up by Welch and Satterthwaite. Every setting weighs the same.
+    test takes these means with all of their spread between splits, as with one seed. Every setting weighs the same.
+    Corpora of different collections have nothing to do with each other: errors add up by Welch and Satterthwaite.
+    Corpora of one collection share documents, we do not know how much that binds their errors, and take the worst:
+    what the data add to the errors adds up as if all moved together (degrees of freedom: the mean of theirs, weighted
+    by error); only optimisation, which no two runs share, is independent.
     None where an error is not known, or a group has fewer than two common splits.
     """
-    parts: list[tuple[int, Contrast]] = []
-    for group in groups:
+    parts: list[tuple[str, int, Contrast]] = []
+    for corpus, group in groups.items():
+        place = (collections or {}).get(corpus, corpus)
         if len(group) == 1:
-            parts.append((1, group[0]))
+            parts.append((place, 1, group[0]))
             continue
         if any(contrast.test is None for contrast in group):
             return None
@@ -59,15 +67,24 @@ def average(groups: Sequence[Sequence[Contrast]]) -> Contrast | None:
             return None
         means = {(split, 0): sum(each[split] for each in tables) / len(tables) for split in splits}
         widening = max(contrast.test.widening for contrast in group)
-        parts.append((len(group), of_paired(statistics.paired(means, dict.fromkeys(means, 0.0), widening))))
-    if not parts or any(not part.error for _, part in parts):
+        found = of_paired(statistics.paired(means, dict.fromkeys(means, 0.0), widening))
+        noise = sum(contrast.noise for contrast in group) / len(group) ** 2
+        parts.append((place, len(group), replace(found, noise=noise)))
+    if not parts or any(not part.error for _, _, part in parts):
         return None
-    total = sum(weight for weight, _ in parts)
-    value = sum(weight * part.value for weight, part in parts) / total
-    variances = [(weight * part.error / total) ** 2 for weight, part in parts]
-    error = math.sqrt(sum(variances))
-    df = error**4 / sum(variance**2 / part.df for variance, (_, part) in zip(variances, parts, strict=True))
-    n, runs = min(part.n for _, part in parts), sum(part.runs for _, part in parts)
+    total = sum(weight for _, weight, _ in parts)
+    value = sum(weight * part.value for _, weight, part in parts) / total
+    variances = []  # of each collection, with its degrees of freedom
+    for place in dict.fromkeys(place for place, _, _ in parts):
+        mine = [(weight / total, part) for of, weight, part in parts if of == place]
+        of_data = [share * math.sqrt(max(part.error**2 - part.noise, 0.0)) for share, part in mine]
+        errors = [share * part.error for share, part in mine]
+        variance = sum(of_data) ** 2 + sum(share**2 * min(part.noise, part.error**2) for share, part in mine)
+        df = sum(error * part.df for error, (_, part) in zip(errors, mine, strict=True)) / sum(errors)
+        variances.append((variance, df))
+    error = math.sqrt(sum(variance for variance, _ in variances))
+    df = error**4 / sum(variance**2 / df for variance, df in variances)
+    n, runs = min(part.n for _, _, part in parts), sum(part.runs for _, _, part in parts)
     ci95, p = statistics.interval(value, error, df, 0.95), statistics.p_value(value, error, df)
     return Contrast(value, ci95, p, n, runs, error=error, df=df)
 

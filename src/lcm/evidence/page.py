@@ -14,10 +14,11 @@ from lcm.evidence.draw import Drawn, draw
 from lcm.evidence.names import TEXTS
 from lcm.evidence.paper import paper_source
 from lcm.evidence.results import read_study
-from lcm.evidence.snippets import answer, instead, snippets
+from lcm.evidence.snippets import answer, snippets
 from lcm.evidence.study_tables import gaps, study_tables
 from lcm.evidence.tables import Table
 from lcm.evidence.verdicts import NOT_MEASURED, NOT_SUPPORTED, RULE, SUPPORTED, UNDECIDED, Claim, Decisions
+from lcm.evidence.which import gains_table, instead, linear, linear_table
 from lcm.files import new_folder, write_json, write_text
 from lcm.params import OWN, Params
 
@@ -67,6 +68,7 @@ def _tables(evidence: Evidence, claims: list[Claim]) -> dict[str, dict[str, Tabl
     return {
         "claims": {claim.key: overview.claim_table(claim) for claim in claims},
         "collapse": {"collapse": overview.collapse_table(evidence)},
+        "which": {table.name: table for table in (gains_table(evidence), linear_table(evidence)) if table.groups},
         "map": {table.name: table for table in overview.targets_tables(evidence)},
         "glossary": {table.name: table for table in overview.glossary_tables(evidence)},
         **{f"study-{study.name}": study_tables(study, evidence, decisions) for study in evidence.values()},
@@ -79,7 +81,7 @@ def _html(evidence: Evidence, claims: list[Claim], found: dict, drawn: list[Draw
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["nobreak"] = lambda text: text.replace("n = ", "n\u00a0=\u00a0")
+    environment.filters["nobreak"] = lambda text: text.replace("n = ", "n\u00a0=\u00a0").replace(" %", "\u00a0%")
     gone = ("not run", "stale", "failed")
     environment.globals |= {"NOTHING": tables.NOTHING, "GAPS": gone, "LONG": LONG, "MOST": MOST}
     styles: dict[str, str] = {}
@@ -89,8 +91,9 @@ def _html(evidence: Evidence, claims: list[Claim], found: dict, drawn: list[Draw
         panels.setdefault(d.section, []).append({"svg": shown, "key": d.key})
     return environment.get_template("page.html.j2").render(
         intro=TEXTS["intro"], sure=TEXTS["sure"], answer=answer(claims),
-        instead=instead(evidence), answers=answers(claims),
-        claims=claims, chips=CHIPS, rule=RULE, reading=TEXTS["reading"], captions=CAPTIONS, panels=panels,
+        instead=instead(evidence), linear=linear(evidence), robustness=overview.robustness(claims),
+        answers=answers(claims),
+        claims=claims, chips=CHIPS, rule=TEXTS["rule"], reading=TEXTS["reading"], captions=CAPTIONS, panels=panels,
         styles=styles, coverage=overview.coverage(evidence), studies=list(evidence.values()), tables=found, gaps=gaps,
         paper=paper_source(),
     )  # fmt: skip
@@ -102,14 +105,15 @@ def _markdown(evidence: Evidence, claims: list[Claim], found: dict) -> str:
 
     lines = ["# Label confusion learning, measured again", "", TEXTS["intro"], ""]
     lines += [f"**Should you use LCM?** {answer(claims)}", "", f"**Which target, then?** {instead(evidence)}", ""]
+    lines += [f"**Would a linear model do?** {linear(evidence)}", ""]
     lines += [f"**How sure is that?** {TEXTS['sure']} {overview.coverage(evidence)}", ""]
-    lines += ["## Five questions", "", *(f"1. **{question}** {text}" for question, text in answers(claims)), ""]
+    lines += ["## Questions and answers", "", *(f"1. **{question}** {text}" for question, text in answers(claims)), ""]
     lines += [tables.to_markdown(overview.claims_table(claims)), RULE, ""]
     for claim in claims:
         table = found["claims"][claim.key]
         lines += [tables.to_markdown(table, 3)] if table.groups else []
         lines += [*(f"- {note}" for note in claim.notes), *[""] * bool(claim.notes)]
-    lines += [*written("collapse", 2), *written("map", 2)]
+    lines += [overview.robustness(claims), "", *written("collapse", 2), *written("which", 2), *written("map", 2)]
     for study in evidence.values():
         lines += [f"## {study.title}", "", study.question, "", *written(f"study-{study.name}", 3)]
         if missing := gaps(study):

@@ -69,6 +69,12 @@ class Result:
         return self.cell.corpus, self.cell.noise, self.cell.model
 
     @property
+    def collection(self) -> str:
+        """Where its documents come from: 4ng-h and 20ng_raw are parts or forms of 20ng."""
+        path = self.record.get("config", {}).get("corpus", {}).get("path")
+        return Path(path).name if path else self.corpus
+
+    @property
     def varied(self) -> bool:
         """Whether the method's name changes a setting."""
         return "." in self.cell.method

@@ -13,9 +13,11 @@ from collections import Counter
 from pathlib import Path
 
 from lcm.errors import UserError
-from lcm.evidence import overview, rivals, tables
+from lcm.evidence import overview, tables
+from lcm.evidence import which as targets
 from lcm.evidence.claims import answers, sentence
 from lcm.evidence.comparisons import Evidence
+from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.results import Study
 from lcm.evidence.verdicts import (
     AGAINST,
@@ -43,13 +45,17 @@ def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
     the runs), and verdict-<key> of each claim."""
     found = {
         "answer": answer(claims),
-        "instead": instead(evidence),
+        "instead": targets.instead(evidence),
+        "linear": targets.linear(evidence),
+        "gains": tables.to_markdown(targets.gains_table(evidence), 0) or "Not measured.",
+        "linear-table": tables.to_markdown(targets.linear_table(evidence), 0) or "Not measured.",
         "coverage": overview.coverage(evidence),
         "headline": tables.to_markdown(overview.headline_table(evidence, claims), 0),
-        "which": "\n".join(f"1. **{question}** {sentence(claim)}" for question, claim in which(evidence, claims)),
+        "which": "\n".join(f"1. **{question}** {text}" for question, text in which(evidence, claims)),
         "answers": "\n".join(f"1. **{question}** {text}" for question, text in answers(claims)),
         "claims": tables.to_markdown(overview.claims_table(claims), 0),
         "rule": RULE,
+        "robustness": overview.robustness(claims),
         "collapse": tables.to_markdown(overview.collapse_table(evidence), 0) or "Not measured.",
         "targets": "\n".join(tables.to_markdown(each, 3) for each in overview.targets_tables(evidence))
         or "Not measured.",
@@ -61,7 +67,7 @@ def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
 
 
 def answer(claims: list[Claim]) -> str:
-    """Should one use LCM? A few sentences from the claims against label smoothing."""
+    """Should one use LCM? A few sentences from the claims against cross-entropy and label smoothing."""
     by_key = {claim.key: claim for claim in claims}
     same, tuned = by_key["Q1"], by_key["Q1b"]
     if not same.comparisons:
@@ -69,42 +75,27 @@ def answer(claims: list[Claim]) -> str:
     first = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", UNDECIDED: "Undecided"}[same.verdict]
     if same.verdict == UNDECIDED and FOR not in [*same.words, *tuned.words]:
         first = "Nothing speaks for it"
-    parts = [first, f"Against label smoothing of the same strength, LCM is {counted(same)}"]
-    parts += [f"With both tuned, LCM is {counted(tuned)}"] if tuned.comparisons else []
+    families = [(name, by_key.get(key)) for name, key in (("LSTMs", "1a"), ("CNNs", "1b"), ("BERT", "1c"))]
+    over = [(name, c.average) for name, c in families if c and c.verdict == SUPPORTED and c.average]
+    gains = ", ".join(f"with {name} by {points(mean.value)} points {interval(mean.ci95)}" for name, mean in over)
+    parts = [first, *([f"LCM does beat cross-entropy, {gains}"] if over else [])]
+    parts += [f"Against label smoothing of the same strength, which is one line of code, it is {counted(same)}"]
+    if tuned.comparisons:
+        settings = [comparison.pair[0].setting for comparison in tuned.comparisons if comparison.pair]
+        other = sum(paper_accuracy(*setting, "lcm") is None for setting in settings)
+        whose = f" ({other} of these {len(settings)} settings are small networks that the paper does not have)"
+        parts += [f"With both tuned, it is {counted(tuned)}{whose if other else ''}"]
     return f"{'. '.join(parts)}."
 
 
-def which(evidence: Evidence, claims: list[Claim]) -> list[tuple[str, Claim]]:
-    """Which target to use, in three questions. Settings are those of the study of targets."""
+def which(evidence: Evidence, claims: list[Claim]) -> list[tuple[str, str]]:
+    """Which target to use, in four answers. Settings are those of the study of targets."""
     similar = next(claim for claim in claims if claim.key == "Q4")
     return [
-        ("Is the square loss better than label smoothing, both tuned?", _over_tuned(evidence, "square")),
-        ("At equal strength, does it help to put the mass on similar labels?", similar),
-        (
-            "Under wrong labels, is pruning by out-of-fold confidence better than label smoothing, both tuned?",
-            _over_tuned(evidence, "prune", noisy=True),
-        ),
+        ("Which target?", targets.instead(evidence)),
+        ("At equal strength, does it help to put the mass on similar labels?", sentence(similar)),
+        ("Would a linear model do?", targets.linear(evidence)),
     ]
-
-
-def instead(evidence: Evidence) -> str:
-    """The targets of `which` that beat tuned label smoothing, in a few sentences."""
-    tried = (
-        ("The square loss", _over_tuned(evidence, "square")),
-        ("Under wrong labels, pruning by out-of-fold confidence", _over_tuned(evidence, "prune", noisy=True)),
-    )
-    better = [f"{name} is {counted(claim, named=0)}." for name, claim in tried if claim.verdict == SUPPORTED]
-    if not better:
-        return "Label smoothing, tuned: neither the square loss nor pruning of doubtful labels is known to beat it."
-    first = ("One target beats", "Two targets beat")[len(better) - 1]
-    return " ".join([f"{first} tuned label smoothing.", *better])
-
-
-def _over_tuned(evidence: Evidence, target: str, noisy: bool = False) -> Claim:
-    """A target minus label smoothing, where both have strengths to choose from. noisy: only where labels are wrong."""
-    settings = [each for each in rivals.settings_of(evidence) if rivals.is_noisy(each) or not noisy]
-    pairs = [(evidence.tuned(each, target), evidence.tuned(each, "ls")) for each in settings]
-    return Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
 
 
 def counted(claim: Claim, named: int = 2) -> str:
@@ -128,20 +119,23 @@ def counted(claim: Claim, named: int = 2) -> str:
 
 
 def studies_table(evidence: Evidence) -> tables.Table:
-    """Rows: studies. Their commands and data, how long the networks of the measured cells take, on two cores and on
-    one H200 shared by seven processes, and how many cells are measured."""
+    """Rows: the studies of the paper's tables and figures, and that of targets. Their commands and data, what training
+    the measured networks anew takes, on two cores and on one H200 shared by seven processes, and how many networks are
+    measured."""
     rows = []
     for study in evidence.values():
         kind, comma, _ = study.title.partition(",")
-        link = f"[{study.name}](studies/{study.name}.yaml)" + (f", {kind}" if comma else "")
-        corpora = " ".join(dict.fromkeys(result.corpus for result in study.results))
-        done = sum(result.done for result in study.results)
+        if not comma and study.name != "targets":
+            continue
+        networks = [result for result in study.results if result.model != LINEAR]
+        link = f"[{kind}](studies/{study.name}.yaml)"
+        corpora = " ".join(dict.fromkeys(result.corpus for result in networks))
         hours = [_hours(study, "seconds"), _hours(study, "gpu_seconds")]
         hours = [hours[0] / 2 if hours[0] else None, hours[1]]
         written = [tables.NOTHING if not h else f"{h:.{1 if h >= 0.05 else 2}f}" for h in hours]
-        status = f"{done} of {len(study.results)} cells"
+        status = f"{sum(result.done for result in networks)} of {len(networks)}"
         rows.append([link, f"`dvc repro {study.name}`", corpora, *written, status])
-    columns = ["study", "command", "data", ("hours", "on 2 cores"), ("hours", "on a GPU"), "status"]
+    columns = ["study", "command", "data", ("hours", "2 cores"), ("hours", "GPU"), "networks"]
     return tables.Table("studies", "", columns, [("", rows)])
 
 

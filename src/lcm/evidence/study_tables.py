@@ -37,7 +37,8 @@ def results_table(study: Study, evidence: Evidence, decisions: Decisions | None 
             missing.setdefault(setting[0], []).append(setting)
             continue
         lcm = next((result for result in results if result.method == "lcm" and result.done), None)
-        rows = [_row(result, lcm, decisions) for result in shown(results, evidence)]
+        best = evidence.tuned(lcm, "lcm") if lcm else None
+        rows = [_row(r, best if best and r.parts else lcm, decisions) for r in shown(results, evidence)]
         if not any(later[:2] == setting[:2] for later in study.settings[index + 1 :]):  # after the last model of a text
             rows += [_row(result, None, None) for result in study.of(*setting[:2], LINEAR) if result.done]
         groups.append((setting_name(*setting), rows))
@@ -72,7 +73,7 @@ def _row(result: Result, lcm: Result | None, decisions: Decisions | None) -> Row
     row: Row = [named(result), stacked(percent(printed)), ours(result)]
     if summary is None:
         return [*row, NOTHING, NOTHING, "0"]
-    test = compare(lcm, result) if lcm and lcm is not result else None
+    test = compare(lcm, result) if lcm and lcm.method != result.method else None
     word = decisions.word(lcm, result) if test and decisions else ""
     return [*row, points(summary.mean - printed[0]) if printed else NOTHING, tested(test, word), count(result)]
 

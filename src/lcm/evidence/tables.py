@@ -94,9 +94,11 @@ def named(result: Result) -> Entry:
         return short
     knob, ceiling = target_facts()[result.target].knob, target_facts()[result.target].ceiling
     if result.parts:
-        by_method = {part.method: part.settings.get(knob) for part in result.parts}
+        by_method = {part.method: part.settings.get(knob, 0.0) for part in result.parts}  # cross-entropy has none
         values = [by_method[method] for method in result.record["chosen"].values()]
-        below = f"most often {_setting(knob, max(dict.fromkeys(values), key=values.count))}"
+        often = max(dict.fromkeys(values), key=values.count)
+        at_end = often in (min(by_method.values()) or often + 1, max(by_method.values()))
+        below = f"most often {_setting(knob, often)}{', the end of its grid' if at_end else ''}"
     elif result.target == "ls_matched" or not result.varied:
         knob = "epsilon" if result.target == "ls_matched" else knob
         below = _setting(knob, result.settings[knob]) if knob in result.settings else ""
@@ -113,18 +115,18 @@ def _setting(key: str, value: float) -> str:
 # -------------------------------------------------------------------------------------------------------------- writing
 
 
-def flat(entry: Entry, glue: str = " ") -> str:
-    """An entry and its small print in one line."""
-    text = entry if isinstance(entry, str) else glue.join(part for part in entry if part)
-    return text.replace("\n", " ")
+def flat(entry: Entry) -> str:
+    """An entry and its small print in one line: '71.6 ± 0.5', '+2.97 [+1.77, +4.16] LCM better', 'LCM, α = 2'."""
+    parts = [entry] if isinstance(entry, str) else [part for part in entry if part]
+    glue = " " if parts[1:] and parts[1][0] in "±[" else ", "
+    return glue.join(parts).replace("\n", " ")
 
 
 def to_markdown(table: Table, level: int = 2) -> str:
     """One GitHub-flavoured table per group, under the table's heading (level 0: none)."""
 
-    def line(row: Row, glue: str = " ") -> str:
-        entries = [flat(row[0], glue), *map(flat, row[1:])]
-        return "| " + " | ".join(escape(entry, quote=False).replace("|", "\\|") for entry in entries) + " |"
+    def line(row: Row) -> str:
+        return "| " + " | ".join(escape(flat(entry), quote=False).replace("|", "\\|") for entry in row) + " |"
 
     lines = [f"{'#' * level} {escape(table.title, quote=False)}", ""] if level else []
     lines += [escape(table.note, quote=False), ""] if table.note else []
@@ -132,7 +134,7 @@ def to_markdown(table: Table, level: int = 2) -> str:
         lines += [f"{'#' * (level + 1)} {escape(heading, quote=False)}", ""] if heading else []
         sides = ["---:" if index and all(map(_is_number, column)) else "---" for index, column in enumerate(zip(*rows))]
         lines += [line(table.columns), f"|{'|'.join(sides)}|"]
-        lines += [*(line(row, ", ") for row in rows), ""]
+        lines += [*map(line, rows), ""]
     return "\n".join(lines)
 
 

@@ -1,0 +1,181 @@
+"""Which target to use: what each gains over tuned label smoothing, with right and with wrong labels; and whether a
+linear model would do."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lcm.evidence import rivals
+from lcm.evidence.comparisons import Evidence, compare, tuned
+from lcm.evidence.contrasts import Contrast
+from lcm.evidence.names import TEXTS, corpus_name, method_name, model_name, setting_name
+from lcm.evidence.results import Result
+from lcm.evidence.statistics import holm
+from lcm.evidence.tables import NOTHING, Row, Table, percent, table
+from lcm.evidence.verdicts import AGAINST, EQUAL, EQUIVALENCE, FOR, LEVEL, OPEN, Claim, interval, points
+from lcm.study import LINEAR, target_facts
+
+RIGHT, WRONG, CROWD = "right labels", "wrong labels", "a crowd’s labels"
+LEAST_SETTINGS = 2  # of which a mean is made
+WORDS = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a target gains on average over tuned label smoothing in settings of one kind, both tuned.
+
+    word: for, against, equal or open, after Holm's correction over the targets of that kind.
+    """
+
+    target: str
+    mean: Contrast
+    settings: int
+    better: int
+    word: str
+
+
+def kinds(setting: Result) -> list[str]:
+    """What the labels of a setting are like; a crowd's are wrong ones too."""
+    if not rivals.is_noisy(setting):
+        return [RIGHT]
+    return [WRONG, CROWD] if setting.corpus in TEXTS["crowd"] else [WRONG]
+
+
+def over_smoothing(evidence: Evidence, kind: str) -> list[Gain]:
+    """Every target that is no ceiling in the settings of a kind, the best first; cross-entropy as it is.
+
+    The mean over the settings is taken as for a claim. A target without at least two settings is left out.
+    """
+    settings = [each for each in rivals.settings_of(evidence) if kind in kinds(each)]
+    claims = {}
+    for name, target in target_facts().items():
+        if target.ceiling or name in ("ls", "ls_matched"):
+            continue
+        find = evidence.rival if name == "ce" else evidence.tuned
+        pairs = [(find(each, name), evidence.tuned(each, "ls")) for each in settings]
+        claim = Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
+        if len(claim.comparisons) >= LEAST_SETTINGS and claim.average:
+            claims[name] = claim
+    adjusted = dict(zip(claims, holm([claim.average.p for claim in claims.values()]), strict=True))
+    found = [
+        Gain(name, claim.average, len(claim.comparisons), claim.words.count(FOR), _word(claim.average, adjusted[name]))
+        for name, claim in claims.items()
+    ]
+    return sorted(found, key=lambda gain: -gain.mean.value)
+
+
+def _word(mean: Contrast, p: float) -> str:
+    if p < LEVEL:
+        return FOR if mean.value > 0 else AGAINST
+    low, high = mean.ci90
+    return EQUAL if -EQUIVALENCE <= low and high <= EQUIVALENCE else OPEN
+
+
+def gains_table(evidence: Evidence) -> Table:
+    """Rows: targets, by what they gain where labels are wrong. Columns: kinds of labels, and what it does to ECE."""
+    by_kind = {kind: {gain.target: gain for gain in over_smoothing(evidence, kind)} for kind in (RIGHT, WRONG, CROWD)}
+    names = [name for kind in (WRONG, RIGHT) for name in by_kind[kind]]
+    rows: list[Row] = []
+    for name in dict.fromkeys(names):
+        row: Row = [target_facts()[name].label]
+        for of_kind in by_kind.values():
+            gain = of_kind.get(name)
+            small = f"{interval(gain.mean.ci95)} {WORDS[gain.word]}, {gain.settings} settings" if gain else ""
+            row.append((points(gain.mean.value), small) if gain else NOTHING)
+        rows.append([*row, _calibration(evidence, name)])
+    columns = f"target | {RIGHT}: 95 % CI | {WRONG}: 95 % CI | of these, {CROWD}: 95 % CI | ECE − that of CE: points"
+    return table("gains", "Each target minus tuned label smoothing", columns, [("", rows)], "gains")
+
+
+def _calibration(evidence: Evidence, name: str) -> str:
+    """By how much the tuned target's expected calibration error is above cross-entropy's, where labels are right."""
+    found = []
+    for setting in (each for each in rivals.settings_of(evidence) if kinds(each) == [RIGHT]):
+        mine, plain = evidence.tuned(setting, name), evidence.rival(setting, "ce")
+        if mine and plain and (test := compare(mine, plain, "ece")):
+            found.append(test.mean)
+    return points(float(np.mean(found)), 1) if found else NOTHING
+
+
+# ------------------------------------------------------------------------------------------- the linear model
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """The best network on a corpus with a rate of wrong labels (by test accuracy, over all models and all targets but
+    ceilings) beside the linear models, of which the validation part chooses one: on whole texts, and on the 100 words
+    that the networks read."""
+
+    network: Result
+    whole: Result
+    window: Result | None
+
+
+def yardsticks(evidence: Evidence) -> list[Yardstick]:
+    """One for each corpus and rate of the study of targets that has linear models."""
+    networks: dict[tuple[str, float], list[Result]] = {}
+    for setting in rivals.settings_of(evidence):
+        best = [rivals.best_version(evidence, setting, n) for n, target in target_facts().items() if not target.ceiling]
+        networks.setdefault(setting.setting[:2], []).extend(result for result in best if result and result.summary())
+    found = []
+    for place, results in networks.items():
+        of = evidence[rivals.STUDY].of(*place, LINEAR)
+        whole, window = (tuned(r for r in of if r.method.endswith("_window") == short) for short in (False, True))
+        if whole:
+            found.append(Yardstick(max(results, key=lambda result: result.summary().mean), whole, window))
+    return found
+
+
+def linear_table(evidence: Evidence) -> Table:
+    """Rows: corpora and rates of wrong labels. The best network beside the linear models."""
+    rows: list[Row] = []
+    for each in yardsticks(evidence):
+        what = f"{model_name(each.network.model)}: {method_name(each.network.method)}"
+        network = percent((each.network.summary().mean, None), 1), what
+        others = [percent((r.summary().mean, None), 1) if r else NOTHING for r in (each.window, each.whole)]
+        rows.append([setting_name(*each.network.setting[:2]), network, *others])
+    columns = "corpus | best network: and its target | linear: on 100 words | linear: on whole texts"
+    return table("linear", "Would a linear model do?", columns, [("", rows)], "linear")
+
+
+# ------------------------------------------------------------------------------------------- sentences
+
+
+def instead(evidence: Evidence) -> str:
+    """Which targets beat tuned label smoothing, with right and with wrong labels, in two sentences."""
+    told = []
+    for kind in (RIGHT, WRONG):
+        gains = over_smoothing(evidence, kind)
+        best = [gain for gain in gains if gain.word == FOR]
+        maybe = [gain for gain in gains if gain.word == OPEN and gain.mean.ci95[0] > 0]
+        if best:
+            verb = "beats" if len(best) == 1 else "beat"
+            told.append(f"With {kind}, {_listed(best)} {verb} it on average.")
+        elif gains:
+            told.append(f"With {kind}, nothing is known to beat it; ahead is {_listed(gains[:1])}.")
+        if maybe:
+            told.append(f"Ahead too, but undecided after correction: {_listed(maybe)}.")
+    return " ".join(["Label smoothing, with ε tuned on validation.", *told]) if told else "Not measured yet."
+
+
+def _listed(gains: list[Gain]) -> str:
+    """'square loss (+1.70 points [+0.62, +2.78]) and ...'."""
+    names = [
+        f"{target_facts()[gain.target].label} ({points(gain.mean.value)} points {interval(gain.mean.ci95)})"
+        for gain in gains
+    ]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def linear(evidence: Evidence) -> str:
+    """Does a linear model on TF-IDF beat the best network? A sentence."""
+    found = yardsticks(evidence)
+    if not found:
+        return "Not measured yet."
+    won = sum(each.whole.summary().mean > each.network.summary().mean for each in found)
+    first = found[0]
+    numbers = [f"{100 * each.summary().mean:.1f}" for each in (first.whole, first.network)]
+    return (
+        f"A linear model on TF-IDF of whole texts is ahead of the best network on {won} of {len(found)} data sets "
+        f"({corpus_name(first.network.corpus)}: {numbers[0]} against {numbers[1]} %)."
+    )

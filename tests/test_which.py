@@ -1,0 +1,92 @@
+"""Which target to use, from made-up results whose answer is known."""
+
+import pytest
+import synthetic
+from synthetic import grid
+
+from lcm.evidence import which
+from lcm.evidence.comparisons import Evidence
+from lcm.evidence.results import read_study
+from lcm.evidence.verdicts import AGAINST, EQUAL, FOR, OPEN
+from lcm.study import LINEAR, cells
+
+METHODS = ["ce", "ls", "ls_matched", "lcm", "square", "square.size=2.0", "gce", "gce.q=0.5", "oracle_group"]
+STRENGTHS = [*METHODS, "ls.epsilon=0.75"]
+WOBBLE = (0.0, 0.001, -0.001)
+
+
+def world(root, gains, methods=STRENGTHS, corpora=("20ng", "fdcnews"), noise=(0, 30), linear=None) -> Evidence:
+    """Study `targets`. gains: method -> gain over .70 where labels are right and where they are wrong. The second
+    setting of a target is worse by .01 everywhere, so validation chooses the first. linear: method -> accuracy."""
+    yardsticks = list(linear or {})
+    p = synthetic.params(targets=grid(list(corpora), methods=methods, noise=noise, yardsticks=yardsticks))
+    for number, cell in enumerate(cells(p, "targets")):
+        if cell.model == LINEAR:
+            synthetic.write(root, p, cell, [linear[cell.method] + wobble for wobble in WOBBLE])
+            continue
+        gain = gains.get(cell.target, (0.0, 0.0))[bool(cell.noise)] - 0.01 * ("." in cell.method)
+        own = 1e-4 * (number % 7)  # else differences would be equal, which no test can use
+        synthetic.write(root, p, cell, [0.70 + gain + wobble * (1 + 100 * own) for wobble in WOBBLE])
+    return Evidence([read_study(p, "targets", root)])
+
+
+def by_target(evidence, kind) -> dict[str, which.Gain]:
+    return {gain.target: gain for gain in which.over_smoothing(evidence, kind)}
+
+
+def test_a_target_may_win_where_labels_are_wrong_alone(tmp_path):
+    evidence = world(tmp_path, {"square": (0.0, 0.03), "gce": (-0.04, 0.0), "ce": (-0.02, -0.02)})
+    right, wrong = (by_target(evidence, kind) for kind in (which.RIGHT, which.WRONG))
+    # only what has several strengths, and cross-entropy; never a ceiling, never smoothing against itself
+    assert set(right) == set(wrong) == {"ce", "square", "gce"}
+    assert (right["square"].word, right["gce"].word, right["ce"].word) == (EQUAL, AGAINST, AGAINST)
+    assert (wrong["square"].word, wrong["gce"].word) == (FOR, EQUAL)
+    assert wrong["square"].mean.value == pytest.approx(0.03, abs=1e-3) and wrong["square"].settings == 2
+    assert list(by_target(evidence, which.WRONG))[0] == "square"
+    text = which.instead(evidence)
+    assert "With right labels, nothing is known to beat it" in text
+    assert "With wrong labels, square loss (+3.00 points [" in text and "]) beats it on average." in text
+    ((_, rows),) = which.gains_table(evidence).groups
+    assert rows[0][0] == "square loss" and rows[0][2][0] == "+3.00" and "better, 2 settings" in rows[0][2][1]
+    assert rows[0][3] == "–" and rows[0][4] == "0.0"  # no crowd here; all have the same calibration
+
+
+def test_one_setting_is_no_mean_and_a_crowd_is_counted_apart(tmp_path, monkeypatch):
+    evidence = world(tmp_path, {"square": (0.0, 0.03)}, corpora=("20ng",))
+    assert not by_target(evidence, which.RIGHT) and which.instead(evidence) == "Not measured yet."
+    evidence = world(tmp_path / "two", {"square": (0.0, 0.03)})
+    assert not by_target(evidence, which.CROWD)
+    monkeypatch.setitem(which.TEXTS, "crowd", ["20ng", "fdcnews"])
+    assert by_target(evidence, which.CROWD)["square"].word == FOR
+    assert by_target(evidence, which.WRONG)["square"].settings == 2  # a crowd's wrong labels are wrong labels
+
+
+def test_words_are_corrected_over_the_targets(tmp_path, monkeypatch):
+    evidence = world(tmp_path, {"square": (0.0, 0.03)})
+    found = by_target(evidence, which.WRONG)
+    p = found["square"].mean.p
+    monkeypatch.setattr(which, "LEVEL", 2.9 * p)  # three targets: the smallest p counts threefold
+    assert by_target(evidence, which.WRONG)["square"].word == OPEN
+    monkeypatch.setattr(which, "LEVEL", 3.1 * p)
+    assert by_target(evidence, which.WRONG)["square"].word == FOR
+    monkeypatch.setattr(which, "LEVEL", 2.9 * p)
+    assert "undecided after correction: square loss (+3.00" in which.instead(evidence)
+
+
+def test_tuned_smoothing_may_choose_cross_entropy(tmp_path):
+    evidence = world(tmp_path, {"square": (0.0, 0.0), "ls": (-0.05, -0.05), "ls_matched": (-0.03, -0.03)})
+    assert by_target(evidence, which.RIGHT)["square"].mean.value == pytest.approx(0.0, abs=2e-3)  # ce has .70
+
+
+def test_the_linear_model_is_chosen_on_validation(tmp_path):
+    linear = {"svc": 0.90, "nb": 0.92, "svc_window": 0.71, "nb_window": 0.60}
+    evidence = world(tmp_path, {"square": (0.02, 0.02), "oracle_group": (0.2, 0.2)}, linear=linear)
+    found = which.yardsticks(evidence)
+    assert [each.network.corpus for each in found] == ["20ng", "20ng", "fdcnews", "fdcnews"]
+    assert all(each.network.target == "square" for each in found)  # the ceiling has more, and is told the groups
+    assert [each.whole.summary().mean for each in found] == pytest.approx([0.92] * 4)
+    assert [each.window.summary().mean for each in found] == pytest.approx([0.71] * 4)
+    assert "ahead of the best network on 4 of 4 data sets (20NG: 92.0 against 72.0 %)" in which.linear(evidence)
+    ((_, rows),) = which.linear_table(evidence).groups
+    assert rows[0] == ["20NG", ("72.0", "LSTM-rand: square loss, tuned"), "71.0", "92.0"]
+    assert which.linear(world(tmp_path / "none", {})) == "Not measured yet."
