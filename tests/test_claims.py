@@ -423,13 +423,14 @@ def test_collapse_is_mass_on_two_labels(tmp_path):
 
 def test_what_trains_longer_meets_the_cross_entropy_that_does_too(tmp_path):
     p = synthetic.params(
-        long=grid(models=["lstm_rand_long"], methods=["ce", "lcm", "ls.epsilon=0.75"]), benchmark=grid(methods=["ce"])
+        ablation=grid(models=["lstm_rand_long"], methods=["ce", "lcm", "ls.epsilon=0.75"]),
+        benchmark=grid(methods=["ce"]),
     )
     cell = "20ng", 0, "lstm_rand_long"
     synthetic.write(tmp_path, p, find(p, "benchmark", "20ng", 0, "lstm_rand", "ce"), plus(-0.2))
-    synthetic.write(tmp_path, p, find(p, "long", *cell, "ce"), BASE)
-    synthetic.write(tmp_path, p, find(p, "long", *cell, "lcm"), plus([0.050, 0.051, 0.049]))
-    synthetic.write(tmp_path, p, find(p, "long", *cell, "ls.epsilon=0.75"), plus([0.030, 0.031, 0.029]))
+    synthetic.write(tmp_path, p, find(p, "ablation", *cell, "ce"), BASE)
+    synthetic.write(tmp_path, p, find(p, "ablation", *cell, "lcm"), plus([0.050, 0.051, 0.049]))
+    synthetic.write(tmp_path, p, find(p, "ablation", *cell, "ls.epsilon=0.75"), plus([0.030, 0.031, 0.029]))
     found = claims(tmp_path, p)["Q8"]
     values = [comparison.contrast.value for comparison in found.comparisons]
     assert values == pytest.approx([0.05, 0.03]) and found.verdict == "supported"

@@ -219,21 +219,8 @@ def test_walks_are_short():
     assert len(walks) == 5 and all(len(lines) <= 15 for lines in walks.values()), {k: len(v) for k, v in walks.items()}
 
 
-def test_matching_the_measured_mass_would_decide_nothing():
+def test_lcm_leaves_less_on_the_label_than_matched_smoothing():
     """docs/protocol.md: matched smoothing follows alpha, not the mass that is measured on the true label."""
-    text = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
-    folder = ROOT / "metrics/cells/alpha/20ng"
-
-    def accuracy(method):
-        runs = json.loads((folder / f"noise0-lstm_rand-{method}.json").read_text())["runs"]
-        return {(run["split"], run["seed"]): 100 * run["test"]["accuracy"] for run in runs}
-
-    rows = json.loads((folder / "noise0-lstm_rand-lcm.curves.json").read_text())
+    rows = json.loads((ROOT / "metrics/cells/alpha/20ng/noise0-lstm_rand-lcm.curves.json").read_text())
     last = {(row["split"], row["seed"]): row["sld_true_mean"] for row in rows if "sld_true_mean" in row}
-    mass = sum(last.values()) / len(last)
-    matched, more = accuracy("ls_matched"), accuracy("ls.epsilon=0.4")
-    both = matched.keys() & more.keys()
-    difference = sum(more[place] - matched[place] for place in both) / len(both)
-    assert len(both) >= 10 and f"leaves a little less: {mass:.3f} in place of {1 / (1 + 19 * math.exp(-4)):.3f}" in text
-    assert f"epsilon {(1 - mass) * 20 / 19:.3f} in place of {matched_epsilon(4, 20):.3f}" in text
-    assert f"differs by {abs(difference):.2f} points" in text and abs(difference) < 0.5
+    assert len(last) >= 10 and sum(last.values()) / len(last) < 1 / (1 + 19 * math.exp(-4))

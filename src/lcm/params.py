@@ -198,6 +198,7 @@ class Study(Group):
     splits: Count
     seeds: Annotated[int, Field(ge=1, le=1000)] = 1
     train: dict = {}
+    noise_val: Literal["clean", "noisy"] | None = None  # None: noise.val of params.yaml
     yardsticks: list[str] = []  # linear models beside the networks, on the same texts, noise and splits
     grids: Annotated[list[Grid], Field(min_length=1)]
 
@@ -371,6 +372,12 @@ def load_params(path: str | Path = "params.yaml", training: bool = False) -> Par
 
         params._checked = check(params)
     return params
+
+
+def noise_vals(params: Params, corpus: str) -> list[str]:
+    """Return what studies of a corpus say of validation labels that noise.val does not."""
+    found = {spec.noise_val for spec in params.studies.values() if corpus in spec.corpora and spec.noise_val}
+    return sorted(found)
 
 
 def _read_study(file: Path, params: Params) -> Study:

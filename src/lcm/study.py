@@ -227,7 +227,7 @@ def cell_config(params: Params, cell: Cell) -> dict:
         noise = params.noise
         config["noise"] = {
             "kind": noise.kind,
-            "val": noise.val,
+            "val": params.studies[cell.study].noise_val or noise.val,
             "seed": noise.seed,
             "groups": noise.groups.get(cell.corpus),
         }

@@ -46,7 +46,7 @@ def same_training(a: Result, b: Result) -> bool:
     return (
         a.setting == b.setting
         and not data_differs(a, b)
-        and all(configs[0].get(key) == configs[1].get(key) for key in ("train", "model"))
+        and all(configs[0].get(key) == configs[1].get(key) for key in ("train", "model", "noise"))
     )
 
 

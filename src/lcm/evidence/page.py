@@ -18,7 +18,7 @@ from lcm.evidence.snippets import answer, snippets
 from lcm.evidence.study_tables import gaps, study_tables
 from lcm.evidence.tables import Table
 from lcm.evidence.verdicts import NOT_MEASURED, NOT_SUPPORTED, RULE, SUPPORTED, UNDECIDED, Claim, Decisions
-from lcm.evidence.which import gains_table, instead, linear, linear_table
+from lcm.evidence.which import gains_table, instead, linear, linear_table, noisy_validation_table
 from lcm.files import new_folder, write_json, write_text
 from lcm.params import OWN, Params
 
@@ -68,7 +68,11 @@ def _tables(evidence: Evidence, claims: list[Claim]) -> dict[str, dict[str, Tabl
     return {
         "claims": {claim.key: overview.claim_table(claim) for claim in claims},
         "collapse": {"collapse": overview.collapse_table(evidence)},
-        "which": {table.name: table for table in (gains_table(evidence), linear_table(evidence)) if table.groups},
+        "which": {
+            table.name: table
+            for table in (gains_table(evidence), noisy_validation_table(evidence), linear_table(evidence))
+            if table.groups
+        },
         "map": {table.name: table for table in overview.targets_tables(evidence)},
         "glossary": {table.name: table for table in overview.glossary_tables(evidence)},
         **{f"study-{study.name}": study_tables(study, evidence, decisions) for study in evidence.values()},

@@ -160,9 +160,7 @@ class Claim:
             if FOR in words:
                 return SUPPORTED
             return NOT_SUPPORTED if 2 * (len(words) - words.count(OPEN)) >= len(words) else UNDECIDED
-        if AGAINST in words:
-            return NOT_SUPPORTED
-        if self.average:
+        if AGAINST not in words and self.average:
             return {FOR: SUPPORTED, OPEN: UNDECIDED}.get(self.average_word, NOT_SUPPORTED)
         return self.one_by_one
 

@@ -11,11 +11,12 @@ from lcm.evidence.contrasts import Contrast
 from lcm.evidence.names import TEXTS, corpus_name, method_name, model_name, setting_name
 from lcm.evidence.results import Result
 from lcm.evidence.statistics import holm
-from lcm.evidence.tables import NOTHING, Row, Table, percent, table
+from lcm.evidence.tables import NOTHING, Entry, Row, Table, percent, table
 from lcm.evidence.verdicts import AGAINST, EQUAL, EQUIVALENCE, FOR, LEVEL, OPEN, Claim, interval, points
 from lcm.study import LINEAR, target_facts
 
 RIGHT, WRONG, CROWD = "right labels", "wrong labels", "a crowd’s labels"
+NOISY_VAL = "noisy_val"  # the study whose validation labels are wrong as well
 LEAST_SETTINGS = 2  # of which a mean is made
 WORDS = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
 
@@ -48,11 +49,8 @@ def over_smoothing(evidence: Evidence, kind: str) -> list[Gain]:
     """
     settings = [each for each in rivals.settings_of(evidence) if kind in kinds(each)]
     claims = {}
-    for name, target in target_facts().items():
-        if target.ceiling or name in ("ls", "ls_matched"):
-            continue
-        find = evidence.rival if name == "ce" else evidence.tuned
-        pairs = [(find(each, name), evidence.tuned(each, "ls")) for each in settings]
+    for name in _compared():
+        pairs = [(_version(evidence, each, name), evidence.tuned(each, "ls")) for each in settings]
         claim = Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
         if len(claim.comparisons) >= LEAST_SETTINGS and claim.average:
             claims[name] = claim
@@ -98,6 +96,41 @@ def _calibration(evidence: Evidence, name: str) -> str:
 
 
 # ------------------------------------------------------------------------------------------- the linear model
+
+
+def noisy_validation_table(evidence: Evidence) -> Table:
+    """Rows: targets of the study of wrong validation labels. Minus tuned label smoothing there, and where they are
+    right."""
+    rows: list[Row] = []
+    for noisy in [result for result in evidence.results([NOISY_VAL]) if result.method == "ls"]:
+        right = [each for each in rivals.settings_of(evidence) if each.setting == noisy.setting]
+        there = _over_smoothing(evidence, noisy)
+        beside = _over_smoothing(evidence, right[0]) if right else {}
+        for name in sorted(there, key=lambda name: -there[name][0]):
+            entries = [of[name][1] if name in of else NOTHING for of in (beside, there)]
+            rows.append([target_facts()[name].label, *entries])
+    columns = "target | validation labels right: 95 % CI | wrong, too: 95 % CI"
+    return table("noisy-validation", "If validation labels are wrong, too", columns, [("", rows)], "noisy-validation")
+
+
+def _over_smoothing(evidence: Evidence, setting: Result) -> dict[str, tuple[float, Entry]]:
+    """Target -> its difference to tuned label smoothing in one setting, and the entry; Holm's correction over them."""
+    pairs = [(_version(evidence, setting, name), evidence.tuned(setting, "ls")) for name in _compared()]
+    claim = Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
+    return {
+        c.pair[0].target: (c.contrast.value, (points(c.contrast.value), f"{interval(c.contrast.ci95)} {WORDS[word]}"))
+        for c, word in zip(claim.comparisons, claim.words, strict=True)
+    }
+
+
+def _compared() -> list[str]:
+    """The targets that are compared with label smoothing: no ceiling, and not itself."""
+    return [name for name, target in target_facts().items() if not target.ceiling and name not in ("ls", "ls_matched")]
+
+
+def _version(evidence: Evidence, setting: Result, name: str) -> Result | None:
+    """A target tuned, on the data of a setting; cross-entropy as it is."""
+    return evidence.rival(setting, "ce") if name == "ce" else evidence.tuned(setting, name)
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,14 @@ class Source:
     digests: dict[str, str] = field(default_factory=dict)
 
 
-def load(corpus: str, noise: int) -> Data:
-    """Return a corpus with its splits and the labels to learn from. noise: percent of wrong training labels.
+def labels_of(params: Params, cell: Cell) -> str:
+    """Return which labels a cell learns from: labels-30, or labels-30-noisy where its study says so of validation."""
+    val = params.studies[cell.study].noise_val
+    return f"labels-{cell.noise}-{val}" if val and cell.noise else f"labels-{cell.noise}"
+
+
+def load(corpus: str, labels: str = "labels-0") -> Data:
+    """Return a corpus with its splits and the labels to learn from. labels: as `labels_of` names them.
 
     Raises Gap if the corpus could not be fetched, UserError if a file is missing or does not belong to the corpus.
     """
@@ -63,17 +69,17 @@ def load(corpus: str, noise: int) -> Data:
         if gap(place):
             raise Gap(f"{corpus} is not available; {place}/unavailable.txt says why and how to supply it")
     made_by = f"dvc repro data/dvc.yaml:split@{corpus}"  # the last stage of the data: makes both
-    files = (places[0] / "corpus.json", places[1] / "splits.npy", places[1] / f"labels-{noise}.npy")
+    files = (places[0] / "corpus.json", places[1] / "splits.npy", places[1] / f"{labels}.npy")
     for path in files:
         if not path.exists():
             raise UserError(f"{path}: not found; make it with `{made_by}`")
-    return _load(corpus, noise, made_by, tuple(path.stat().st_mtime_ns for path in files))
+    return _load(corpus, labels, made_by, tuple(path.stat().st_mtime_ns for path in files))
 
 
 @lru_cache(maxsize=2)
-def _load(corpus: str, noise: int, made_by: str, stamp: tuple) -> Data:
+def _load(corpus: str, labels: str, made_by: str, stamp: tuple) -> Data:
     data = prepare.load(DATA / "corpus" / corpus)
-    paths = (DATA / "splits" / corpus / name for name in ("splits.npy", f"labels-{noise}.npy"))
+    paths = (DATA / "splits" / corpus / name for name in ("splits.npy", f"{labels}.npy"))
     return Data(data, *(_rows(path, made_by, len(data.labels)) for path in paths))
 
 

@@ -29,8 +29,9 @@ class Job:
     """Runs of one cell that train together, most often one.
 
     keys: of the runs, in order. settings: of the cell's target.
-    model, train: None for a yardstick, which has `linear` instead. store: where checkpoints go, or None. code: commit
-    and digest, found out here, because a node of a cluster has no repository.
+    model, train: None for a yardstick, which has `linear` instead. labels: which ones it learns from, as
+    `inputs.labels_of` names them. store: where checkpoints go, or None. code: commit and digest, found out here,
+    because a node of a cluster has no repository.
     """
 
     cell: Cell
@@ -40,6 +41,7 @@ class Job:
     model: ModelConfig | None = None
     train: Train | None = None
     linear: Linear | None = None
+    labels: str = "labels-0"
     source: inputs.Source = inputs.Source()
     device: str = "cpu"
     precision: str = "float32"
@@ -59,13 +61,15 @@ class Job:
 
 def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
     """Return a job for each run of a cell, with its key. Raises Gap or UserError if data are missing."""
-    data = inputs.load(cell.corpus, cell.noise)
+    labels = inputs.labels_of(params, cell)
+    data = inputs.load(cell.corpus, labels)
     if cell.model == LINEAR:
         from lcm.training.linear import method_settings as linear_settings
 
         if data.corpus.ids is None:
             raise UserError(f"{cell}: yardsticks read texts, and corpus {cell.corpus} holds images")
-        return with_keys(Job(cell, (), (), linear_settings(cell.method, params.linear), linear=params.linear), data)
+        settings = linear_settings(cell.method, params.linear)
+        return with_keys(Job(cell, (), (), settings, linear=params.linear, labels=labels), data)
     execution = params.execution
     return with_keys(
         Job(
@@ -75,6 +79,7 @@ def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
             method_settings(params, cell.method, len(data.corpus.names)),
             params.model(cell.model),
             params.training(cell.study, cell.model),
+            labels=labels,
             source=inputs.find_source(params, cell, data.corpus),
             device=device,
             precision=execution.precision,
@@ -144,7 +149,7 @@ def job_data(job: Job, data: inputs.Data | None = None) -> list:
 
     data: of the job's corpus, if it does not lie in data/.
     """
-    data = data or inputs.load(job.cell.corpus, job.cell.noise)
+    data = data or inputs.load(job.cell.corpus, job.labels)
     corpus = data.corpus
     if job.model is None:
         (run,) = job.runs

@@ -140,7 +140,7 @@ def write_cell(params: Params, cell: Cell, jobs: list[Job], retrained: bool = Fa
         for kind in ("curves", "cells"):
             _copy(kept / kind, cell.path(kind))
         return
-    data = inputs.load(cell.corpus, cell.noise)
+    data = inputs.load(cell.corpus, inputs.labels_of(params, cell))
     corpus, n_splits = data.corpus, cell.splits
     rows, entries = [], []
     for run, record in zip(runs, records, strict=True):
