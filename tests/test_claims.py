@@ -104,7 +104,7 @@ def test_not_measured_without_cells(tmp_path):
     assert {claim.headline() for claim in found.values()} == {"not measured"}
     ours = ["Q1", "Q1b", "Q2", "Q3", "Q4", "Q5", "Q6", "Q7", "Q8"]
     assert list(found) == ["1a", "1b", "1c", "2", "3", "4", "5", "6", "7a", "7b", "7c", *ours]
-    lines = answers(list(found.values()))
+    lines = answers(list(found.values()), Evidence([]))
     assert lines[0][1] == "With LSTMs? Not measured. With CNNs? Not measured. With BERT? Not measured."
     assert len(lines) == 5  # nothing is said of targets that nobody trained
 

@@ -9,6 +9,7 @@ import hashlib
 import re
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import import_module
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -149,12 +150,17 @@ def find(params: Params, study: str, corpus: str, noise: int, model: str, method
 
 @cache
 def target_facts() -> dict[str, SimpleNamespace]:
-    """Return what tables say of each target, by its name: short, label, knob, ceiling, grid and needs."""
+    """Return what tables say of each target, by its name: short, label, about (the first line of its file), knob,
+    ceiling, grid and needs."""
     from lcm.targets import target_class, target_names
 
     def make() -> dict:
         names = ("short", "label", "knob", "ceiling", "grid", "needs")
-        return {target: {name: getattr(target_class(target), name) for name in names} for target in target_names()}
+        found = {target: {name: getattr(target_class(target), name) for name in names} for target in target_names()}
+        for target, facts in found.items():
+            first = (import_module(target_class(target).__module__).__doc__ or "").partition("\n")[0]
+            facts["about"] = first.partition(": ")[2]
+        return found
 
     found = remembered("targets", _digest(("targets/*.py",)), make)
     return {target: SimpleNamespace(**facts) for target, facts in found.items()}

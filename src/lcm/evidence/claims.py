@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from lcm.evidence import label_space, rivals
-from lcm.evidence.comparisons import Evidence, same_training, true_mass
+from lcm.evidence.comparisons import Evidence, compare, same_training, true_mass
 from lcm.evidence.contrasts import Contrast, mean_difference, of_paired, std_ratio
 from lcm.evidence.names import corpus_name, model_name, setting_name
 from lcm.evidence.paper import paper_accuracy
@@ -362,8 +362,8 @@ def told(claim: Claim) -> str:
     return f"{where}; {spread}; n = {claim.n}{claim.coverage()}"
 
 
-def answers(claims: list[Claim]) -> list[tuple[str, str]]:
-    """The study in a few lines, (question, answer), from the claims alone."""
+def answers(claims: list[Claim], evidence: Evidence) -> list[tuple[str, str]]:
+    """The study in a few lines, (question, answer), from the claims; the last from the study of single choices."""
     by_key = {claim.key: claim for claim in claims}
     families = (("LSTMs", "1a"), ("CNNs", "1b"), ("BERT", "1c"))
     ways = (
@@ -401,7 +401,22 @@ def answers(claims: list[Claim]) -> list[tuple[str, str]]:
     ]
     if any(by_key[key].comparisons for key in ours):
         found.append(("Which target, then?", listed(ours)))
+    if told := _choices(evidence):
+        found.append(("Which choices change more than the target does?", told))
     return found
+
+
+def _choices(evidence: Evidence) -> str:
+    """What another form of the LSTM does to cross-entropy, on the same splits."""
+    plain = next((r for r in evidence.results(("ablation",)) if r.method == "ce" and r.model == "lstm_rand"), None)
+    others = [r for r in evidence.results(("ablation",)) if r.method == "ce" and plain and r.model != plain.model]
+    tests = [(r, test) for r in others if r.corpus == plain.corpus and (test := compare(r, plain))]
+    parts = [f"{model_name(r.model)} {points(test.mean)} {interval(test.ci95)}" for r, test in tests if test.n > 2]
+    return (
+        f"Points of accuracy over {model_name(plain.model)}, both with cross-entropy: {', '.join(parts)}."
+        if parts
+        else ""
+    )
 
 
 def _lasts(claim: Claim) -> str:

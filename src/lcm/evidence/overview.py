@@ -11,7 +11,7 @@ from lcm.evidence.results import Result
 from lcm.evidence.statistics import holm
 from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, p_value, percent, plain, table, tested
 from lcm.evidence.verdicts import LEVEL, Claim, Decisions, interval
-from lcm.study import target_facts
+from lcm.study import LINEAR, target_facts
 
 
 def claims_table(claims: list[Claim]) -> Table:
@@ -165,4 +165,6 @@ def glossary_tables(evidence: Evidence) -> list[Table]:
         known, seen = TEXTS[kind], dict.fromkeys(getattr(cell, key) for cell in cells)
         rows: list[Row] = [[(known[name][0], name), known[name][1]] for name in seen if name in known]
         found.append(table(f"glossary-{kind}", kind.capitalize(), "name | what it is", [("", rows)]))
-    return found
+    seen = {result.target for study in evidence.values() for result in study.results if result.model != LINEAR}
+    rows = [[(of.short, name), f"{of.label}: {of.about}"] for name, of in target_facts().items() if name in seen]
+    return [table("glossary-targets", "Targets", "name | what it is", [("", rows)]), *found]

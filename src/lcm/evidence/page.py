@@ -96,7 +96,7 @@ def _html(evidence: Evidence, claims: list[Claim], found: dict, drawn: list[Draw
     return environment.get_template("page.html.j2").render(
         intro=TEXTS["intro"], sure=TEXTS["sure"], answer=answer(claims),
         instead=instead(evidence), linear=linear(evidence), robustness=overview.robustness(claims),
-        answers=answers(claims),
+        answers=answers(claims, evidence),
         claims=claims, chips=CHIPS, rule=TEXTS["rule"], reading=TEXTS["reading"], captions=CAPTIONS, panels=panels,
         styles=styles, coverage=overview.coverage(evidence), studies=list(evidence.values()), tables=found, gaps=gaps,
         paper=paper_source(),
@@ -111,7 +111,12 @@ def _markdown(evidence: Evidence, claims: list[Claim], found: dict) -> str:
     lines += [f"**Should you use LCM?** {answer(claims)}", "", f"**Which target, then?** {instead(evidence)}", ""]
     lines += [f"**Would a linear model do?** {linear(evidence)}", ""]
     lines += [f"**How sure is that?** {TEXTS['sure']} {overview.coverage(evidence)}", ""]
-    lines += ["## Questions and answers", "", *(f"1. **{question}** {text}" for question, text in answers(claims)), ""]
+    lines += [
+        "## Questions and answers",
+        "",
+        *(f"1. **{question}** {text}" for question, text in answers(claims, evidence)),
+        "",
+    ]
     lines += [tables.to_markdown(overview.claims_table(claims)), RULE, ""]
     for claim in claims:
         table = found["claims"][claim.key]

@@ -53,12 +53,12 @@ def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
         "coverage": overview.coverage(evidence),
         "headline": tables.to_markdown(overview.headline_table(evidence, claims), 0),
         "which": "\n".join(f"1. **{question}** {text}" for question, text in which(evidence, claims)),
-        "answers": "\n".join(f"1. **{question}** {text}" for question, text in answers(claims)),
+        "answers": "\n".join(f"1. **{question}** {text}" for question, text in answers(claims, evidence)),
         "claims": tables.to_markdown(overview.claims_table(claims), 0),
         "rule": RULE,
         "robustness": overview.robustness(claims),
         "collapse": tables.to_markdown(overview.collapse_table(evidence), 0) or "Not measured.",
-        "targets": "\n".join(tables.to_markdown(each, 3) for each in overview.targets_tables(evidence))
+        "targets": "".join(tables.to_markdown(each, 0) for each in overview.targets_tables(evidence)[:1])
         or "Not measured.",
         "studies": tables.to_markdown(studies_table(evidence), 0),
         "devices": devices(evidence),

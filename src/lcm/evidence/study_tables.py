@@ -31,7 +31,7 @@ def results_table(study: Study, evidence: Evidence, decisions: Decisions | None 
     """
     groups: list[tuple[str, list[Row]]] = []
     missing: dict[str, list[tuple]] = {}
-    for index, setting in enumerate(study.settings):
+    for setting in study.settings:
         results = study.of(*setting)
         if not any(result.done for result in results):
             missing.setdefault(setting[0], []).append(setting)
@@ -39,8 +39,9 @@ def results_table(study: Study, evidence: Evidence, decisions: Decisions | None 
         lcm = next((result for result in results if result.method == "lcm" and result.done), None)
         best = evidence.tuned(lcm, "lcm") if lcm else None
         rows = [_row(r, best if best and r.parts else lcm, decisions) for r in shown(results, evidence)]
-        if not any(later[:2] == setting[:2] for later in study.settings[index + 1 :]):  # after the last model of a text
-            rows += [_row(result, None, None) for result in study.of(*setting[:2], LINEAR) if result.done]
+        linear = f"{setting_name(*setting[:2])}, linear models"
+        if linear not in dict(groups):
+            groups.append((linear, [_row(r, None, None) for r in study.of(*setting[:2], LINEAR) if r.done]))
         groups.append((setting_name(*setting), rows))
     groups.append(("Not run", [_missing(study, corpus, settings) for corpus, settings in missing.items()]))
     return table(study.name, study.title, "method | paper | ours | ours: − paper | LCM − this: 95 % CI | n", groups)

@@ -29,6 +29,12 @@ class Table:
     note: str = ""
 
     @property
+    def words(self) -> list[bool]:
+        """Which columns hold words: they are aligned left, numbers right."""
+        rows = [row for _, rows in self.groups for row in rows]
+        return [not all(map(_is_number, column)) for column in zip(*rows, strict=True)] if rows else []
+
+    @property
     def size(self) -> int:
         """How many rows it has."""
         return sum(len(rows) for _, rows in self.groups)
@@ -83,8 +89,11 @@ def count(result: Result) -> str:
 
 
 def tested(test: Paired | None, word: str = "") -> Entry:
-    """A difference in points with its 95 % interval and, if given, the verdict's word."""
-    return (points(test.mean), "\n".join(filter(None, [interval(test.ci95), word]))) if test else NOTHING
+    """A difference in points with its 95 % interval and, if given, the verdict's word; of two splits neither."""
+    if test is None:
+        return NOTHING
+    small = [interval(test.ci95), word] if test.n > 2 else ["n too small"]
+    return points(test.mean), "\n".join(filter(None, small))
 
 
 def named(result: Result) -> Entry:
@@ -132,7 +141,7 @@ def to_markdown(table: Table, level: int = 2) -> str:
     lines += [escape(table.note, quote=False), ""] if table.note else []
     for heading, rows in table.groups:
         lines += [f"{'#' * (level + 1)} {escape(heading, quote=False)}", ""] if heading else []
-        sides = ["---:" if index and all(map(_is_number, column)) else "---" for index, column in enumerate(zip(*rows))]
+        sides = ["---" if words or not index else "---:" for index, words in enumerate(table.words)]
         lines += [line(table.columns), f"|{'|'.join(sides)}|"]
         lines += [*map(line, rows), ""]
     return "\n".join(lines)

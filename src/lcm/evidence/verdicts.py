@@ -202,11 +202,11 @@ class Claim:
             ci95 = interval(first.contrast.ci95, show)
             return f"{show(values[0])}{unit} {ci95}, n = {self.n}{self.coverage()}"
         same = len({c.show for c in self.comparisons}) == 1
-        spread = f"; from {show(min(values))} to {show(max(values))}{unit}" if same else ""
-        if mean := self.average:
-            spread += f", on average {show(mean.value)} {interval(mean.ci95, show)}"
+        spread = f", {show(min(values))} to {show(max(values))}{unit}" if same else ""
+        mean = self.average
+        first = f"on average {show(mean.value)} {interval(mean.ci95, show)}; one by one " if mean else ""
         counts = ", ".join(f"{word}: {words.count(word)}" for word in (FOR, AGAINST, EQUAL, OPEN) if words.count(word))
-        return f"{counts} of {len(words)}{spread}, n = {self.n}{self.coverage()}"
+        return f"{first}{counts} of {len(words)}{spread}; n = {self.n}{self.coverage()}"
 
     def coverage(self) -> str:
         """How many of the paper's comparisons these are, unless all."""

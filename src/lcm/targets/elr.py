@@ -1,4 +1,4 @@
-"""Early-learning regularisation.
+"""Early-learning regularisation: a pull towards what the model said of a sample before.
 
 Predictions are held near the running mean of the model's earlier predictions for the sample.
 """

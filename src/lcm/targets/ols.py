@@ -1,4 +1,4 @@
-"""Online label smoothing.
+"""Online label smoothing: half label, half what the model said of its correctly classified samples.
 
 The soft label of a class is the mean prediction for its correctly classified samples in the epoch before.
 """
