@@ -434,7 +434,7 @@ def test_what_trains_longer_meets_the_cross_entropy_that_does_too(tmp_path):
     found = claims(tmp_path, p)["Q8"]
     values = [comparison.contrast.value for comparison in found.comparisons]
     assert values == pytest.approx([0.05, 0.03]) and found.verdict == "supported"
-    said = dict(answers(list(claims(tmp_path, p).values())))["Do softer targets only learn faster?"]
+    said = dict(answers(list(claims(tmp_path, p).values()), Evidence([])))["Do softer targets only learn faster?"]
     assert said.startswith("No: after three times as many epochs their lead is on average +4.00")
 
 

@@ -322,13 +322,14 @@ def test_the_same_cell_of_two_studies_has_the_same_runs(tmp_path):
     assert Evidence(studies)["noise"].find(*CE).summary().n == 3  # another network
 
 
-@pytest.mark.parametrize("part", ["train", "model"])
+@pytest.mark.parametrize("part", ["train", "model", "noise"])
 def test_a_rival_has_the_same_training_and_the_same_network(world, part):
     study = read(world)
     lcm, ce = study.find(*LCM), study.find(*CE)
     evidence = Evidence([study])
     assert evidence.rival(lcm, "ce") is not None and evidence.versions(lcm, "ce")
-    ce.record["config"] = ce.record["config"] | {part: ce.record["config"][part] | {"epochs": 7}}
+    ce.record["config"] = ce.record["config"] | {part: ce.record["config"].get(part, {}) | {"epochs": 7}}
+    evidence = Evidence([study])
     assert evidence.rival(lcm, "ce") is None and not evidence.versions(lcm, "ce")
 
 

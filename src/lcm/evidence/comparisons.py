@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -14,18 +14,12 @@ from lcm.evidence.statistics import Paired, paired
 from lcm.study import LINEAR, target_facts
 
 
-def data_differs(a: Result, b: Result) -> str:
-    """The first thing in which two finished cells' data differ, or "" if both saw the same."""
+def same_data(a: Result, b: Result) -> bool:
+    """Whether two finished cells saw the same corpus, sizes of the parts and wrong labels."""
     rates = [result.record.get("realised_noise") or [] for result in (a, b)]
     common = min(map(len, rates))  # a list over splits, and one of the two may have more of them
-    for key in ("corpus_digest", "sizes", "realised_noise"):
-        of_a, of_b = (
-            rate[:common] if key == "realised_noise" else result.record.get(key)
-            for result, rate in zip((a, b), rates, strict=True)
-        )
-        if of_a != of_b:
-            return f"{key}: {of_a} in {a.cell}, {of_b} in {b.cell}"
-    return ""
+    parts = [[result.record.get(key) for key in ("corpus_digest", "sizes")] for result in (a, b)]
+    return parts[0] == parts[1] and rates[0][:common] == rates[1][:common]
 
 
 def compare(a: Result, b: Result, metric: str = "accuracy", of: str = "test") -> Paired | None:
@@ -33,7 +27,7 @@ def compare(a: Result, b: Result, metric: str = "accuracy", of: str = "test") ->
 
     None if either has no result, or if the two did not see the same data (edition, sizes or noise differ).
     """
-    if not (a.done and b.done) or data_differs(a, b):
+    if not (a.done and b.done and same_data(a, b)):
         return None
     x, y = a.scores(metric, of), b.scores(metric, of)
     return paired(x, y, a.widening()) if x.keys() & y.keys() else None
@@ -45,7 +39,7 @@ def same_training(a: Result, b: Result) -> bool:
     configs = [result.record["config"] for result in (a, b)]
     return (
         a.setting == b.setting
-        and not data_differs(a, b)
+        and same_data(a, b)
         and all(configs[0].get(key) == configs[1].get(key) for key in ("train", "model", "noise"))
     )
 
@@ -124,7 +118,10 @@ class Evidence(dict[str, Study]):
     """Studies by name, in the order of the page, and look-ups across them.
 
     Where two studies have the same cell (data, model, training, method), both show the runs of the one that has more.
+    Results never change, so what is asked again is remembered: the page asks for the same rankings many times.
     """
+
+    __hash__ = object.__hash__
 
     def __init__(self, studies: Iterable[Study]):
         studies = list(studies)
@@ -161,6 +158,7 @@ class Evidence(dict[str, Study]):
             return self.tuned(result, method.partition(".")[0])
         return next((other for other in self._alike(result) if other.method == method), None)
 
+    @cache  # noqa: B019 (there is one Evidence in a process)
     def versions(self, result: Result, target: str) -> list[Result]:
         """All finished results of a target on the same data, model and training, each method once."""
         found: dict[str, Result] = {}
@@ -183,6 +181,7 @@ class Evidence(dict[str, Study]):
             found.setdefault(result.setting, []).append(result)
         return found
 
+    @cache  # noqa: B019
     def tuned(self, result: Result, target: str) -> Result | None:
         """A target with its strength chosen on the validation part, on the data of `result`.
 

@@ -110,7 +110,9 @@ def _embeddings(evidence: Evidence) -> Iterator[Drawn]:
         kept_means = [run["lcd_by_class"] for run in result.runs if run.get("lcd_by_class")][:1]
         if kept_means:
             labels, label = result.record["labels"], f"mean confusion distribution by label, {_title(result)}"
-            figure = label_figures.mean_distributions(np.array(kept_means[0]), labels, f"{_title(result)}, split 0")
+            figure = label_figures.mean_distributions(
+                label_space.by_label(kept_means[0], len(labels)), labels, f"{_title(result)}, split 0"
+            )
             yield _drawn("collapse", _place(result), label, figure, label_figures.label_key(labels))
     for result in grouped:
         if result.last("lcd_true"):
@@ -158,7 +160,7 @@ def _worked(evidence: Evidence) -> Iterator[Drawn]:
         true = np.eye(c)[labels.index(label)]
         epsilon, mixed = (
             matched.settings["epsilon"],
-            result.settings["alpha"] * true + np.array(means)[labels.index(label)],
+            result.settings["alpha"] * true + label_space.by_label(means, c)[labels.index(label)],
         )
         targets = [
             ("ce", "cross-entropy", true),

@@ -60,4 +60,13 @@ def mean_lcd(result: Result) -> dict[tuple[int, int], np.ndarray]:
     """(split, seed) -> mean confusion distribution (C,) over the validation documents, of the runs that kept it."""
     shares = frequencies(result)
     kept = {(run["split"], run["seed"]): run["lcd_by_class"] for run in result.runs if run.get("lcd_by_class")}
-    return {} if shares is None else {place: shares @ np.array(means) / shares.sum() for place, means in kept.items()}
+    found = {}
+    for place, means in kept.items() if shares is not None else ():
+        known = [label for label, row in enumerate(means) if row]  # a label may have no validation document
+        found[place] = shares[known] @ np.array([means[label] for label in known]) / shares[known].sum()
+    return found
+
+
+def by_label(means: list[list[float] | None], n_labels: int) -> np.ndarray:
+    """A run's `lcd_by_class` as an array (C, C), rows of labels without a validation document 0."""
+    return np.array([row or [0.0] * n_labels for row in means])

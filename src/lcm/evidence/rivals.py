@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -33,6 +34,7 @@ def best_version(evidence: Evidence, result: Result, target: str) -> Result | No
     return evidence.tuned(result, target) or next((version for version in versions if not version.varied), None)
 
 
+@cache
 def settings_of(evidence: Evidence) -> list[Result]:
     """One result of label smoothing for each setting of the study of targets."""
     return list({result.setting: result for result in evidence.results([STUDY]) if result.target == "ls"}.values())
@@ -109,6 +111,7 @@ class Rank:
     over: Paired | None
 
 
+@cache
 def ranking(evidence: Evidence, setting: Result) -> list[Rank]:
     """The best version of every target in a setting, the most accurate first.
 
@@ -120,7 +123,8 @@ def ranking(evidence: Evidence, setting: Result) -> list[Rank]:
     found = [result for result in found if result and result.summary()]
     over = [compare(r, matched) if matched and r.target != "ls_matched" else None for r in found]
     # By the paired difference: means over different splits do not compare.
-    gains = [test.mean if test else r.summary().mean - (matched or r).summary().mean for r, test in zip(found, over)]
+    base = matched.summary().mean if matched else 0.0
+    gains = [test.mean if test else r.summary().mean - base for r, test in zip(found, over, strict=True)]
     order = sorted(range(len(found)), key=lambda index: -gains[index])
     found, over = [found[index] for index in order], [over[index] for index in order]
     tests = {(i, j): compare(found[i], found[j]) for i, j in combinations(range(len(found)), 2)}

@@ -24,9 +24,7 @@ from scipy.special import stdtr, stdtrit  # scipy.stats.t does the same, and tak
 Scores = Mapping[tuple[int, int], float]  # (split, seed) -> score
 MANY_SEEDS = 100  # `decides` looks no further: nobody trains more
 POWER = 0.8
-LEAST_DF = (
-    2  # Satterthwaite's number falls below 1 where the two parts nearly cancel; simulated tests keep their size with 2
-)
+LEAST_DF = 2  # Satterthwaite's number falls below 1 where both parts nearly cancel; simulated tests keep their size
 
 
 @dataclass(frozen=True)
@@ -34,34 +32,26 @@ class Paired:
     """Paired differences a - b over splits and seeds, in the unit of the inputs.
 
     n: splits. runs: pairs, over all splits. mean: of the splits' means, so each split counts once.
-    std: sample standard deviation of the splits' means (ddof = 1).
+    widening: as given. by_split: (split, its mean), ascending.
     between, within: estimated variances of a_s and e_sk; within is None where no split has two seeds.
-    error: standard error of the mean. df: its degrees of freedom. widening: as given.
-    ci90, ci95 and p come from the corrected test, p_plain from the plain paired t-test of the splits' means; all
-    two-sided. With n = 1 nothing is known about the spread: std, error, intervals and p-values are None. Where all
-    differences are equal (accuracies are counts: a few splits can agree by chance) the t-tests are undefined, so theirs
-    are None too.
-    wins, ties, losses: splits on which a's mean is above, equal to or below b's.
-    by_split: (split, its mean), ascending.
+    error: standard error of the mean. df: its degrees of freedom.
+    ci90, ci95 and p come from the corrected test, two-sided. With n = 1 nothing is known about the spread, and where
+    all differences are equal (accuracies are counts: a few splits can agree by chance) the t-test is undefined: then
+    all from `between` on are None.
     """
 
     n: int
     runs: int
     mean: float
-    std: float | None
-    between: float | None
-    within: float | None
-    error: float | None
-    df: float | None
     widening: float
-    ci90: tuple[float, float] | None
-    ci95: tuple[float, float] | None
-    p: float | None
-    p_plain: float | None
-    wins: int
-    ties: int
-    losses: int
     by_split: tuple[tuple[int, float], ...] = ()
+    between: float | None = None
+    within: float | None = None
+    error: float | None = None
+    df: float | None = None
+    ci90: tuple[float, float] | None = None
+    ci95: tuple[float, float] | None = None
+    p: float | None = None
 
 
 def widening(sizes: Mapping[str, int], part: str = "test", official: bool = False) -> float:
@@ -151,25 +141,16 @@ def paired(a: Scores, b: Scores, widening: float) -> Paired:
     d = np.round(table({key: a[key] - b[key] for key in common}), 12)
     of_split = np.round(np.nanmean(d, axis=1), 12)
     n, mean = len(d), float(of_split.mean())
-    counts = {
-        "wins": int((of_split > 0).sum()),
-        "ties": int((of_split == 0).sum()),
-        "losses": int((of_split < 0).sum()),
-    }
-    nothing = dict.fromkeys(("std", "between", "within", "error", "df", "ci90", "ci95", "p", "p_plain"))
-    counts["by_split"] = tuple(zip(sorted({split for split, _ in common}), of_split.tolist(), strict=True))
-    known = {"n": n, "runs": len(common), "mean": mean, "widening": widening} | counts
-    if n == 1:
-        return Paired(**(nothing | known))
-    if np.nanmax(d) - np.nanmin(d) <= ROUNDING:
-        return Paired(**(nothing | known | {"std": 0.0}))
+    by_split = tuple(zip(sorted({split for split, _ in common}), of_split.tolist(), strict=True))
+    known = {"n": n, "runs": len(common), "mean": mean, "widening": widening, "by_split": by_split}
+    if n == 1 or np.nanmax(d) - np.nanmin(d) <= ROUNDING:
+        return Paired(**known)
     found = {name: float(value) for name, value in components(d, widening).items()}
-    error, df, std = math.sqrt(found["variance"]), found["df"], math.sqrt(found["spread"])
+    error, df = math.sqrt(found["variance"]), found["df"]
     return Paired(
-        **known, std=std, error=error, df=df, between=found["between"],
+        **known, error=error, df=df, between=found["between"],
         within=found["within"] if len(common) > n else None,
         ci90=interval(mean, error, df, 0.90), ci95=interval(mean, error, df, 0.95), p=p_value(mean, error, df),
-        p_plain=p_value(mean, std / math.sqrt(n), n - 1) if std else None,
     )  # fmt: skip
 
 

@@ -106,7 +106,7 @@ def named(result: Result) -> Entry:
         by_method = {part.method: part.settings.get(knob, 0.0) for part in result.parts}  # cross-entropy has none
         values = [by_method[method] for method in result.record["chosen"].values()]
         often = max(dict.fromkeys(values), key=values.count)
-        at_end = often in (min(by_method.values()) or often + 1, max(by_method.values()))
+        at_end = often in {max(by_method.values())} | ({min(by_method.values())} - {0.0})
         below = f"most often {_setting(knob, often)}{', the end of its grid' if at_end else ''}"
     elif result.target == "ls_matched" or not result.varied:
         knob = "epsilon" if result.target == "ls_matched" else knob

@@ -147,8 +147,7 @@ class Claim:
             return FOR if found.value * first.sign > 0 else AGAINST
         printed = [c.paper for c in self.comparisons if c.paper is not None]
         margin = min([EQUIVALENCE, *([abs(sum(printed) / len(printed)) / 2] if printed else [])])
-        low, high = found.ci90
-        return EQUAL if -margin <= low and high <= margin else OPEN
+        return EQUAL if equivalent(found, margin) else OPEN
 
     @property
     def verdict(self) -> str:

@@ -2,6 +2,7 @@
 linear model would do."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from lcm.evidence.comparisons import Evidence, compare, tuned
 from lcm.evidence.contrasts import Contrast
 from lcm.evidence.names import TEXTS, corpus_name, method_name, model_name, setting_name
 from lcm.evidence.results import Result
-from lcm.evidence.statistics import holm
+from lcm.evidence.statistics import equivalent, holm
 from lcm.evidence.tables import NOTHING, Entry, Row, Table, percent, table
 from lcm.evidence.verdicts import AGAINST, EQUAL, EQUIVALENCE, FOR, LEVEL, OPEN, Claim, interval, points
 from lcm.study import LINEAR, target_facts
@@ -42,6 +43,7 @@ def kinds(setting: Result) -> list[str]:
     return [WRONG, CROWD] if setting.corpus in TEXTS["crowd"] else [WRONG]
 
 
+@cache
 def over_smoothing(evidence: Evidence, kind: str) -> list[Gain]:
     """Every target that is no ceiling in the settings of a kind, the best first; cross-entropy as it is.
 
@@ -65,8 +67,7 @@ def over_smoothing(evidence: Evidence, kind: str) -> list[Gain]:
 def _word(mean: Contrast, p: float) -> str:
     if p < LEVEL:
         return FOR if mean.value > 0 else AGAINST
-    low, high = mean.ci90
-    return EQUAL if -EQUIVALENCE <= low and high <= EQUIVALENCE else OPEN
+    return EQUAL if equivalent(mean, EQUIVALENCE) else OPEN
 
 
 def gains_table(evidence: Evidence) -> Table:
@@ -144,6 +145,7 @@ class Yardstick:
     window: Result | None
 
 
+@cache
 def yardsticks(evidence: Evidence) -> list[Yardstick]:
     """One for each corpus and rate of the study of targets that has linear models."""
     networks: dict[tuple[str, float], list[Result]] = {}
