@@ -130,8 +130,7 @@ def _targets(evidence: Evidence) -> Iterator[Drawn]:
     if found:  # one scale for all: they stand side by side
         x, y = (np.array(values) for values in zip(*(place.path[-1] for place in found), strict=True))
         x_ends, y_max = (min(-0.04, 1.08 * x.min()), max(0.4, 1.08 * x.max())), 1.6 * max(0.02, y.max())
-        # Ceilings win by much more; their colour is that of the end.
-        limit = max([0.5, *(abs(100 * place.gain) for place in found if not place.ceiling)])
+        limit = 2.0  # points; few gain more, and their colour is that of the end
         for setting, places in mapped:
             figure = figures.target_map(places, _title(setting), limit, x_ends, y_max)
             yield _drawn("map", _place(setting), f"map of targets, {_title(setting)}", figure)
