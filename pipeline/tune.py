@@ -9,9 +9,9 @@ Example: python pipeline/tune.py targets
 import argparse
 
 from lcm.errors import run_main
+from lcm.evidence.results import read_study
 from lcm.evidence.tuning import chosen
 from lcm.params import load_params
-from lcm.study import cells
 
 
 def main() -> None:
@@ -19,8 +19,8 @@ def main() -> None:
     parser.add_argument("study", help="a file of studies/, without .yaml")
     study = parser.parse_args().study
     params = load_params(training=True)
-    spec, found = params.studies.get(study), cells(params, study)
-    for (corpus, noise, model), methods in chosen(spec, found).items():
+    results = read_study(params, study)
+    for (corpus, noise, model), methods in chosen(params.studies[study], results).items():
         names = ", ".join(f"'{method}'" if "," in method else method for method in methods)
         print(f"    - {{corpora: [{corpus}], noise: [{noise}], models: [{model}], methods: [{names}]}}")
 

@@ -155,9 +155,9 @@ EVIDENCE = {
         ("coverage_standin_twice", "if setting not in both and setting in partial | other]", "if setting in partial | other]"),
     ),
     ("evidence/tuning.py", "test_tuning.py"): (
-        ("tuning_test", 'run["val_accuracy"] for run', 'run["test"]["accuracy"] for run'),
-        ("tuning_all_splits", ' and run["split"] < splits]', "]"),
-        ("tuning_all_seeds", 'if run["seed"] == 0 and', "if"),
+        ("tuning_test", 'result.scores("val_accuracy", "run")', "result.scores()"),
+        ("tuning_all_splits", "if seed == 0 and split < splits]", "if seed == 0]"),
+        ("tuning_all_seeds", "if seed == 0 and split < splits]", "if split < splits]"),
         ("tuning_worst", "int(np.argmax(scores))", "int(np.argmin(scores))"),
         ("tuning_partial", "if None not in scores:", "if any(scores):"),
     ),

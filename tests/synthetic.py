@@ -108,6 +108,7 @@ def _run(cell, labels, split, seed, score, validation=None, embedding=None, coll
         return run | {"val_accuracy": score if validation is None else validation[split]}
     test |= {"nll": 1.0, "ece": 0.1, "brier": 0.4, "in_group_errors": 0.25}
     val = score if validation is None else validation[split]
+    val = val[seed] if isinstance(val, list) else val
     run |= {"test_last": dict(test), "best_epoch": EPOCHS, "epochs": EPOCHS, "val_accuracy": val}
     run |= {"device": "cpu (x86_64)", "torch": "2.15.0"}
     if cell.target == "lcm":

@@ -3,66 +3,76 @@
 import json
 
 import pytest
-import runs
+import synthetic
+from synthetic import find, grid
 
+from lcm.evidence.results import read_study
 from lcm.evidence.tuning import chosen, validation_accuracy
-from lcm.study import cells, tuning_grid
+from lcm.study import tuning_grid
 
 METHODS = tuning_grid("gce.*")
+PLACE = "20ng", 0, "lstm_rand"
 
 
 @pytest.fixture
-def study(workplace, params):
+def study():
     """Parameters whose study tries every value of gce on two splits with two seeds."""
-    params["studies"]["small"] = runs.study(["toy"], ["lstm_rand"], ["ce", "gce.*"], seeds=2)
-    return runs.load(params, workplace)
+    return synthetic.params(small=grid(methods=["ce", "gce.*"], splits=2, seeds=2))
 
 
-def write(params, method, validation, test=0.5):
-    """A cell's file. validation: (split, seed) -> accuracy on the validation part."""
-    path = runs.cell(params, "lstm_rand", method).path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    found = [
-        {"split": split, "seed": seed, "val_accuracy": accuracy, "test": {"accuracy": test}}
-        for (split, seed), accuracy in validation.items()
-    ]
-    path.write_text(json.dumps({"runs": found}))
+def write(root, params, method, validation, test=0.5):
+    """A cell's files. validation: accuracy on the validation part by split and seed."""
+    scores = [[test] * len(of_split) for of_split in validation]
+    synthetic.write(root, params, find(params, "small", *PLACE, method), scores, validation=validation)
 
 
-def choice(params):
-    return chosen(params.studies["small"], cells(params, "small"))
+def choice(root, params):
+    return chosen(params.studies["small"], read_study(params, "small", root))
 
 
 def test_a_grid_is_the_targets_own_values():
     assert len(METHODS) == 6 and len(set(METHODS)) == 6 and all(name.startswith("gce.q=") for name in METHODS)
 
 
-def test_the_best_mean_on_validation_is_chosen_and_test_scores_say_nothing(study):
+def test_the_best_mean_on_validation_is_chosen_and_test_scores_say_nothing(study, tmp_path):
     for place, method in enumerate(METHODS):
-        write(study, method, {(0, 0): 0.5, (1, 0): 0.5 + (place == 2) / 10}, test=0.9 if place == 4 else 0.1)
-    assert choice(study) == {("toy", 0, "lstm_rand"): [METHODS[2]]}
+        write(tmp_path, study, method, [[0.5], [0.5 + (place == 2) / 10]], test=0.9 if place == 4 else 0.1)
+    assert choice(tmp_path, study) == {PLACE: [METHODS[2]]}
 
 
-def test_of_equal_values_the_first_is_chosen(study):
+def test_of_equal_values_the_first_is_chosen(study, tmp_path):
     for method in METHODS:
-        write(study, method, {(0, 0): 0.5, (1, 0): 0.5})
-    assert choice(study) == {("toy", 0, "lstm_rand"): [METHODS[0]]}
+        write(tmp_path, study, method, [[0.5], [0.5]])
+    assert choice(tmp_path, study) == {PLACE: [METHODS[0]]}
 
 
-def test_only_the_first_splits_and_the_first_seed_count(study):
+def test_only_the_first_splits_and_the_first_seed_count(tmp_path):
     """A value that was trained more often than the others, because it had been chosen, has no better chance."""
+    more = grid(methods=[METHODS[3]], splits=3, seeds=2)
+    study = synthetic.params(small=[grid(methods=["gce.*"], splits=2, seeds=2), more])
     for place, method in enumerate(METHODS):
-        more = {(0, 1): 0.9, (1, 1): 0.9, (2, 0): 0.9} if place == 3 else {}
-        write(study, method, {(0, 0): 0.5, (1, 0): 0.6 if place == 1 else 0.5} | more)
-    assert choice(study) == {("toy", 0, "lstm_rand"): [METHODS[1]]}
-    assert validation_accuracy(runs.cell(study, "lstm_rand", METHODS[3]), 2) == pytest.approx(0.5)
+        own = [[0.5, 0.9], [0.5, 0.9], [0.9, 0.9]] if place == 3 else [[0.5], [0.6 if place == 1 else 0.5]]
+        write(tmp_path, study, method, own)
+    assert choice(tmp_path, study) == {PLACE: [METHODS[1]]}
+    result = read_study(study, "small", tmp_path).find(*PLACE, METHODS[3])
+    assert validation_accuracy(result, 2) == pytest.approx(0.5)
 
 
-def test_a_grid_that_is_not_complete_chooses_nothing(study):
+def test_a_grid_that_is_not_complete_chooses_nothing(study, tmp_path):
     for method in METHODS[1:]:
-        write(study, method, {(0, 0): 0.5, (1, 0): 0.5})
-    assert choice(study) == {}
-    write(study, METHODS[0], {(0, 0): 0.9})  # one of its two splits
-    assert choice(study) == {}
-    write(study, METHODS[0], {(0, 0): 0.9, (1, 0): 0.0})
-    assert choice(study) == {("toy", 0, "lstm_rand"): [METHODS[1]]}
+        write(tmp_path, study, method, [[0.5], [0.5]])
+    assert choice(tmp_path, study) == {}
+    write(tmp_path, study, METHODS[0], [[0.9]])  # one of its two splits
+    assert choice(tmp_path, study) == {}
+    write(tmp_path, study, METHODS[0], [[0.9], [0.0]])
+    assert choice(tmp_path, study) == {PLACE: [METHODS[1]]}
+
+
+def test_results_of_other_parameters_choose_nothing(study, tmp_path):
+    for place, method in enumerate(METHODS):
+        write(tmp_path, study, method, [[0.5], [0.9 if place == 5 else 0.5]])
+    path = tmp_path / find(study, "small", *PLACE, METHODS[5]).path()
+    record = json.loads(path.read_text())
+    record["config"]["train"]["lr"] = 0.9  # the best, but made with another learning rate
+    path.write_text(json.dumps(record))
+    assert choice(tmp_path, study) == {}

@@ -14,11 +14,11 @@ from lcm.evidence.draw import Drawn, draw
 from lcm.evidence.names import TEXTS
 from lcm.evidence.paper import paper_source
 from lcm.evidence.results import read_study
-from lcm.evidence.snippets import answer, snippets
+from lcm.evidence.snippets import snippets
 from lcm.evidence.study_tables import gaps, study_tables
 from lcm.evidence.tables import Table
 from lcm.evidence.verdicts import NOT_MEASURED, NOT_SUPPORTED, RULE, SUPPORTED, UNDECIDED, Claim, Decisions
-from lcm.evidence.which import gains_table, instead, linear, linear_table, noisy_validation_table
+from lcm.evidence.which import gains_table, linear_table, noisy_validation_table
 from lcm.files import new_folder, write_json, write_text
 from lcm.params import OWN, Params
 
@@ -57,9 +57,10 @@ def write_page(params: Params, root: Path = Path(), studies: Iterable[str] | Non
     with new_folder(folder / "tables") as fresh:
         for table in (table for section in found.values() for table in section.values() if table.groups):
             (fresh / f"{table.name}.csv").write_text(tables.to_csv(table), encoding="utf-8", newline="\n")
-    write_json(folder / "snippets.json", snippets(evidence, claims))
-    write_text(folder / "tables.md", _markdown(evidence, claims, found))
-    write_text(folder / "index.html", _html(evidence, claims, found, drawn))
+    words = snippets(evidence, claims)
+    write_json(folder / "snippets.json", words)
+    write_text(folder / "tables.md", _markdown(evidence, claims, found, words))
+    write_text(folder / "index.html", _html(evidence, claims, found, words, drawn))
 
 
 def _tables(evidence: Evidence, claims: list[Claim]) -> dict[str, dict[str, Table]]:
@@ -79,7 +80,7 @@ def _tables(evidence: Evidence, claims: list[Claim]) -> dict[str, dict[str, Tabl
     }
 
 
-def _html(evidence: Evidence, claims: list[Claim], found: dict, drawn: list[Drawn]) -> str:
+def _html(evidence: Evidence, claims: list[Claim], found: dict, words: dict[str, str], drawn: list[Drawn]) -> str:
     package = resources.files("lcm.evidence")
     loader = jinja2.FunctionLoader(lambda name: package.joinpath(name).read_text(encoding="utf-8"))
     environment = jinja2.Environment(
@@ -94,23 +95,20 @@ def _html(evidence: Evidence, claims: list[Claim], found: dict, drawn: list[Draw
         shown = jinja2.utils.markupsafe.Markup(svg.inline(d.svg, f"f{number}", d.label, styles))
         panels.setdefault(d.section, []).append({"svg": shown, "key": d.key})
     return environment.get_template("page.html.j2").render(
-        intro=TEXTS["intro"], sure=TEXTS["sure"], answer=answer(claims),
-        instead=instead(evidence), linear=linear(evidence), robustness=overview.robustness(claims),
-        answers=answers(claims, evidence),
-        claims=claims, chips=CHIPS, rule=TEXTS["rule"], reading=TEXTS["reading"], captions=CAPTIONS, panels=panels,
-        styles=styles, coverage=overview.coverage(evidence), studies=list(evidence.values()), tables=found, gaps=gaps,
-        paper=paper_source(),
+        words=words, intro=TEXTS["intro"], sure=TEXTS["sure"], answers=answers(claims, evidence), claims=claims,
+        chips=CHIPS, rule=TEXTS["rule"], reading=TEXTS["reading"], captions=CAPTIONS, panels=panels, styles=styles,
+        studies=list(evidence.values()), tables=found, gaps=gaps, paper=paper_source(),
     )  # fmt: skip
 
 
-def _markdown(evidence: Evidence, claims: list[Claim], found: dict) -> str:
+def _markdown(evidence: Evidence, claims: list[Claim], found: dict, words: dict[str, str]) -> str:
     def written(section: str, level: int) -> list[str]:
         return [tables.to_markdown(table, level) for table in found[section].values() if table.groups]
 
     lines = ["# Label confusion learning, measured again", "", TEXTS["intro"], ""]
-    lines += [f"**Should you use LCM?** {answer(claims)}", "", f"**Which target, then?** {instead(evidence)}", ""]
-    lines += [f"**Would a linear model do?** {linear(evidence)}", ""]
-    lines += [f"**How sure is that?** {TEXTS['sure']} {overview.coverage(evidence)}", ""]
+    lines += [f"**Should you use LCM?** {words['answer']}", "", f"**Which target, then?** {words['instead']}", ""]
+    lines += [f"**Would a linear model do?** {words['linear']}", ""]
+    lines += [f"**How sure is that?** {TEXTS['sure']} {words['coverage']}", ""]
     lines += [
         "## Questions and answers",
         "",
@@ -122,7 +120,7 @@ def _markdown(evidence: Evidence, claims: list[Claim], found: dict) -> str:
         table = found["claims"][claim.key]
         lines += [tables.to_markdown(table, 3)] if table.groups else []
         lines += [*(f"- {note}" for note in claim.notes), *[""] * bool(claim.notes)]
-    lines += [overview.robustness(claims), "", *written("collapse", 2), *written("which", 2), *written("map", 2)]
+    lines += [words["robustness"], "", *written("collapse", 2), *written("which", 2), *written("map", 2)]
     for study in evidence.values():
         lines += [f"## {study.title}", "", study.question, "", *written(f"study-{study.name}", 3)]
         if missing := gaps(study):

@@ -79,7 +79,7 @@ def gains_table(evidence: Evidence) -> Table:
         row: Row = [target_facts()[name].label]
         for of_kind in by_kind.values():
             gain = of_kind.get(name)
-            small = f"{interval(gain.mean.ci95)} {WORDS[gain.word]}, {gain.settings} settings" if gain else ""
+            small = f"{interval(gain.mean.ci95)}\n{WORDS[gain.word]}, {gain.settings} settings" if gain else ""
             row.append((points(gain.mean.value), small) if gain else NOTHING)
         rows.append([*row, _calibration(evidence, name)])
     columns = f"target | {RIGHT}: 95 % CI | {WRONG}: 95 % CI | of these, {CROWD}: 95 % CI | ECE − that of CE: points"
