@@ -106,9 +106,8 @@ def gains(rows: list[tuple[str, dict[str, Paired]]], others: list[str], limits: 
     rows: (label, {other: test}). limits: of the axis, for figures that stand side by side.
     """
     figure = Figure(figsize=(2.2 + 2.4 * len(others), 1.0 + 0.26 * len(rows)), layout="constrained")
-    panels = figure.subplots(1, len(others), sharex=True, sharey=True, squeeze=False)[
-        0
-    ]  # one scale: panels are compared
+    # One scale: panels are compared.
+    panels = figure.subplots(1, len(others), sharex=True, sharey=True, squeeze=False)[0]
     for axes, other in zip(panels, others, strict=True):
         axes.axvline(0, color=GREY, linewidth=1)
         style = look("lcm" if other == "ce" else other)

@@ -40,26 +40,25 @@ def _drawable(letter: str) -> bool:
 
 def label_key(labels: list[str]) -> str:
     """What the numbers of `tick_labels` stand for, or "" if it shows the labels themselves."""
-    return (
-        ""
-        if tick_labels(labels) == labels
-        else ", ".join(f"{number} {label}" for number, label in enumerate(labels, 1))
-    )
+    if tick_labels(labels) == labels:
+        return ""
+    return ", ".join(f"{number} {label}" for number, label in enumerate(labels, 1))
+
+
+def cosine_matrix(cosine: np.ndarray, labels: list[str], title: str) -> Figure:
+    """Fig. 2a: cosine between any two label embeddings, -1 orange, 0 clear, 1 blue. cosine: (C, C)."""
+    return _matrix(cosine, labels, DIVERGING, (-1, 1), "cosine", title=title)
 
 
 @mpl.rc_context(STYLE)
-def cosine_matrix(cosine: np.ndarray, labels: list[str], title: str) -> Figure:
-    """Fig. 2a: cosine between any two label embeddings, -1 orange, 0 clear, 1 blue. cosine: (C, C)."""
-    size = 2.6 + 0.19 * len(labels)
-    figure = Figure(figsize=(size, size * 0.86), layout="constrained")
-    axes = figure.add_subplot(title=title)
-    mesh = axes.pcolormesh(cosine, cmap=DIVERGING, vmin=-1, vmax=1)
-    _matrix(figure, axes, mesh, labels, "cosine")
-    return figure
-
-
-def _matrix(figure: Figure, axes, mesh, labels: list[str], unit: str) -> None:
-    """Labels on both axes of a (C, C) picture, and its colour bar."""
+def _matrix(
+    values: np.ndarray, labels: list[str], colours, ends: tuple[float, float], unit: str, entry=0.19, **texts
+) -> Figure:
+    """A (C, C) picture with labels on both axes and a colour bar. entry: its side in inches. texts: of the axes."""
+    size = 2.6 + entry * len(labels)
+    figure = Figure(figsize=(size, size * 0.87), layout="constrained")
+    axes = figure.add_subplot(**texts)
+    mesh = axes.pcolormesh(values, cmap=colours, vmin=ends[0], vmax=ends[1])
     axes.invert_yaxis()
     middles, names = np.arange(len(labels)) + 0.5, tick_labels(labels)
     axes.set_xticks(middles, names, rotation=90, fontsize=8)
@@ -67,6 +66,7 @@ def _matrix(figure: Figure, axes, mesh, labels: list[str], unit: str) -> None:
     axes.tick_params(length=0)
     axes.grid(visible=False)
     colour_bar(figure, axes, mesh.norm, mesh.cmap, unit)
+    return figure
 
 
 @mpl.rc_context(STYLE)
@@ -147,18 +147,16 @@ def confusion(share: np.ndarray, labels: list[str], title: str, least: float = 3
 
     share: (C, C). Entries of at least `least` either way are printed.
     """
-    size = 2.6 + 0.25 * len(share)
-    figure = Figure(figsize=(size, size * 0.88), layout="constrained")
-    axes = figure.add_subplot(title=title, xlabel="predicted", ylabel="true")
     top = max(5.0, float(np.abs(share).max())) if signed else 100.0
-    colours = DIVERGING if signed else SHADES
-    mesh = axes.pcolormesh(_seen(share), cmap=colours, vmin=-top if signed else 0, vmax=top)
+    colours, ends = (DIVERGING, (-top, top)) if signed else (SHADES, (0, top))
+    unit, texts = "points" if signed else "% of the true label’s documents", {"xlabel": "predicted", "ylabel": "true"}
+    figure = _matrix(_seen(share), labels, colours, ends, unit, 0.25, title=title, **texts)
     for row, column in zip(*np.nonzero(np.abs(share) >= least), strict=True):
         value = share[row, column]
         colour = "#ffffff" if abs(value) > 0.6 * top else GREY
         text = f"{value:+.0f}".replace("-", "−") if signed else f"{value:.0f}"
-        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6.5, color=colour)
-    _matrix(figure, axes, mesh, labels, "points" if signed else "% of the true label’s documents")
+        place = {"ha": "center", "va": "center", "fontsize": 6.5}
+        figure.axes[0].text(column + 0.5, row + 0.5, text, color=colour, **place)
     return figure
 
 
@@ -172,15 +170,10 @@ def shares(matrix: np.ndarray) -> np.ndarray:
     return 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
 
 
-@mpl.rc_context(STYLE)
 def mean_distributions(means: np.ndarray, labels: list[str], title: str) -> Figure:
     """LCM's confusion distribution, mean over the documents of each true label (rows). means: (C, C), in [0, 1]."""
-    size = 2.6 + 0.19 * len(labels)
-    figure = Figure(figsize=(size, size * 0.86), layout="constrained")
-    axes = figure.add_subplot(title=title, xlabel="label that gets the mass", ylabel="documents of")
-    mesh = axes.pcolormesh(_seen(100 * means), cmap=SHADES, vmin=0, vmax=100)
-    _matrix(figure, axes, mesh, labels, "% of the mass")
-    return figure
+    texts = {"title": title, "xlabel": "label that gets the mass", "ylabel": "documents of"}
+    return _matrix(_seen(100 * means), labels, SHADES, (0, 100), "% of the mass", **texts)
 
 
 @mpl.rc_context(STYLE)

@@ -22,12 +22,7 @@ from lcm.evidence.which import gains_table, linear_table, noisy_validation_table
 from lcm.files import new_folder, write_json, write_text
 from lcm.params import OWN, Params
 
-SAVED = (
-    "summary",
-    "map",
-    "alpha-mass",
-    "collapse",
-)  # figures that README.md and docs/ show, by the beginning of their name
+SAVED = ("summary", "map", "alpha-mass", "collapse")  # figures that README.md and docs/ show: how their names begin
 LONG, MOST = 100, 200  # rows above which a table is folded, and above which one that few read is a CSV file only
 CHIPS = {SUPPORTED: "yes", NOT_SUPPORTED: "no", UNDECIDED: "open", NOT_MEASURED: "none"}
 CAPTIONS = TEXTS["captions"] | {"gains": TEXTS["captions"]["answer"]}
