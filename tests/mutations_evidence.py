@@ -61,7 +61,7 @@ EVIDENCE = {
         ("needs_level", "level = LEVEL / max(words.count(OPEN), 1)", "level = LEVEL"),
     ),
     ("evidence/claims.py", "test_claims.py"): (
-        ("gain_of_ls", 'def _gains(evidence: Evidence, result: Result, other: str = "ce")', 'def _gains(evidence: Evidence, result: Result, other: str = "ls")'),
+        ("gain_of_ls", 'rival = evidence.rival(result, "ce")\n    theirs', 'rival = evidence.rival(result, "ls")\n    theirs'),
         ("gains_turned", "score - theirs[place]", "theirs[place] - score"),
         ("validation_widening", "of_paired(paired(a, other, result.widening(part)))", "of_paired(paired(a, other, result.widening()))"),
         ("spread_sign", "null=1.0, sign=-1", "null=1.0, sign=1"),
@@ -74,7 +74,7 @@ EVIDENCE = {
         ("drop_turned", "_test(low, drop(low), drop(high)", "_test(low, drop(high), drop(low)"),
         ("early_turned", "_test(low, early(low), early(high)", "_test(low, early(high), early(low)"),
         ("sweep_detached", ' and not result.settings.get("detach")', ""),
-        ("stopped_counts", 'if result.settings.get("stop_epoch") is None:\n            found.setdefault(result.settings[knob]', "if True:\n            found.setdefault(result.settings[knob]"),
+        ("stopped_counts", 'if result.settings.get("stop_epoch") is None:\n            found.setdefault(result.settings["alpha"]', "if True:\n            found.setdefault(result.settings["alpha"]"),
         ("stopped_training", "or not same_training(result, whole)", ""),
         ("strength_any_stop", 'if other.settings.get("stop_epoch") == result.settings.get("stop_epoch")', "if True"),
         ("strength_any", "nearest if distance <= SAME_STRENGTH else None", "nearest"),

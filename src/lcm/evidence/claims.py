@@ -88,14 +88,14 @@ def _by_collection(claim: Claim) -> list[str]:
 # ---------------------------------------------------------------------------------------------------------- comparisons
 
 
-def printed(evidence: Evidence, studies: Iterable[str], method: str = "lcm") -> list[Result]:
-    """Finished results of a method in settings of which the paper prints LCM's accuracy, each setting once."""
-    return [result for result in evidence.plain(method, studies) if paper_accuracy(*result.setting, "lcm")]
+def printed(evidence: Evidence, studies: Iterable[str]) -> list[Result]:
+    """Finished results of LCM in settings of which the paper prints LCM's accuracy, each setting once."""
+    return [result for result in evidence.plain("lcm", studies) if paper_accuracy(*result.setting, "lcm")]
 
 
-def _gains(evidence: Evidence, result: Result, other: str = "ce") -> dict[tuple[int, int], float]:
-    """(split, seed) -> test accuracy of LCM minus that of another method; empty if it has no result."""
-    rival = evidence.rival(result, other)
+def _gains(evidence: Evidence, result: Result) -> dict[tuple[int, int], float]:
+    """(split, seed) -> test accuracy of LCM minus that of cross-entropy; empty if it has no result."""
+    rival = evidence.rival(result, "ce")
     theirs = rival.scores() if rival else {}
     return {place: score - theirs[place] for place, score in result.scores().items() if place in theirs}
 
@@ -108,9 +108,9 @@ def _test(result: Result, a: Scores, b: Scores | float = 0.0, part: str = "test"
     return of_paired(paired(a, other, result.widening(part)))
 
 
-def _printed_gain(result: Result, other: str = "ce") -> float | None:
-    """LCM minus another method as the paper prints it."""
-    numbers = [paper_accuracy(*result.setting, method) for method in ("lcm", other)]
+def _printed_gain(result: Result) -> float | None:
+    """LCM minus cross-entropy as the paper prints it."""
+    numbers = [paper_accuracy(*result.setting, method) for method in ("lcm", "ce")]
     return numbers[0][0] - numbers[1][0] if all(numbers) else None
 
 
@@ -169,27 +169,26 @@ def _noisy(evidence: Evidence) -> Claim:
     return Claim("5", text, source, comparisons, in_paper=6)
 
 
-def sweep(evidence: Evidence, studies: Iterable[str], target: str) -> list[Result]:
-    """Results of a target in these studies, each method of a setting once: for LCM those that differ in alpha or the
-    stop alone."""
+def sweep(evidence: Evidence, studies: Iterable[str]) -> list[Result]:
+    """Results of LCM in these studies that differ in alpha or the stop alone, each method of a setting once."""
     found: dict[tuple, Result] = {}
     for result in evidence.results(studies):
-        if result.target == target and not result.settings.get("detach"):
+        if result.target == "lcm" and not result.settings.get("detach"):
             found.setdefault((*result.setting, result.method), result)
     return list(found.values())
 
 
-def never_stopped(results: list[Result], knob: str = "alpha") -> dict[float, Result]:
-    """Value of a knob -> result that never stops early, ascending."""
+def never_stopped(results: list[Result]) -> dict[float, Result]:
+    """Alpha -> result that never stops early, ascending."""
     found: dict[float, Result] = {}
     for result in results:
         if result.settings.get("stop_epoch") is None:
-            found.setdefault(result.settings[knob], result)
+            found.setdefault(result.settings["alpha"], result)
     return dict(sorted(found.items()))
 
 
 def _figure_3(evidence: Evidence) -> list[Claim]:
-    by_alpha = never_stopped(sweep(evidence, SWEEPS, "lcm"))
+    by_alpha = never_stopped(sweep(evidence, SWEEPS))
     low, high = (by_alpha[pick(by_alpha)] if len(by_alpha) > 1 else None for pick in (min, max))
 
     def early(result: Result) -> Scores:
@@ -211,7 +210,7 @@ def _figure_3(evidence: Evidence) -> list[Claim]:
     if low and (test := _test(low, drop(low), drop(high), "val")):
         what = f"best − last validation accuracy: LCM α = {min(by_alpha):g} minus the same at α = {max(by_alpha):g}"
         worse.append(Comparison(what, test, **data_of(low)))
-    for result in sweep(evidence, ("early_stop",), "lcm"):
+    for result in sweep(evidence, ("early_stop",)):
         alpha, stop = result.settings["alpha"], result.settings.get("stop_epoch")
         whole = by_alpha.get(alpha)
         if stop is None or whole is None or not same_training(result, whole):
@@ -258,7 +257,7 @@ def _tuned(evidence: Evidence) -> Claim:
 
 def _at_other_strengths(evidence: Evidence) -> Claim:
     comparisons = []
-    varied = [result for result in sweep(evidence, SWEEPS, "lcm") if result.varied]
+    varied = [result for result in sweep(evidence, SWEEPS) if result.varied]
     for result in sorted(varied, key=lambda result: -result.settings["alpha"]):
         stop, rival = result.settings.get("stop_epoch"), as_strong(evidence, result)
         until = f", both until epoch {stop}" if stop is not None else ""

@@ -203,7 +203,7 @@ def _by_setting(results: list[Result]) -> list[list[Result]]:
 
 
 def _strengths(evidence: Evidence) -> Iterator[Drawn]:
-    for results in _by_setting(sweep(evidence, SWEEPS, "lcm")):
+    for results in _by_setting(sweep(evidence, SWEEPS)):
         by_alpha = never_stopped(results)
         if len(by_alpha) < 2:
             continue
@@ -238,7 +238,7 @@ def _strengths(evidence: Evidence) -> Iterator[Drawn]:
 
 
 def _early_stop(evidence: Evidence) -> Iterator[Drawn]:
-    for results in _by_setting(sweep(evidence, SWEEPS, "lcm")):
+    for results in _by_setting(sweep(evidence, SWEEPS)):
         stopped = [r for r in results if r.settings.get("stop_epoch") is not None]
         for alpha in sorted({result.settings["alpha"] for result in stopped}):
             mine = [result for result in stopped if result.settings["alpha"] == alpha]
