@@ -74,7 +74,7 @@ EVIDENCE = {
         ("drop_turned", "_test(low, drop(low), drop(high)", "_test(low, drop(high), drop(low)"),
         ("early_turned", "_test(low, early(low), early(high)", "_test(low, early(high), early(low)"),
         ("sweep_detached", ' and not result.settings.get("detach")', ""),
-        ("stopped_counts", 'if result.settings.get("stop_epoch") is None:\n            found.setdefault(result.settings["alpha"]', "if True:\n            found.setdefault(result.settings["alpha"]"),
+        ("stopped_counts", 'if result.settings.get("stop_epoch") is None:\n            found.setdefault(result.settings["alpha"]', "if True:\n            found.setdefault(result.settings['alpha']"),
         ("stopped_training", "or not same_training(result, whole)", ""),
         ("strength_any_stop", 'if other.settings.get("stop_epoch") == result.settings.get("stop_epoch")', "if True"),
         ("strength_any", "nearest if distance <= SAME_STRENGTH else None", "nearest"),
