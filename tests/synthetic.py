@@ -38,9 +38,9 @@ def params(**studies: dict | list) -> Params:
     for name, grids in studies.items():
         grids = [grids] if isinstance(grids, dict) else grids
         corpora = list(dict.fromkeys(corpus for each in grids for corpus in each["corpora"]))
-        yardsticks = [each.pop("yardsticks") for each in grids if "yardsticks" in each]
+        of_study = [{k: each.pop(k) for k in ("yardsticks", "noise_val") if k in each} for each in grids]
         spec = {"title": f"Study {name}", "question": "Is it so?", "corpora": corpora, "splits": 3, "grids": grids}
-        found[name] = Study.model_validate(spec | {"yardsticks": yardsticks[0] if yardsticks else []})
+        found[name] = Study.model_validate(spec | of_study[0])
     return committed().model_copy(update={"studies": found})
 
 

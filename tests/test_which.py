@@ -80,6 +80,26 @@ def test_tuned_smoothing_may_choose_cross_entropy(tmp_path):
     assert by_target(evidence, which.RIGHT)["square"].mean.value == pytest.approx(0.0, abs=2e-3)  # ce has .70
 
 
+def test_wrong_validation_labels_stand_beside_right_ones(tmp_path):
+    studies = {"targets": {}, "noisy_val": {"noise_val": "noisy"}}
+    methods = ["ce", "ls", "ls.epsilon=0.75", "square", "square.size=2.0"]
+    p = synthetic.params(**{name: grid(methods=methods, noise=[30], **more) for name, more in studies.items()})
+    gains = {"targets": {"square": 0.03}, "noisy_val": {"square": 0.01}}
+    for study, of_study in gains.items():
+        for number, cell in enumerate(cells(p, study)):
+            gain = of_study.get(cell.target, 0.0) - 0.01 * ("." in cell.method)
+            scores = [0.70 + gain + wobble * (1 + 0.01 * number) for wobble in WOBBLE]
+            synthetic.write(tmp_path, p, cell, scores)
+    evidence = Evidence([read_study(p, name, tmp_path) for name in studies])
+    ((_, rows),) = which.noisy_validation_table(evidence).groups
+    assert [row[0] for row in rows] == ["square loss", "cross-entropy"]
+    assert (rows[0][1][0], rows[0][2][0]) == (
+        "+3.00",
+        "+1.00",
+    )  # never one study's target against the other's smoothing
+    assert which.noisy_validation_table(Evidence([evidence["targets"]])).groups == []
+
+
 def test_the_linear_model_is_chosen_on_validation(tmp_path):
     linear = {"svc": 0.90, "nb": 0.92, "svc_window": 0.71, "nb_window": 0.60}
     evidence = world(tmp_path, {"square": (0.02, 0.02), "oracle_group": (0.2, 0.2)}, linear=linear)
