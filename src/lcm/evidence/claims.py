@@ -401,21 +401,17 @@ def answers(claims: list[Claim], evidence: Evidence) -> list[tuple[str, str]]:
     if any(by_key[key].comparisons for key in ours):
         found.append(("Which target, then?", listed(ours)))
     if told := _choices(evidence):
-        found.append(("Which choices change more than the target does?", told))
+        found.append(("Which choices that the paper leaves open change the result?", told))
     return found
 
 
 def _choices(evidence: Evidence) -> str:
-    """What another form of the LSTM does to cross-entropy, on the same splits."""
-    plain = next((r for r in evidence.results(("ablation",)) if r.method == "ce" and r.model == "lstm_rand"), None)
-    others = [r for r in evidence.results(("ablation",)) if r.method == "ce" and plain and r.model != plain.model]
+    """What another form of the LSTM does to LCM, on the same splits."""
+    plain = next((r for r in evidence.results(("ablation",)) if r.method == "lcm" and r.model == "lstm_rand"), None)
+    others = [r for r in evidence.results(("ablation",)) if r.method == "lcm" and plain and r.model != plain.model]
     tests = [(r, test) for r in others if r.corpus == plain.corpus and (test := compare(r, plain))]
     parts = [f"{model_name(r.model)} {points(test.mean)} {interval(test.ci95)}" for r, test in tests if test.n > 2]
-    return (
-        f"Points of accuracy over {model_name(plain.model)}, both with cross-entropy: {', '.join(parts)}."
-        if parts
-        else ""
-    )
+    return f"Points of accuracy over {model_name(plain.model)}, both with LCM: {', '.join(parts)}." if parts else ""
 
 
 def _lasts(claim: Claim) -> str:
