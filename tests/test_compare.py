@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from lcm import archives
 from lcm.compare import advice, cli, plan, summary, train
+from lcm.corpora import tables
 from lcm.targets import target_class
 
 METHODS = ("cross-entropy", "label smoothing, tuned", "matched label smoothing", "label confusion model", "square loss")
@@ -120,10 +122,15 @@ def test_the_budget_holds_on_a_machine_that_is_slower_than_its_first_runs(monkey
         (["t.csv", "--text", "1", "--label", "2"], "name the columns: --label stars"),
         (["t.csv", "--dev", "t.csv"], "--dev is given, --test is not"),
         (["t.csv", "--minutes", "0"], "expected numbers above 0"),
+        (["t.csv", "--encoding", "utf_16"], "t.csv: cannot be read (UnicodeError: UTF-16 stream does not start with"),
+        (["t.csv", "--encoding", "hex"], "--encoding hex: encoding: expected the name of an encoding, such as cp1252"),
+        (["long.csv"], "long.csv: cannot be read (WrongContent: found a line of more than 1000 characters); mend it"),
     ],
 )
-def test_what_a_person_can_mend_is_one_line(compare, tmp_path, capfd, arguments, message):
+def test_what_a_person_can_mend_is_one_line(compare, tmp_path, monkeypatch, capfd, arguments, message):
     write_table(tmp_path / "t.csv")
+    (tmp_path / "long.csv").write_text("text,label\n" + "word " * 300 + ",1\n")
+    monkeypatch.setattr(tables, "lines", lambda stream: archives.lines(stream, 1000))
     with pytest.raises(SystemExit):
         compare(*arguments)
     said = capfd.readouterr().err.strip()

@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
+from lcm.archives import PARSE_ERRORS
 from lcm.corpora import prepare
 from lcm.corpora.readers import read_own
 from lcm.corpora.texts import Texts
-from lcm.errors import UserError, short
+from lcm.errors import UserError, WrongContent, one_line, short
 from lcm.files import write_array, write_json, write_text
 from lcm.params import Column, Corpus, explain
 from lcm.protocol.splits import SMALL_CLASS, TEST, TRAIN, VAL, make_splits
@@ -112,7 +113,11 @@ def _read(request: Request) -> tuple[Texts, list[str]]:
     for part, path in request.files.items():
         if not path.is_file():
             raise UserError(f"{path}: no such file; give a .csv, .tsv, .txt (tabs) or .jsonl file, .gz too")
-        texts.append(read_own(path, knobs))
+        try:
+            texts.append(read_own(path, knobs))
+        except (WrongContent, *PARSE_ERRORS) as error:
+            why = one_line(f"{type(error).__name__}: {error}", 300)
+            raise UserError(f"{path}: cannot be read ({why}); mend it, or name its encoding with --encoding") from None
         parts += [part] * len(texts[-1].labels)
     found = Texts(
         *([each for content in texts for each in getattr(content, name)] for name in ("texts", "labels")),
