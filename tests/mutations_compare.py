@@ -22,6 +22,8 @@ COMPARE = {
         ("duplicates_dropped", "twice = len(found.texts) - len(set(found.texts))", "twice = 0"),
         ("class_not_learnt", 'for name in ("train", "table"):', "for name in ():"),
         ("one_folder_for_all_splits", "[:16]}-{sha(splits)}", "[:16]}"),
+        ("table_copied", "os.replace(scratch, place)", '__import__("shutil").copytree(scratch, place)'),
+        ("codes_of_other_order", "for code, name in enumerate(names)}", "for code, name in enumerate(sorted(names))}"),
         ("length_median", "np.quantile(lengths, 0.95)", "np.quantile(lengths, 0.5)"),
     ),
     ("compare/table.py", "test_compare.py::test_what_a_person_can_mend_is_one_line"): (

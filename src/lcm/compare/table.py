@@ -1,8 +1,8 @@
 """A person's table: read, tokenised, split, and kept in a folder where worker processes find it."""
 
 import json
+import os
 import re
-import shutil
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -26,7 +26,6 @@ from lcm.training.inputs import Data, sha
 
 TEST_SHARE, VAL_SHARE = 0.3, 0.1
 FEWEST = 5  # rows of a class; a smaller class is left out
-MOST_LABELS = 1000
 PARTS = {"train": TRAIN, "dev": VAL, "test": TEST}
 
 
@@ -91,7 +90,8 @@ def read(request: Request, folder: Path) -> Documents:
     twice = len(found.texts) - len(set(found.texts))
     if twice:
         notes.append(f"{twice} rows repeat the text of another row; scores are too high where one copy is tested")
-    codes = np.array([names.index(label) for label in found.labels], np.int16)
+    code_of = {name: code for code, name in enumerate(names)}
+    codes = np.array([code_of[label] for label in found.labels], np.int16)
     splits, note = _splits(request, codes, names, np.array(parts)[kept])
     place = _save(tokens, codes, names, splits, found.texts, folder)
     places = [found.place(row) for row in range(len(found.labels))]
@@ -126,7 +126,7 @@ def _read(request: Request) -> tuple[Texts, list[str]]:
         files=tuple(content.files[0] for content in texts),
     )
     names = {*found.labels}
-    if len(names) > MOST_LABELS or len(names) > len(found.labels) / 2:
+    if len(names) > prepare.MOST_LABELS or len(names) > len(found.labels) / 2:
         raise UserError(
             f"column {request.label!r} has {len(names)} different values in {len(found.labels)} rows, such as "
             f"{short(found.labels[0], 40)}; is it the class? name the right column with --label"
@@ -209,7 +209,7 @@ def _save(
         write_text(part.parent / "texts.json", json.dumps(texts, ensure_ascii=False))
         place = folder / f"{digest.removeprefix('sha256:')[:16]}-{sha(splits)}"
         if not place.exists():
-            shutil.copytree(scratch, place)
+            os.replace(scratch, place)  # whole or not at all: later calls trust what they find
     return place
 
 
