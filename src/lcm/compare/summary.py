@@ -18,6 +18,8 @@ from lcm.training.inputs import Data
 LEVEL = 0.05  # of the tests, after Holm's correction over the methods of a network
 MARGIN = 0.005  # accuracies that differ by less are the same for all that matters
 UNDER_TRAINED = 0.10  # a network so far below the best linear model has not learnt
+MOST_PAIRS = 10  # of confused classes
+BINS = 10  # of confidence
 METRICS = ("accuracy", "macro_f1", "nll", "brier", "ece")
 LOWER_IS_BETTER = ("nll", "brier", "ece")
 
@@ -190,7 +192,7 @@ def _compare(rows: list[Row], reference: Row | None, spread: float) -> None:
             row.p[metric] = p
 
 
-def confused_pairs(rows: list[Row], most: int = 10) -> list[dict]:
+def confused_pairs(rows: list[Row]) -> list[dict]:
     """The pairs of classes that the first row mistakes for each other most, and what the other rows make of them.
 
     Each: {"pair": (a, b), "share": of the first row's errors, "errors": mean number a run, of each row}.
@@ -203,11 +205,11 @@ def confused_pairs(rows: list[Row], most: int = 10) -> list[dict]:
     pairs = sorted(zip(*np.nonzero(first), strict=True), key=lambda pair: -first[pair])
     return [
         {"pair": pair, "share": float(first[pair] / first.sum()), "errors": [float(each[pair]) for each in mistakes]}
-        for pair in pairs[:most]
+        for pair in pairs[:MOST_PAIRS]
     ]
 
 
-def reliability(comparison: Comparison, row: Row, bins: int = 10) -> list[tuple[float, float, int]]:
+def reliability(comparison: Comparison, row: Row) -> list[tuple[float, float, int]]:
     """(mean confidence, share right, predictions) by bin of confidence, over all splits; [] without predictions."""
     confidence, right = [], []
     for run in row.runs:
@@ -222,10 +224,10 @@ def reliability(comparison: Comparison, row: Row, bins: int = 10) -> list[tuple[
     if not confidence:
         return []
     confidence, right = np.concatenate(confidence), np.concatenate(right)
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return [
         (float(confidence[place == b].mean()), float(right[place == b].mean()), int((place == b).sum()))
-        for b in range(bins) if (place == b).any()
+        for b in range(BINS) if (place == b).any()
     ]  # fmt: skip
 
 
