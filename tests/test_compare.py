@@ -83,12 +83,12 @@ def test_files_as_given_without_header_and_a_network_that_does_not_fit(compare, 
 def test_the_budget_holds_on_a_machine_that_is_slower_than_its_first_runs(monkeypatch, slower, splits, networks):
     """Pilots take 2 s (bag) and 4 s (CNN), of two methods; all later runs take `slower` times as long; 2 minutes."""
     clock, done, seconds = [0.0], set(), {"bag": 2.0, "cnn": 4.0}
-    request = SimpleNamespace(splits=10, drawn="test")
+    request = SimpleNamespace(splits=10, fixed=False)
 
     def job(model, method, split):
         run = SimpleNamespace(split=split, seed=0)
         cell, epochs = SimpleNamespace(model=model), SimpleNamespace(epochs=5)
-        return SimpleNamespace(keys=[(model, method, split)], cell=cell, runs=[run], train=epochs)
+        return SimpleNamespace(keys=((model, method, split),), cell=cell, runs=[run], train=epochs)
 
     def work(comparison, jobs, title, processes):
         for each in jobs:
@@ -100,6 +100,7 @@ def test_the_budget_holds_on_a_machine_that_is_slower_than_its_first_runs(monkey
         documents=SimpleNamespace(request=request), device="cpu",
         methods=[plan.Method(name, (name,)) for name in ("ce", "lcm")],
         jobs=lambda model, method, steps, splits: [job(model, method, split) for split in range(splits)],
+        place=lambda job: (job.runs[0].split, 0),
     )  # fmt: skip
     done |= {(model, method, 0) for model in seconds for method in ("ce", "lcm")}
     monkeypatch.setattr(train, "train", work)
@@ -139,7 +140,7 @@ def test_what_a_person_can_mend_is_one_line(compare, tmp_path, monkeypatch, capf
 
 def made_up(**scores):
     """A summary of the bag of words. scores: method -> the accuracy of each split; svc is a linear model."""
-    request = SimpleNamespace(drawn="nothing", splits=10)
+    request = SimpleNamespace(drawn="nothing", fixed=True, splits=10)
     comparison = SimpleNamespace(documents=SimpleNamespace(request=request))
     rows = []
     for method, values in scores.items():

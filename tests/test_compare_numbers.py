@@ -19,7 +19,7 @@ LABELS = {"svc": "LinearSVC", "nb": "ComplementNB"}
 
 def comparison(drawn="test", methods=(), splits=10, **documents):
     """One whose jobs have the key "model method split seed"."""
-    request = SimpleNamespace(drawn=drawn, splits=splits)
+    request = SimpleNamespace(drawn=drawn, fixed=drawn == "nothing", splits=splits)
     documents = SimpleNamespace(request=request, sizes=SIZES, **documents)
     found = SimpleNamespace(documents=documents, methods=methods)
 
@@ -27,7 +27,7 @@ def comparison(drawn="test", methods=(), splits=10, **documents):
         cell = Cell("compare", "table", 0, model, method, *plan.Comparison.runs(found, splits))
         return [SimpleNamespace(runs=[r], keys=[f"{model} {method} {r.split} {r.seed}"]) for r in cell.runs()]
 
-    found.jobs = jobs
+    found.jobs, found.place = jobs, lambda job: plan.Comparison.place(found, job)
     return found
 
 

@@ -128,12 +128,6 @@ def under_trained(summary: Summary) -> list[str]:
     return lines
 
 
-def _place(comparison: Comparison, job) -> tuple[int, int]:
-    run = job.runs[0]
-    # Where all parts are given, the runs are seeds on one split; their spread is all there is: seeds count as splits.
-    return (run.seed, 0) if comparison.documents.request.drawn == "nothing" else (run.split, run.seed)
-
-
 def _network(comparison: Comparison, schedule: Schedule, model: str, method: Method) -> Row:
     """The row of a method: in each split its candidate with the best validation accuracy, of equals the first."""
     from lcm.targets import target_class
@@ -145,9 +139,8 @@ def _network(comparison: Comparison, schedule: Schedule, model: str, method: Met
         for job in comparison.jobs(model, candidate, schedule.steps[model], schedule.splits):
             record = store.load_run(job.keys[0])
             if record is not None:
-                by_place.setdefault(_place(comparison, job), []).append(
-                    {**record, "place": _place(comparison, job), "method": candidate}
-                )
+                place = comparison.place(job)
+                by_place.setdefault(place, []).append({**record, "place": place, "method": candidate})
     for found in by_place.values():
         good = [record for record in found if "failed" not in record]
         if len(found) < len(method.candidates) or not good:
@@ -160,21 +153,21 @@ def _network(comparison: Comparison, schedule: Schedule, model: str, method: Met
 
 
 def _yardstick(comparison: Comparison, name: str, splits: int) -> Row:
-    fixed = comparison.documents.request.drawn == "nothing"
+    fixed = comparison.documents.request.fixed
     row = Row(LINEAR, name, YARDSTICK_NAMES[name], [])
     for job in comparison.jobs(LINEAR, name, 0, 1 if fixed else splits):
         record = store.load_run(job.keys[0])
         if record is not None and "failed" not in record:
             # On given parts a linear model has one result, whatever the seed of the networks.
-            places = [(seed, 0) for seed in range(splits)] if fixed else [_place(comparison, job)]
+            places = [(seed, 0) for seed in range(splits)] if fixed else [comparison.place(job)]
             row.runs += [{**record, "place": place, "method": name} for place in places]
     return row
 
 
 def widening_of(comparison: Comparison) -> float:
     """What the spread over splits leaves out, since their training parts overlap (evidence/statistics.py)."""
-    drawn = comparison.documents.request.drawn
-    return 0.0 if drawn == "nothing" else widening(comparison.documents.sizes, official=drawn == "dev")
+    request = comparison.documents.request
+    return 0.0 if request.fixed else widening(comparison.documents.sizes, official=request.drawn == "dev")
 
 
 def _compare(rows: list[Row], reference: Row | None, spread: float) -> None:
@@ -211,14 +204,14 @@ def confused_pairs(rows: list[Row]) -> list[dict]:
 
 def reliability(comparison: Comparison, row: Row) -> list[tuple[float, float, int]]:
     """(mean confidence, share right, predictions) by bin of confidence, over all splits; [] without predictions."""
-    confidence, right = [], []
+    data, confidence, right = comparison.documents.data, [], []
     for run in row.runs:
         predictions = store.load_predictions(run["key"])
         if predictions is None:
             return []
         test = predictions["test"].astype(np.float32)
-        split = 0 if comparison.documents.request.drawn == "nothing" else run["place"][0]
-        labels = comparison.documents.data.corpus.labels[comparison.documents.data.splits[split] == TEST]
+        split = 0 if comparison.documents.request.fixed else run["place"][0]
+        labels = data.corpus.labels[data.splits[split] == TEST]
         confidence.append(test.max(1))
         right.append(test.argmax(1) == labels)
     if not confidence:

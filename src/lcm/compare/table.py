@@ -50,6 +50,11 @@ class Request:
         """What a split draws anew: "test" (and validation), "dev" (validation alone) or "nothing" (all is given)."""
         return "test" if "test" not in self.files else "nothing" if "dev" in self.files else "dev"
 
+    @property
+    def fixed(self) -> bool:
+        """Whether every part is given: then there is one split, and runs differ by their seed alone."""
+        return self.drawn == "nothing"
+
 
 @dataclass(frozen=True)
 class Documents:
@@ -179,7 +184,7 @@ def _splits(request: Request, labels: np.ndarray, names: list[str], parts: np.nd
                 f"class {short(names[lacking[0]])} is in no row to train on; "
                 "add rows of it to that file, or take it out of the others"
             )
-    if request.drawn == "nothing":
+    if request.fixed:
         return np.array([[PARTS[part] for part in parts]], np.uint8), []
     splits = np.full((request.splits, len(labels)), TRAIN, np.uint8)
     splits[:, parts == "test"] = TEST
