@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from lcm import archives
 from lcm.compare import advice, cli, plan, summary, train
+from lcm.corpora import tables
 from lcm.targets import target_class
 
 METHODS = ("cross-entropy", "label smoothing, tuned", "matched label smoothing", "label confusion model", "square loss")
@@ -81,12 +83,12 @@ def test_files_as_given_without_header_and_a_network_that_does_not_fit(compare, 
 def test_the_budget_holds_on_a_machine_that_is_slower_than_its_first_runs(monkeypatch, slower, splits, networks):
     """Pilots take 2 s (bag) and 4 s (CNN), of two methods; all later runs take `slower` times as long; 2 minutes."""
     clock, done, seconds = [0.0], set(), {"bag": 2.0, "cnn": 4.0}
-    request = SimpleNamespace(splits=10, drawn="test")
+    request = SimpleNamespace(splits=10, fixed=False)
 
     def job(model, method, split):
         run = SimpleNamespace(split=split, seed=0)
         cell, epochs = SimpleNamespace(model=model), SimpleNamespace(epochs=5)
-        return SimpleNamespace(keys=[(model, method, split)], cell=cell, runs=[run], train=epochs)
+        return SimpleNamespace(keys=((model, method, split),), cell=cell, runs=[run], train=epochs)
 
     def work(comparison, jobs, title, processes):
         for each in jobs:
@@ -98,6 +100,7 @@ def test_the_budget_holds_on_a_machine_that_is_slower_than_its_first_runs(monkey
         documents=SimpleNamespace(request=request), device="cpu",
         methods=[plan.Method(name, (name,)) for name in ("ce", "lcm")],
         jobs=lambda model, method, steps, splits: [job(model, method, split) for split in range(splits)],
+        place=lambda job: (job.runs[0].split, 0),
     )  # fmt: skip
     done |= {(model, method, 0) for model in seconds for method in ("ce", "lcm")}
     monkeypatch.setattr(train, "train", work)
@@ -120,10 +123,15 @@ def test_the_budget_holds_on_a_machine_that_is_slower_than_its_first_runs(monkey
         (["t.csv", "--text", "1", "--label", "2"], "name the columns: --label stars"),
         (["t.csv", "--dev", "t.csv"], "--dev is given, --test is not"),
         (["t.csv", "--minutes", "0"], "expected numbers above 0"),
+        (["t.csv", "--encoding", "utf_16"], "t.csv: cannot be read (UnicodeError: UTF-16 stream does not start with"),
+        (["t.csv", "--encoding", "hex"], "--encoding hex: encoding: expected the name of an encoding, such as cp1252"),
+        (["long.csv"], "long.csv: cannot be read (WrongContent: found a line of more than 1000 characters); mend it"),
     ],
 )
-def test_what_a_person_can_mend_is_one_line(compare, tmp_path, capfd, arguments, message):
+def test_what_a_person_can_mend_is_one_line(compare, tmp_path, monkeypatch, capfd, arguments, message):
     write_table(tmp_path / "t.csv")
+    (tmp_path / "long.csv").write_text("text,label\n" + "word " * 300 + ",1\n")
+    monkeypatch.setattr(tables, "lines", lambda stream: archives.lines(stream, 1000))
     with pytest.raises(SystemExit):
         compare(*arguments)
     said = capfd.readouterr().err.strip()
@@ -132,7 +140,7 @@ def test_what_a_person_can_mend_is_one_line(compare, tmp_path, capfd, arguments,
 
 def made_up(**scores):
     """A summary of the bag of words. scores: method -> the accuracy of each split; svc is a linear model."""
-    request = SimpleNamespace(drawn="nothing", splits=10)
+    request = SimpleNamespace(drawn="nothing", fixed=True, splits=10)
     comparison = SimpleNamespace(documents=SimpleNamespace(request=request))
     rows = []
     for method, values in scores.items():

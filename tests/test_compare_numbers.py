@@ -19,7 +19,7 @@ LABELS = {"svc": "LinearSVC", "nb": "ComplementNB"}
 
 def comparison(drawn="test", methods=(), splits=10, **documents):
     """One whose jobs have the key "model method split seed"."""
-    request = SimpleNamespace(drawn=drawn, splits=splits)
+    request = SimpleNamespace(drawn=drawn, fixed=drawn == "nothing", splits=splits)
     documents = SimpleNamespace(request=request, sizes=SIZES, **documents)
     found = SimpleNamespace(documents=documents, methods=methods)
 
@@ -27,7 +27,7 @@ def comparison(drawn="test", methods=(), splits=10, **documents):
         cell = Cell("compare", "table", 0, model, method, *plan.Comparison.runs(found, splits))
         return [SimpleNamespace(runs=[r], keys=[f"{model} {method} {r.split} {r.seed}"]) for r in cell.runs()]
 
-    found.jobs = jobs
+    found.jobs, found.place = jobs, lambda job: plan.Comparison.place(found, job)
     return found
 
 
@@ -171,7 +171,7 @@ def test_linear_models_are_compared_with_the_network_whose_cross_entropy_is_best
 # ------------------------------------------------------------------------------------------- confusions and calibration
 
 
-def test_confused_pairs_by_hand():
+def test_confused_pairs_by_hand(monkeypatch):
     def runs(*matrices):
         return SimpleNamespace(runs=[{"confusion_matrix": matrix} for matrix in matrices])
 
@@ -181,7 +181,8 @@ def test_confused_pairs_by_hand():
     assert [pair["pair"] for pair in found] == [(0, 1), (0, 2), (1, 2)]
     assert [pair["share"] for pair in found] == pytest.approx([4 / 6, 1 / 6, 1 / 6])
     assert [pair["errors"] for pair in found] == [[4, 0], [1, 4], [1, 1]]
-    assert len(summary.confused_pairs([first], most=2)) == 2 and summary.confused_pairs([]) == []
+    monkeypatch.setattr(summary, "MOST_PAIRS", 2)
+    assert len(summary.confused_pairs([first])) == 2 and summary.confused_pairs([]) == []
 
 
 def test_reliability_by_hand(monkeypatch):
@@ -268,6 +269,21 @@ def test_the_best_linear_model_meets_the_best_network(linear, said):
     assert advice.advice(summed(rows))[-1].startswith(said)
 
 
+def test_methods_that_failed_on_each_others_splits_are_undecided():
+    rows = rows_of(lcm=(BETTER, WIDE), ls_matched=(BETTER, WIDE)) + [row(LINEAR, "svc", [0.9, 0.91, 0.7, 0.8])]
+    rows[1].runs, rows[2].runs, rows[3].runs = rows[1].runs[:2], rows[2].runs[2:], rows[3].runs[2:]
+    found = advice.advice(summed(rows))
+    why = "undecided: there is no split on which both have a run."
+    assert [line.partition(why)[0] for line in found if why in line] == [
+        "Whether LCM differs from label smoothing of the same strength is ",
+        "Whether LinearSVC on TF-IDF does as well as the best network is ",
+    ]
+    rows = rows_of(lcm=(BETTER, WIDE))
+    rows[0].runs, rows[1].runs = rows[0].runs[:2], rows[1].runs[2:]
+    (line,) = advice.advice(summed(rows))
+    assert line == "Undecided: with the bag of words, cross-entropy shares no split with another method."
+
+
 # ---------------------------------------------------------------------------------------------------------------- plan
 
 
@@ -341,6 +357,42 @@ def test_numbers_for_programs():
     }  # fmt: skip
     assert [page.cells(each)[3] for each in found.rows] == ["", "better", "worse"]
     assert lcm["accuracy"] == {"mean": pytest.approx(0.855), "std": pytest.approx(0.0129, abs=1e-3)}
+
+
+def test_the_terminals_columns_are_as_wide_as_their_widest_cell_and_titles_stand_alone():
+    found = summed(rows_of(lcm=(BETTER, WORSE)))
+    head, title, *lines = page.terminal(found).splitlines()[:4]
+    assert title == "bag of words" and len({len(line) for line in (head, *lines)}) == 1
+    ce, lcm = (page.cells(each) for each in found.rows)
+    assert lines[0].split() == f"cross-entropy {' '.join(ce)}".split()
+    assert lines[1].startswith("  label confusion model  85.5 ± 1.3  4  ") and lcm[2] in lines[1]
+    assert head.split("  ")[-1] == "log loss" and lines[1].endswith("  " + lcm[-1])
+
+
+def write_page(folder, monkeypatch, doubtful):
+    """The page of a made-up comparison of a file whose name has a comma."""
+    monkeypatch.setattr(summary.store, "load_predictions", lambda key: None)
+    found = summed(rows_of(lcm=(BETTER, WORSE)))
+    for each in found.rows:
+        for run in each.runs:
+            run |= {"key": "k", "confusion_matrix": [[3, 1], [2, 4]]}
+    meta = {"tokens_per_document": {"median": 3.0, "p95": 5.0}, "words": 9}
+    documents, found.comparison.names = found.comparison.documents, ["a", "b"]
+    documents.request.files = {"table": folder / "A, B.csv"}
+    documents.texts, documents.notes = ["text"] * 102, []
+    documents.data = SimpleNamespace(corpus=SimpleNamespace(meta=meta))
+    found.schedule.steps, found.schedule.lines = {"bag": 1500}, []
+    places = [{"place": f"A, B.csv, row {n}", "label": "a", "suggested": "b"} for n in doubtful]
+    found.doubtful = [place | {"probability": 0.1, "text": "text"} for place in places]
+    return page.write(found, folder, ["lcm", "compare", "A, B.csv"]).read_text(encoding="utf-8")
+
+
+def test_doubtful_rows_are_those_of_this_table(tmp_path, monkeypatch):
+    assert "<tr><th>Row 3</th>" in write_page(tmp_path, monkeypatch, [3])  # the file is in the title
+    with open(tmp_path / "doubtful.csv", encoding="utf-8") as file:
+        assert [row["place"] for row in csv.DictReader(file)] == ["A, B.csv, row 3"]
+    assert "None found." in write_page(tmp_path, monkeypatch, [])
+    assert not (tmp_path / "doubtful.csv").exists()
 
 
 def test_ticks():

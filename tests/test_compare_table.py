@@ -1,6 +1,8 @@
 """`lcm compare`: what becomes of the rows of a person's table. Small files, nothing is trained."""
 
+import contextlib
 import csv
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -20,6 +22,7 @@ def word(number):
 
 def read(folder, splits=4, **files):
     """files: part -> rows (text, label)."""
+    folder.mkdir(exist_ok=True)
     for part, rows in files.items():
         with open(folder / f"{part}.csv", "w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("text", "label"), *rows])
@@ -136,6 +139,31 @@ def test_a_class_that_nobody_can_learn_is_named(tmp_path):
 def test_tables_that_cannot_be_used(tmp_path, content, message):
     with pytest.raises(UserError, match=message):
         read(tmp_path, table=content)
+
+
+def test_a_call_that_is_killed_while_it_writes_leaves_nothing_that_a_later_call_trusts(tmp_path, monkeypatch):
+    complete = read(tmp_path / "other", table=rows(0, 60)).folder
+    names = sorted(path.relative_to(complete) for path in complete.rglob("*"))
+    for most in range(len(names)):  # files that a copy would have written by then
+        with monkeypatch.context() as killed:
+            killed.setattr(shutil, "copyfile", dying(shutil.copyfile, most))
+            with contextlib.suppress(KeyboardInterrupt):
+                read(tmp_path / str(most), table=rows(0, 60))
+        found = read(tmp_path / str(most), table=rows(0, 60)).folder
+        assert sorted(path.relative_to(found) for path in found.rglob("*")) == names
+        assert [path.name for path in found.parent.iterdir()] == [found.name]  # nothing else is left
+
+
+def dying(call, most):
+    """`call`, which raises KeyboardInterrupt after so many calls."""
+    left = iter([None] * most)
+
+    def one(*given, **more):
+        if next(left, call) is call:
+            raise KeyboardInterrupt
+        return call(*given, **more)
+
+    return one
 
 
 def test_workers_find_what_was_read_and_other_splits_lie_elsewhere(tmp_path):

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from lcm.compare import train
-from lcm.study import Cell, Run
+from lcm.compare.plan import Comparison
+from lcm.study import Cell
 
 METHODS = (("ce",), ("ls.epsilon=0.1", "ls.epsilon=0.3"), ("lcm",))  # 4 runs of each network a split
 
@@ -23,22 +24,30 @@ class MadeUp:
 class World:
     """A comparison of a table of 600 rows, its run store, and how long a run of each network takes."""
 
-    def __init__(self, folder, seconds, splits=10, drawn="test"):
+    def __init__(self, folder, seconds, splits=10, fixed=False):
         self.seconds, self.known, self.asked, self.clock = seconds, {}, [], 0.0
-        request = SimpleNamespace(drawn=drawn, splits=splits)
+        request = SimpleNamespace(fixed=fixed, splits=splits)
         sizes = {"train": 320, "val": 60, "test": 180}
         self.documents = SimpleNamespace(request=request, folder=folder, sizes=sizes, texts=[""] * 600)
         self.methods = [SimpleNamespace(name=names[0], candidates=names) for names in METHODS]
         self.models, self.device = tuple(seconds), "cpu"
         self.curve = lambda model, steps: [0.5, 0.9, 0.9]
 
+        self.looked_up = []
+
+    place, runs = Comparison.place, Comparison.runs
+
     def jobs(self, model, method, steps, splits):
-        cell = Cell("compare", "table", 0, model, method, splits, 1)
+        assert splits <= self.documents.request.splits  # of others there are no data
+        cell = Cell("compare", "table", 0, model, method, *self.runs(splits))
         epochs = SimpleNamespace(epochs=max(steps // 20, 4))  # 20 batches of 16
         return [
-            MadeUp(cell, (Run(cell, split, 0),), (f"{model} {method} {steps} {split}",), epochs)
-            for split in range(splits)
+            MadeUp(cell, (run,), (f"{model} {method} {steps} {run.split + run.seed}",), epochs) for run in cell.runs()
         ]
+
+    def load_run(self, key):
+        self.looked_up.append(key)
+        return self.known.get(key)
 
     def train(self, comparison, todo, title, processes):
         for job in todo:
@@ -56,7 +65,7 @@ def world(tmp_path, monkeypatch):
     def make(seconds, **more):
         made = World(tmp_path, seconds, **more)
         monkeypatch.setattr(train, "train", made.train)
-        monkeypatch.setattr(train.store, "load_run", lambda key: made.known.get(key))
+        monkeypatch.setattr(train.store, "load_run", made.load_run)
         monkeypatch.setattr(train, "workers", lambda processes, device: made.cores)
         monkeypatch.setattr(train.time, "monotonic", lambda: made.clock)
         made.cores = 1
@@ -104,6 +113,18 @@ def test_runs_that_are_known_take_no_time(world):
     assert fitted(made, 39) == (["bag"], 5) and fitted(made, 40) == (["bag"], 6)
 
 
+def test_the_store_is_asked_once_for_a_run_however_often_the_plan_changes(world):
+    made = world({"bag": 10, "cnn": 100})
+    assert fitted(made, 9e9) == (["bag", "cnn"], 10)
+    assert len(made.looked_up) == 2 * 2 + 2 * 4 * 10  # the pilots, whose seconds count, and all jobs
+
+
+def test_two_splits_are_not_planned_as_three(world, capsys):
+    made = world({"bag": 10, "cnn": 100}, splits=2)
+    assert fitted(made, 60) == (["bag"], 2)
+    assert "CNN: left out, for lack of time; --minutes 11 has room for 2 splits of it" in capsys.readouterr().err
+
+
 def test_the_lines_say_how_many_minutes_have_room_for_more(world, capsys):
     made = world({"bag": 10, "cnn": 100})
     fitted(made, 300)
@@ -115,7 +136,7 @@ def test_the_lines_say_how_many_minutes_have_room_for_more(world, capsys):
         "8 of 10 splits, 32 runs of networks, about 5 minutes on 1 core",
         "8 of 10 splits trained, in 5.0 of the 5 minutes given; --minutes 7 has room for all 10",  # 300, 380 s
     ]
-    made = world({"bag": 10}, drawn="nothing", splits=2)
+    made = world({"bag": 10}, fixed=True, splits=2)
     fitted(made, 600, cores=2)
     assert capsys.readouterr().err.splitlines()[1:] == [
         "2 of 2 seeds, 8 runs of networks, about 1 minutes on 2 cores",

@@ -79,6 +79,8 @@ def test_the_committed_files_are_valid_and_at_the_papers_values():
         ("wordpieces.corpora.20ng", "bert_big", "wordpieces.corpora names ['bert_big'], known are"),
         ("wordpieces.corpora.reviews", "minilm", "wordpieces.corpora names ['reviews'], known are"),
         ("corpora.20ng.path", "data/raw/20n", "corpora.20ng.path is data/raw/20n, but originals"),
+        ("corpora.own", {"encoding": "klingon"}, "corpora.own.encoding: expected the name of an encoding"),
+        ("corpora.own", {"encoding": "rot13"}, "corpora.own.encoding: expected the name of an encoding"),
         ("corpora", None, "corpora: input should be a valid dictionary, found None"),
         ("corpora.a/b", {"path": "x.csv"}, "corpora.a/b"),
     ],

@@ -70,6 +70,7 @@ class Corpus(Group):
     @classmethod
     def encoding_is_known(cls, name: str | None) -> str | None:
         try:
+            "".encode(name or "utf-8")  # codecs.lookup also finds hex and zlib, which are no encodings of text
             return name and codecs.lookup(name).name
         except (LookupError, ValueError):
             raise ValueError("expected the name of an encoding, such as cp1252, gb18030 or utf_16") from None

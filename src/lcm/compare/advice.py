@@ -35,16 +35,20 @@ def simplicity(row: Row) -> int:
     return SIMPLEST.index(row.method) if row.method in SIMPLEST else len(SIMPLEST)
 
 
-def versus(summary: Summary, a: Row, b: Row, metric: str = "accuracy") -> Paired:
-    return paired(a.scores(metric), b.scores(metric), widening_of(summary.comparison))
+def versus(summary: Summary, a: Row, b: Row) -> Paired | None:
+    """The difference of their accuracies; None where no run of the one shares its split with a run of the other."""
+    a, b = a.scores("accuracy"), b.scores("accuracy")
+    return paired(a, b, widening_of(summary.comparison)) if a.keys() & b.keys() else None
 
 
-def decided(test: Paired) -> bool:
-    return test.p is not None and test.p < LEVEL
+def decided(test: Paired | None) -> bool:
+    return test is not None and test.p is not None and test.p < LEVEL
 
 
-def points(test: Paired) -> str:
+def points(test: Paired | None) -> str:
     """`+1.2 points (95 % interval -0.3 to +2.7)`."""
+    if test is None:
+        return "there is no split on which both have a run"
     mean = f"{100 * test.mean:+.1f} points"
     return (
         mean if test.ci95 is None else f"{mean} (95 % interval {100 * test.ci95[0]:+.1f} to {100 * test.ci95[1]:+.1f})"
@@ -55,6 +59,8 @@ def _target(summary: Summary, model: str) -> str:
     rows = [row for row in summary.of(model) if row.against.get("accuracy")]
     winners = [row for row in rows if row.verdict() == "better"]
     where = f"With the {MODEL_NAMES[model]}"
+    if not rows:
+        return f"Undecided: {where[0].lower()}{where[1:]}, cross-entropy shares no split with another method."
     if winners:
         best = max(winners, key=lambda row: row.mean("accuracy"))
         level = [row for row in winners if row is best or not decided(versus(summary, best, row))]
@@ -66,7 +72,7 @@ def _target(summary: Summary, model: str) -> str:
         )
     losers = [row.label for row in rows if row.verdict() == "worse"]
     level = [row for row in rows if row.verdict() == "level"]
-    if rows and len(level) == len(rows):
+    if len(level) == len(rows):
         return (
             f"{where}, the target does not matter: every method is within half a point of cross-entropy. "
             "Stay with cross-entropy."

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import re
 import sys
 
@@ -15,7 +16,7 @@ from lcm.training.pool import choose_device
 def run(given: argparse.Namespace, command: list[str]) -> None:
     """Raises UserError, one line, for whatever the person can mend."""
     request = requested(given)
-    train.use_store(given.out / ".runs")
+    os.environ["LCM_RUN_STORE"] = str((given.out / ".runs").absolute())  # of this process and its workers
     try:
         documents = table.read(request, given.out / ".runs" / "tables")
     except UserError as error:

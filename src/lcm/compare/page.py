@@ -30,8 +30,8 @@ def percent(row: Row, metric: str) -> str:
     return f"{100 * mean:.1f}" + (f" ± {100 * std:.1f}" if std is not None else "")
 
 
-def difference(row: Row, metric: str = "accuracy") -> str:
-    test = row.against.get(metric)
+def difference(row: Row) -> str:
+    test = row.against.get("accuracy")
     if test is None:
         return ""
     interval = f" [{100 * test.ci95[0]:+.1f}, {100 * test.ci95[1]:+.1f}]" if test.ci95 else ""
@@ -61,23 +61,12 @@ def groups(summary: Summary) -> list[tuple[str, list[Row]]]:
 
 def terminal(summary: Summary) -> str:
     """The table in plain text, and the recommendation."""
-    found = groups(summary)
     lines = [["", *COLUMNS]]
-    for title, rows in found:
-        lines.append([title])
-        lines += [["  " + row.label, *cells(row)] for row in rows]
-    widths = [max(len(line[column]) for line in lines if len(line) > 1) for column in range(len(COLUMNS) + 1)]
-    shown = []
-    for line in lines:
-        if len(line) == 1:
-            shown.append(line[0])
-        else:
-            shown.append(
-                "  ".join(
-                    cell.ljust(width) if not at else cell.rjust(width)
-                    for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-                ).rstrip()
-            )
+    for title, rows in groups(summary):
+        lines += [[title], *(["  " + row.label, *cells(row)] for row in rows)]
+    first, *rest = (max(map(len, column)) for column in zip(*(line for line in lines if len(line) > 1), strict=True))
+    # A line of one cell is a group's title: it takes no part in the widths, and `map` ends with it.
+    shown = ["  ".join([line[0].ljust(first), *map(str.rjust, line[1:], rest)]).rstrip() for line in lines]
     notes = ["", *(f"!! {line}" for line in summary.under_trained), *summary.advice]
     if summary.doubtful:
         first = summary.doubtful[0]
@@ -104,13 +93,12 @@ def plots(summary: Summary) -> list[tuple[str, list[Plot]]]:
     """Differences to cross-entropy, of each network."""
     found = []
     for model in summary.models:
-        reference, rows = summary.row(model, "ce"), []
+        rows = []
         for row in summary.of(model):
             test = row.against.get("accuracy")
             if test is None:
                 continue
-            own, base = row.scores("accuracy"), reference.scores("accuracy")
-            dots = [100 * (own[place] - base[place]) for place in sorted(own.keys() & base.keys())]
+            dots = [100 * value for _, value in test.by_split]
             low, high = test.ci95 or (test.mean, test.mean)
             rows.append(Plot(row.short, 100 * test.mean, 100 * low, 100 * high, dots, row.verdict()))
         if rows:
@@ -195,6 +183,8 @@ def write(summary: Summary, out: Path, command: list[str]) -> Path:
         write_text(
             out / "doubtful.csv", _csv([list(summary.doubtful[0]), *[list(row.values()) for row in summary.doubtful]])
         )
+    else:
+        (out / "doubtful.csv").unlink(missing_ok=True)  # of an earlier call, perhaps of another table
     return out / "index.html"
 
 

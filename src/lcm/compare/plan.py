@@ -67,20 +67,26 @@ class Comparison:
         return self.documents.data.corpus.names
 
     def runs(self, splits: int) -> tuple[int, int]:
-        """(splits, seeds) of a cell; where all parts are given the runs differ by their seed alone."""
-        return (1, splits) if self.documents.request.drawn == "nothing" else (splits, 1)
+        """(splits, seeds) of a cell."""
+        return (1, splits) if self.documents.request.fixed else (splits, 1)
+
+    def place(self, job: Job) -> tuple[int, int]:
+        """(split, seed) of a job's run. On given parts seeds count as splits: their spread is all there is."""
+        run = job.runs[0]
+        return (run.seed, 0) if self.documents.request.fixed else (run.split, run.seed)
 
     def jobs(self, model: str, method: str, steps: int, splits: int) -> list[Job]:
         """A job for each of the first `splits` runs of a network, or (model LINEAR) of a yardstick."""
-        data = self.documents.data
+        documents, data = self.documents, self.documents.data
         cell = Cell("compare", "table", 0, model, method, *self.runs(splits))
         if model == LINEAR:
             settings = Linear(C=1.0, sublinear_tf=True, vocabulary_size=WORDS, maxlen=LONGEST, truncation="post")
             return jobs.with_keys(Job(cell, (), (), linear_settings(method, settings), linear=settings), data)
         return jobs.with_keys(
             Job(
-                cell, (), (), method_settings(_NO_GROUPS, method, len(self.names)), model_config(model, self.documents),
-                training(model, self.documents, steps), source=source(model, self), device=self.device,
+                cell, (), (), method_settings(_NO_GROUPS, method, len(self.names)), model_config(model, documents),
+                training(model, documents, steps), device=self.device,
+                source=_minilm(documents.folder) if model == "minilm" else inputs.Source(),
             ),
             data,
         )  # fmt: skip
@@ -152,15 +158,9 @@ def training(model: str, documents: Documents, steps: int) -> Train:
     return Train.model_validate(keys)
 
 
-def source(model: str, comparison: Comparison) -> inputs.Source:
-    """MiniLM's wordpieces and weights; nothing for the others."""
-    if model != "minilm":
-        return inputs.Source()
-    return _minilm(comparison.documents.folder)
-
-
 @lru_cache
 def _minilm(place: Path) -> inputs.Source:
+    """MiniLM's wordpieces and weights. Raises UserError if a package is not installed."""
     import json
 
     try:

@@ -18,6 +18,8 @@ from lcm.training.inputs import Data
 LEVEL = 0.05  # of the tests, after Holm's correction over the methods of a network
 MARGIN = 0.005  # accuracies that differ by less are the same for all that matters
 UNDER_TRAINED = 0.10  # a network so far below the best linear model has not learnt
+MOST_PAIRS = 10  # of confused classes
+BINS = 10  # of confidence
 METRICS = ("accuracy", "macro_f1", "nll", "brier", "ece")
 LOWER_IS_BETTER = ("nll", "brier", "ece")
 
@@ -126,12 +128,6 @@ def under_trained(summary: Summary) -> list[str]:
     return lines
 
 
-def _place(comparison: Comparison, job) -> tuple[int, int]:
-    run = job.runs[0]
-    # Where all parts are given, the runs are seeds on one split; their spread is all there is: seeds count as splits.
-    return (run.seed, 0) if comparison.documents.request.drawn == "nothing" else (run.split, run.seed)
-
-
 def _network(comparison: Comparison, schedule: Schedule, model: str, method: Method) -> Row:
     """The row of a method: in each split its candidate with the best validation accuracy, of equals the first."""
     from lcm.targets import target_class
@@ -143,9 +139,8 @@ def _network(comparison: Comparison, schedule: Schedule, model: str, method: Met
         for job in comparison.jobs(model, candidate, schedule.steps[model], schedule.splits):
             record = store.load_run(job.keys[0])
             if record is not None:
-                by_place.setdefault(_place(comparison, job), []).append(
-                    {**record, "place": _place(comparison, job), "method": candidate}
-                )
+                place = comparison.place(job)
+                by_place.setdefault(place, []).append({**record, "place": place, "method": candidate})
     for found in by_place.values():
         good = [record for record in found if "failed" not in record]
         if len(found) < len(method.candidates) or not good:
@@ -158,21 +153,21 @@ def _network(comparison: Comparison, schedule: Schedule, model: str, method: Met
 
 
 def _yardstick(comparison: Comparison, name: str, splits: int) -> Row:
-    fixed = comparison.documents.request.drawn == "nothing"
+    fixed = comparison.documents.request.fixed
     row = Row(LINEAR, name, YARDSTICK_NAMES[name], [])
     for job in comparison.jobs(LINEAR, name, 0, 1 if fixed else splits):
         record = store.load_run(job.keys[0])
         if record is not None and "failed" not in record:
             # On given parts a linear model has one result, whatever the seed of the networks.
-            places = [(seed, 0) for seed in range(splits)] if fixed else [_place(comparison, job)]
+            places = [(seed, 0) for seed in range(splits)] if fixed else [comparison.place(job)]
             row.runs += [{**record, "place": place, "method": name} for place in places]
     return row
 
 
 def widening_of(comparison: Comparison) -> float:
     """What the spread over splits leaves out, since their training parts overlap (evidence/statistics.py)."""
-    drawn = comparison.documents.request.drawn
-    return 0.0 if drawn == "nothing" else widening(comparison.documents.sizes, official=drawn == "dev")
+    request = comparison.documents.request
+    return 0.0 if request.fixed else widening(comparison.documents.sizes, official=request.drawn == "dev")
 
 
 def _compare(rows: list[Row], reference: Row | None, spread: float) -> None:
@@ -190,7 +185,7 @@ def _compare(rows: list[Row], reference: Row | None, spread: float) -> None:
             row.p[metric] = p
 
 
-def confused_pairs(rows: list[Row], most: int = 10) -> list[dict]:
+def confused_pairs(rows: list[Row]) -> list[dict]:
     """The pairs of classes that the first row mistakes for each other most, and what the other rows make of them.
 
     Each: {"pair": (a, b), "share": of the first row's errors, "errors": mean number a run, of each row}.
@@ -203,29 +198,29 @@ def confused_pairs(rows: list[Row], most: int = 10) -> list[dict]:
     pairs = sorted(zip(*np.nonzero(first), strict=True), key=lambda pair: -first[pair])
     return [
         {"pair": pair, "share": float(first[pair] / first.sum()), "errors": [float(each[pair]) for each in mistakes]}
-        for pair in pairs[:most]
+        for pair in pairs[:MOST_PAIRS]
     ]
 
 
-def reliability(comparison: Comparison, row: Row, bins: int = 10) -> list[tuple[float, float, int]]:
+def reliability(comparison: Comparison, row: Row) -> list[tuple[float, float, int]]:
     """(mean confidence, share right, predictions) by bin of confidence, over all splits; [] without predictions."""
-    confidence, right = [], []
+    data, confidence, right = comparison.documents.data, [], []
     for run in row.runs:
         predictions = store.load_predictions(run["key"])
         if predictions is None:
             return []
         test = predictions["test"].astype(np.float32)
-        split = 0 if comparison.documents.request.drawn == "nothing" else run["place"][0]
-        labels = comparison.documents.data.corpus.labels[comparison.documents.data.splits[split] == TEST]
+        split = 0 if comparison.documents.request.fixed else run["place"][0]
+        labels = data.corpus.labels[data.splits[split] == TEST]
         confidence.append(test.max(1))
         right.append(test.argmax(1) == labels)
     if not confidence:
         return []
     confidence, right = np.concatenate(confidence), np.concatenate(right)
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return [
         (float(confidence[place == b].mean()), float(right[place == b].mean()), int((place == b).sum()))
-        for b in range(bins) if (place == b).any()
+        for b in range(BINS) if (place == b).any()
     ]  # fmt: skip
 
 

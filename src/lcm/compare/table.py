@@ -1,8 +1,8 @@
 """A person's table: read, tokenised, split, and kept in a folder where worker processes find it."""
 
 import json
+import os
 import re
-import shutil
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
+from lcm.archives import PARSE_ERRORS
 from lcm.corpora import prepare
 from lcm.corpora.readers import read_own
 from lcm.corpora.texts import Texts
-from lcm.errors import UserError, short
+from lcm.errors import UserError, WrongContent, one_line, short
 from lcm.files import write_array, write_json, write_text
 from lcm.params import Column, Corpus, explain
 from lcm.protocol.splits import SMALL_CLASS, TEST, TRAIN, VAL, make_splits
@@ -25,7 +26,6 @@ from lcm.training.inputs import Data, sha
 
 TEST_SHARE, VAL_SHARE = 0.3, 0.1
 FEWEST = 5  # rows of a class; a smaller class is left out
-MOST_LABELS = 1000
 PARTS = {"train": TRAIN, "dev": VAL, "test": TEST}
 
 
@@ -49,6 +49,11 @@ class Request:
     def drawn(self) -> str:
         """What a split draws anew: "test" (and validation), "dev" (validation alone) or "nothing" (all is given)."""
         return "test" if "test" not in self.files else "nothing" if "dev" in self.files else "dev"
+
+    @property
+    def fixed(self) -> bool:
+        """Whether every part is given: then there is one split, and runs differ by their seed alone."""
+        return self.drawn == "nothing"
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,8 @@ def read(request: Request, folder: Path) -> Documents:
     twice = len(found.texts) - len(set(found.texts))
     if twice:
         notes.append(f"{twice} rows repeat the text of another row; scores are too high where one copy is tested")
-    codes = np.array([names.index(label) for label in found.labels], np.int16)
+    code_of = {name: code for code, name in enumerate(names)}
+    codes = np.array([code_of[label] for label in found.labels], np.int16)
     splits, note = _splits(request, codes, names, np.array(parts)[kept])
     place = _save(tokens, codes, names, splits, found.texts, folder)
     places = [found.place(row) for row in range(len(found.labels))]
@@ -112,7 +118,11 @@ def _read(request: Request) -> tuple[Texts, list[str]]:
     for part, path in request.files.items():
         if not path.is_file():
             raise UserError(f"{path}: no such file; give a .csv, .tsv, .txt (tabs) or .jsonl file, .gz too")
-        texts.append(read_own(path, knobs))
+        try:
+            texts.append(read_own(path, knobs))
+        except (WrongContent, *PARSE_ERRORS) as error:
+            why = one_line(f"{type(error).__name__}: {error}", 300)
+            raise UserError(f"{path}: cannot be read ({why}); mend it, or name its encoding with --encoding") from None
         parts += [part] * len(texts[-1].labels)
     found = Texts(
         *([each for content in texts for each in getattr(content, name)] for name in ("texts", "labels")),
@@ -121,7 +131,7 @@ def _read(request: Request) -> tuple[Texts, list[str]]:
         files=tuple(content.files[0] for content in texts),
     )
     names = {*found.labels}
-    if len(names) > MOST_LABELS or len(names) > len(found.labels) / 2:
+    if len(names) > prepare.MOST_LABELS or len(names) > len(found.labels) / 2:
         raise UserError(
             f"column {request.label!r} has {len(names)} different values in {len(found.labels)} rows, such as "
             f"{short(found.labels[0], 40)}; is it the class? name the right column with --label"
@@ -174,7 +184,7 @@ def _splits(request: Request, labels: np.ndarray, names: list[str], parts: np.nd
                 f"class {short(names[lacking[0]])} is in no row to train on; "
                 "add rows of it to that file, or take it out of the others"
             )
-    if request.drawn == "nothing":
+    if request.fixed:
         return np.array([[PARTS[part] for part in parts]], np.uint8), []
     splits = np.full((request.splits, len(labels)), TRAIN, np.uint8)
     splits[:, parts == "test"] = TEST
@@ -204,7 +214,7 @@ def _save(
         write_text(part.parent / "texts.json", json.dumps(texts, ensure_ascii=False))
         place = folder / f"{digest.removeprefix('sha256:')[:16]}-{sha(splits)}"
         if not place.exists():
-            shutil.copytree(scratch, place)
+            os.replace(scratch, place)  # whole or not at all: later calls trust what they find
     return place
 
 

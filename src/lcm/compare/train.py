@@ -4,7 +4,6 @@ The plan is made anew from the time that each part took, so that `--minutes` hol
 """
 
 import math
-import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -82,7 +81,7 @@ def run(comparison: Comparison, minutes: float, processes: int) -> Schedule:
 
 def _yardsticks(comparison: Comparison, processes: int) -> None:
     request = comparison.documents.request
-    splits = 1 if request.drawn == "nothing" else request.splits  # there is no random seed in them
+    splits = 1 if request.fixed else request.splits  # there is no random seed in them
     found = [job for name in YARDSTICKS for job in comparison.jobs(LINEAR, name, 0, splits)]
     train(comparison, found, "linear models", processes)
 
@@ -169,8 +168,8 @@ def _train(comparison: Comparison, schedule: Schedule, minutes: float, end: floa
     At first one split is trained, then half of what seems to fit, and so on. Each time the measured time corrects the
     plan: the first runs may have had the machine to themselves, and some methods take longer. One split is the least.
     """
-    wanted, cores = comparison.documents.request.splits, workers(processes, comparison.device)
-    unit = "seeds" if comparison.documents.request.drawn == "nothing" else "splits"
+    request, cores = comparison.documents.request, workers(processes, comparison.device)
+    wanted, fewest, unit = request.splits, min(FEWEST_SPLITS, request.splits), "seeds" if request.fixed else "splits"
     begin, pace, done = end - 60 * minutes, 1.0, 0  # pace: measured time over planned time
     seconds, trained = {}, False
     for model in schedule.models:
@@ -178,35 +177,45 @@ def _train(comparison: Comparison, schedule: Schedule, minutes: float, end: floa
         seconds[model] = max(store.load_run(job.keys[0])["seconds"] for job in pilots)
         schedule.say(f"{MODEL_NAMES[model]}: a run takes {seconds[model]:.0f} s ({pilots[0].train.epochs} epochs)")
 
+    possible = _network_jobs(comparison, schedule, wanted)  # once: to make and look up all jobs takes seconds
+    missing = {job.keys for job in possible if store.load_run(job.keys[0]) is None}
+
+    def first(splits: int) -> list[Job]:
+        of_models = [job for job in possible if job.cell.model in schedule.models]  # some may have been left out since
+        return [job for job in of_models if comparison.place(job)[0] < splits]
+
     def needs(splits: int) -> float:
-        jobs_of_all = _network_jobs(comparison, schedule, splits)
-        return pace * sum(seconds[job.cell.model] for job in jobs_of_all if store.load_run(job.keys[0]) is None) / cores
+        return pace * sum(seconds[job.cell.model] for job in first(splits) if job.keys in missing) / cores
 
     def fitting() -> int:
         left = end - time.monotonic()
         return max((splits for splits in range(1, wanted + 1) if needs(splits) <= left), default=0)
 
     while done < wanted:
-        while fitting() < min(FEWEST_SPLITS, wanted) and len(schedule.models) > 1:
-            enough = needs(FEWEST_SPLITS) + time.monotonic() - begin
+        while fitting() < fewest and len(schedule.models) > 1:
+            enough = needs(fewest) + time.monotonic() - begin
             slowest = max(schedule.models, key=seconds.get)
             everything = schedule.models
             schedule.models = [model for model in everything if model != slowest]
             if done and fitting() <= done:  # nothing would come of it
                 schedule.models = everything
                 break
-            hint = f"--minutes {_minutes(enough)} has room for {FEWEST_SPLITS} {unit} of it"
+            hint = f"--minutes {_minutes(enough)} has room for {fewest} {unit} of it"
             schedule.say(f"{MODEL_NAMES[slowest]}: left out, for lack of time; {hint}")
         can = fitting()
         if done and can <= done:
             break
         if not done:
-            _say_plan(comparison, schedule, max(can, 1), wanted, unit, needs, cores)
+            splits = max(can, 1)
+            time_needed = f"about {_minutes(needs(splits))} minutes on {cores} core{'s' * (cores > 1)}"
+            time_needed = time_needed if needs(splits) else "all of them known"
+            schedule.say(f"{splits} of {wanted} {unit}, {len(first(splits))} runs of networks, {time_needed}")
         known = max((splits for splits in range(1, wanted + 1) if not needs(splits)), default=0)
         step = max(known, 1) if can <= known else known + (max(1, (can - known) // 2) if trained else 1)
         planned, start = needs(step) / pace, time.monotonic()
         trained = trained or planned > 0
-        train(comparison, _network_jobs(comparison, schedule, step), f"training, {step} of {wanted} {unit}", processes)
+        train(comparison, first(step), f"training, {step} of {wanted} {unit}", processes)
+        missing -= {job.keys for job in first(step)}
         pace = (time.monotonic() - start) / planned if planned else pace
         done = step
     schedule.splits = done
@@ -216,18 +225,5 @@ def _train(comparison: Comparison, schedule: Schedule, minutes: float, end: floa
         schedule.say(f"{done} of {wanted} {unit} trained, in {took / 60:.1f} of the {minutes:g} minutes given{more}")
 
 
-def _say_plan(comparison, schedule: Schedule, splits: int, wanted: int, unit: str, needs, cores: int) -> None:
-    missing, runs = needs(splits), len(_network_jobs(comparison, schedule, splits))
-    time_needed = (
-        f"about {_minutes(missing)} minutes on {cores} core{'s' * (cores > 1)}" if missing else "all of them known"
-    )
-    schedule.say(f"{splits} of {wanted} {unit}, {runs} runs of networks, {time_needed}")
-
-
 def _minutes(seconds: float) -> int:
     return math.ceil(seconds / 60)
-
-
-def use_store(folder: Path) -> None:
-    """Keep runs in this folder, for this process and its workers."""
-    os.environ["LCM_RUN_STORE"] = str(folder.absolute())
