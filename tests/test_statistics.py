@@ -237,6 +237,15 @@ def test_parts_of_one_collection_count_as_if_their_data_moved_together(between, 
     assert np.mean(found["one"]) <= 0.065 < 0.12 < np.mean(found["apart"])
 
 
+def test_degrees_of_freedom_in_one_collection_are_weighted_by_error():
+    a = of_paired(against_zero(*np.random.default_rng(0).normal(size=10).tolist()))  # df 9, two settings
+    b = of_paired(against_zero(*(5 * np.random.default_rng(1).normal(size=4)).tolist()))  # df 3, one
+    found = average({"a": [a, a], "b": [b]}, dict.fromkeys("ab", "20ng"))
+    errors = 2 / 3 * a.error, b.error / 3
+    assert found.error == pytest.approx(sum(errors))
+    assert found.df == pytest.approx((9 * errors[0] + 3 * errors[1]) / sum(errors))
+
+
 def test_optimisation_noise_is_independent_in_parts_of_one_collection():
     scores = np.random.default_rng(0).normal(size=(10, 3))
     scores -= scores.mean(1, keepdims=True)  # no spread between splits: all is optimisation
