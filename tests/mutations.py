@@ -152,7 +152,7 @@ of(
     ("rounded_to_3", "round(value, 6)", "round(value, 3)"),
 )  # fmt: skip
 of(
-    "training/inputs.py", "test_cells.py test_inputs.py test_pretrained.py test_bert.py test_features.py",
+    "training/inputs.py", "test_cells.py test_inputs.py test_results.py test_pretrained.py test_bert.py test_features.py",
     ("refit_never", 'fitted = config.vocabulary_fit == "train"', "fitted = False"),
     ("vectors_not_renumbered", "    if fitted:\n        old_ids", "    if False:\n        old_ids"),
     ("key_without_weights", '        digests["weights"] = sha(np.memmap(weights, np.uint8, "r"))\n', ""),
@@ -160,6 +160,7 @@ of(
     ("key_without_features", 'digests={"features": _features_digest(path, folder, stamp)}', "digests={}"),
     ("key_without_vectors", 'digests={"vectors": sha(vectors)}', "digests={}"),
     ("transition_of_val", "training = data.splits[split] == TRAIN\n    return transition", "training = data.splits[split] != TRAIN\n    return transition"),
+    ("data_of_other_samples", "if array.shape[1] != len(data.labels):", "if False:"),
     ("stale_data", "tuple(path.stat().st_mtime_ns for path in files))", "())"),
 )  # fmt: skip
 of(
@@ -188,6 +189,11 @@ of(
     ("version_ignored", '{"algorithm": version, **determinants}', '{"algorithm": 1, **determinants}'),
     ("version_for_all", '.get((determinants.get("model") or {}).get("encoder"), 1)', '.get("image_cnn", 1)'),
     ("foreign_record", 'or record.get("key") != key:', "or False:"),
+)  # fmt: skip
+of(
+    "training/store.py", "test_results.py",
+    ("damaged_array", "    except Exception:  # NumPy parses", "    except ValueError:  # NumPy parses"),
+    ("damaged_predictions", "    except Exception:  # missing or damaged", "    except (OSError, ValueError):  # missing or damaged"),
 )  # fmt: skip
 of(
     "study.py", "test_cells.py test_params.py",

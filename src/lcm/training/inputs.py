@@ -15,7 +15,7 @@ import numpy as np
 
 from lcm.corpora import prepare
 from lcm.errors import Unavailable, UserError
-from lcm.files import gap, read_json
+from lcm.files import gap, read_array, read_json
 from lcm.params import Params
 from lcm.protocol.noise import transition
 from lcm.protocol.splits import TRAIN
@@ -79,19 +79,17 @@ def load(corpus: str, labels: str = "labels-0") -> Data:
 @lru_cache(maxsize=2)
 def _load(corpus: str, labels: str, made_by: str, stamp: tuple) -> Data:
     data = prepare.load(DATA / "corpus" / corpus)
-    paths = (DATA / "splits" / corpus / name for name in ("splits.npy", f"{labels}.npy"))
-    return Data(data, *(_rows(path, made_by, len(data.labels)) for path in paths))
-
-
-def _rows(path: Path, made_by: str, samples: int) -> np.ndarray:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read ({type(error).__name__}); make it again with `{made_by}`") from None
-    if array.ndim != 2 or array.shape[1] != samples or not np.issubdtype(array.dtype, np.integer):
-        found = f"{array.dtype} {array.shape}"
-        raise UserError(f"{path}: expected integers (splits, {samples}), found {found}; make it again with `{made_by}`")
-    return array
+    arrays = []
+    for name, dtype in (("splits", np.uint8), (labels, np.int16)):
+        path = DATA / "splits" / corpus / f"{name}.npy"
+        array = read_array(path, made_by, dtype, 2, mapped=False)
+        if array.shape[1] != len(data.labels):
+            raise UserError(
+                f"{path}: is of {array.shape[1]} samples, the corpus has {len(data.labels)}; make it again with "
+                f"`{made_by}`"
+            )
+        arrays.append(array)
+    return Data(data, *arrays)
 
 
 def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
@@ -121,7 +119,7 @@ def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
         raise Gap(
             f"word vectors ({name}) are not available; {path.parent}/unavailable.txt says why and how to supply them"
         )
-    vectors = _read(path, made_by)
+    vectors = read_array(path, made_by, np.float32, 2)
     words = int(data.ids.max(initial=0))
     if len(vectors) - 1 != min(words, params.vectors.words):
         raise UserError(f"{path}: has {len(vectors) - 1} words, the corpus {words}; make it again with `{made_by}`")
@@ -135,7 +133,7 @@ def _encoded(params: Params, cell: Cell, config: ModelConfig, data: prepare.Prep
     made_by = f"dvc repro data/dvc.yaml:wordpieces@{cell.corpus}"
     if gap(path.parent):
         raise Gap(f"wordpieces are not available; {path.parent}/unavailable.txt says why and how to supply them")
-    ids = _read(path, made_by)
+    ids = read_array(path, made_by, np.int32, 2)
     facts = read_json(path.with_suffix(".json"), made_by)  # beside the ids: what DVC brings back belongs together
     if len(ids) != len(data.labels):
         raise UserError(
@@ -195,15 +193,6 @@ def features_of(source: Source) -> np.ndarray:
         return features(np.load(source.wordpieces, allow_pickle=False), source.folder)
 
     return store.remembered("features", source.digests["features"], make)
-
-
-def _read(path: Path, made_by: str) -> np.ndarray:
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{path}: not found; make it with `{made_by}`") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read ({type(error).__name__}); make it again with `{made_by}`") from None
 
 
 def model_inputs(

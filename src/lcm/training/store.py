@@ -64,11 +64,11 @@ def save_run(record: dict, predictions: dict[str, np.ndarray] | None = None) -> 
 
 
 def load_predictions(key: str) -> dict[str, np.ndarray] | None:
-    """Return a run's probabilities, {"test": (n_test, C), "val": (n_val, C)} float16; None if there are none."""
+    """Return a run's probabilities, {"test": (n_test, C), "val": (n_val, C)} float16; None if they are missing or damaged."""
     try:
         with np.load(store_folder() / key[:2] / f"{key}.npz", allow_pickle=False) as content:
             return {name: content[name] for name in content.files}
-    except (OSError, ValueError, KeyError):
+    except Exception:  # missing or damaged, of which NumPy and zipfile have a dozen kinds
         return None
 
 
@@ -88,7 +88,7 @@ def remembered(kind: str, digest: str, make: Callable[[], np.ndarray]) -> np.nda
 def _is_array(path: Path) -> bool:
     try:
         np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except Exception:  # NumPy parses the header as Python source: TokenError is among them
         return False
     return True
 
