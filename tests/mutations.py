@@ -383,6 +383,24 @@ for target, old, new in (
 for (file, tests), mutants in (DATA | EVIDENCE | COMPARE).items():
     of(file, tests, *mutants)
 of(
+    "../../pipeline/plan.py", " ".join(f"test_studies.py::test_{what}" for what in (
+        "a_report_is_made_again_when_its_code_or_its_texts_change",
+        "a_report_is_made_again_when_its_study_says_something_else",
+        "a_corpus_is_prepared_again_when_what_reads_it_changes",
+    )),
+    ("report_without_title", '"title": spec.title, ', ""),
+    ("report_without_question", ', "question": spec.question', ""),
+    ("report_without_yardsticks", '"study.py", "cell_files.py"', '"cell_files.py"'),
+    ("report_without_cell_files", '"study.py", "cell_files.py"', '"study.py"'),
+    ("prepare_without_catalogue", '"prepare", "catalogue", "readers"', '"prepare", "readers"'),
+    ("prepare_without_order", '"tables", "texts", "pydocs"', '"tables", "pydocs"'),
+    ("prepare_without_archives", '    "archives.py",\n    "protocol', '    "protocol'),
+)  # fmt: skip
+of(
+    "source.py", "test_studies.py::test_a_misspelt_file_in_a_digest_is_noticed",
+    ("misspelt_skipped", "        found.update(f", "        if (ROOT / name).exists():\n            found.update(f"),
+)  # fmt: skip
+of(
     "files.py", "test_files.py",
     ("remembered_for_ever", 'if kept["digest"] == digest:', "if True:"),
     ("remembered_never", 'if kept["digest"] == digest:', "if False:"),

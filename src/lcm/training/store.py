@@ -64,7 +64,7 @@ def save_run(record: dict, predictions: dict[str, np.ndarray] | None = None) -> 
 
 
 def load_predictions(key: str) -> dict[str, np.ndarray] | None:
-    """Return a run's probabilities, {"test": (n_test, C), "val": (n_val, C)} float16; None if they are missing or damaged."""
+    """Return a run's probabilities, {"test": (n_test, C), "val": (n_val, C)} float16; None if missing or damaged."""
     try:
         with np.load(store_folder() / key[:2] / f"{key}.npz", allow_pickle=False) as content:
             return {name: content[name] for name in content.files}
