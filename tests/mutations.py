@@ -397,6 +397,11 @@ of(
     ("prepare_without_archives", '    "archives.py",\n    "protocol', '    "protocol'),
 )  # fmt: skip
 of(
+    "archives.py", "test_readers.py",
+    ("gz_left_open", "stream = gzip.open(path)", 'stream = gzip.GzipFile(fileobj=open(path, "rb"))'),
+    ("bz2_left_open", "stream = bz2.open(path)", 'stream = bz2.BZ2File(open(path, "rb"))'),
+)  # fmt: skip
+of(
     "source.py", "test_studies.py::test_a_misspelt_file_in_a_digest_is_noticed",
     ("misspelt_skipped", "        found.update(f", "        if (ROOT / name).exists():\n            found.update(f"),
 )  # fmt: skip

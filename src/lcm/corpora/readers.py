@@ -144,8 +144,7 @@ DBPEDIA = Table(
     names=_codes(
         1,
         "Company EducationalInstitution Artist Athlete OfficeHolder MeanOfTransportation Building NaturalPlace Village "
-        "Animal Plant "
-        "Album Film WrittenWork",
+        "Animal Plant Album Film WrittenWork",
     ),
 )
 DBPEDIA_PER_LABEL = {"train.csv": 40_000, "test.csv": 5_000}
@@ -228,9 +227,8 @@ def read_own(path: Path, knobs: Corpus) -> Texts:
     ):
         raise UserError(
             f"{content.files[0]}: the first row has the label {short(first)}, which no other row has. If it is a "
-            "header, name the "
-            f"columns: `label: {one_line(first, 30)}`, and so for text, in params.yaml; if it is not, leave this class "
-            "out"
+            f"header, name the columns: `label: {one_line(first, 30)}`, and so for text, in params.yaml; if it is not, "
+            "leave this class out"
         )
     if knobs.parts is None:
         return content
@@ -240,9 +238,8 @@ def read_own(path: Path, knobs: Corpus) -> Texts:
 
 def fudan_documents(archive: Path) -> Iterator[tuple[str, str, bytes]]:
     """The documents of the Fudan corpus' 9833-document half as (class, file name, bytes), in archive order."""
-    for path, stream in tar_files(
-        archive, 1000 * MB
-    ):  # also GitHub's archive of the whole repository, which is a tar.gz
+    # Also GitHub's archive of the whole repository, which is a tar.gz.
+    for path, stream in tar_files(archive, 1000 * MB):
         label, name = ("", *path.split("/"))[-2:]
         if "test_corpus/answer/" in path and name.endswith(".txt"):
             yield label, name, stream.read()
