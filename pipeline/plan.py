@@ -7,13 +7,12 @@ such a file, so that none runs before params.yaml has been checked; a report's i
 Example: python pipeline/plan.py
 """
 
-import argparse
 import hashlib
 import json
 from pathlib import Path
 
 from lcm.corpora.catalogue import original
-from lcm.errors import run_main
+from lcm.errors import arguments, run_main
 from lcm.files import new_folder, write_json
 from lcm.params import Params, load_params, noise_vals
 from lcm.source import ROOT, digest
@@ -101,7 +100,7 @@ def training_plans(params: Params) -> dict[str, dict]:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    arguments(__doc__).parse_args()
     params = load_params(training=True)
     for place, plans in ((Path("data/plans"), data_plans(params)), (Path("plans"), training_plans(params))):
         with new_folder(place) as folder:

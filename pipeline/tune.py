@@ -6,21 +6,17 @@ choose nothing. The printed lines go into the study's file, where the chosen met
 Example: python pipeline/tune.py targets
 """
 
-import argparse
-
-from lcm.errors import run_main
+from lcm.errors import arguments, run_main
 from lcm.evidence.tuning import chosen
 from lcm.params import load_params
 from lcm.study import cells
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", help="a file of studies/, without .yaml")
-    study = parser.parse_args().study
+    study = arguments(__doc__, study="a file of studies/, without .yaml").parse_args().study
     params = load_params(training=True)
-    spec, found = params.studies.get(study), cells(params, study)
-    for (corpus, noise, model), methods in chosen(spec, found).items():
+    found = cells(params, study)
+    for (corpus, noise, model), methods in chosen(params.studies[study], found).items():
         names = ", ".join(f"'{method}'" if "," in method else method for method in methods)
         print(f"    - {{corpora: [{corpus}], noise: [{noise}], models: [{model}], methods: [{names}]}}")
 

@@ -90,10 +90,10 @@ def test_knobs_without_effect_and_names_without_entry_are_refused():
 def test_ag_news_merges_train_and_test_and_reads_titles_if_asked(tmp_path):
     write(tmp_path / "train.csv", AG_ROWS)
     write(tmp_path / "test.csv", '"1","A ""quoted"" title","And, a comma."\n')
-    content = readers.read_ag_news(tmp_path, Corpus())
+    content = CATALOGUE["ag_news"].read(tmp_path, Corpus())
     assert content.labels == ["Business", "Sci/Tech", "World"]
     assert content.texts[1:] == ["SPACE.com - TORONTO, Canada -- A second\\team of rocketeers", "And, a comma."]
-    assert readers.read_ag_news(tmp_path, Corpus(use_title=True)).texts[2] == 'A "quoted" title And, a comma.'
+    assert CATALOGUE["ag_news"].read(tmp_path, Corpus(use_title=True)).texts[2] == 'A "quoted" title And, a comma.'
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_bad_rows_are_named(tmp_path, row, message):
     write(tmp_path / "train.csv", AG_ROWS + row)
     write(tmp_path / "test.csv", AG_ROWS)
     with pytest.raises(UserError, match=message) as error:
-        readers.read_ag_news(tmp_path, Corpus())
+        CATALOGUE["ag_news"].read(tmp_path, Corpus())
     one_line(error)
 
 

@@ -150,11 +150,6 @@ DBPEDIA = Table(
 DBPEDIA_PER_LABEL = {"train.csv": 40_000, "test.csv": 5_000}
 
 
-def read_ag_news(folder: Path, knobs: Corpus) -> Texts:
-    """AG's News of Zhang et al.: train.csv and test.csv merged; the title is read if `use_title` says so."""
-    return read_tables([folder / "train.csv", folder / "test.csv"], AG_NEWS, knobs)
-
-
 def _dbpedia_members(archive: Path) -> Iterator[tuple[str, TextIO]]:
     for name, stream in tar_files(archive, 500 * MB, largest=300 * MB):
         if name.split("/")[-1] in DBPEDIA_PER_LABEL:
@@ -205,7 +200,7 @@ def read_noisy_ag_news(folder: Path, knobs: Corpus) -> Texts:
 
 
 def read_table(folder: Path, knobs: Corpus, table: Table, names: tuple[str, ...]) -> Texts:
-    """The named tables in the folder, merged in this order."""
+    """The named tables in the folder, merged in this order; the title is read if `use_title` says so."""
     return read_tables([folder / name for name in names], table, knobs)
 
 

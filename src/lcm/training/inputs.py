@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 DATA = Path("data")
 
 
-class Gap(UserError):
-    """Data whose original could not be reached."""
-
-
 @dataclass(frozen=True)
 class Data:
     """A prepared corpus with its splits, (n_splits, n) uint8, and the labels to learn from, (n_splits, n)."""
@@ -62,12 +58,12 @@ def labels_of(params: Params, cell: Cell) -> str:
 def load(corpus: str, labels: str = "labels-0") -> Data:
     """Return a corpus with its splits and the labels to learn from. labels: as `labels_of` names them.
 
-    Raises Gap if the corpus could not be fetched, UserError if a file is missing or does not belong to the corpus.
+    Raises Unavailable if the corpus could not be fetched, UserError if a file is missing or of another corpus.
     """
     places = (DATA / "corpus" / corpus, DATA / "splits" / corpus)
     for place in places:
         if gap(place):
-            raise Gap(f"{corpus} is not available; {place}/unavailable.txt says why and how to supply it")
+            raise Unavailable(f"{corpus} is not available; {place}/unavailable.txt says why and how to supply it")
     made_by = f"dvc repro data/dvc.yaml:split@{corpus}"  # the last stage of the data: makes both
     files = (places[0] / "corpus.json", places[1] / "splits.npy", places[1] / f"{labels}.npy")
     for path in files:
@@ -95,7 +91,7 @@ def _load(corpus: str, labels: str, made_by: str, stamp: tuple) -> Data:
 def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
     """Return what the cell's model starts from on this corpus; an empty Source for a model that starts from nothing.
 
-    Raises Gap if it could not be fetched, UserError if it is missing or of another corpus.
+    Raises Unavailable if it could not be fetched, UserError if it is missing or of another corpus.
     """
     config = params.model(cell.model)
     if (config.reads == "images") != (data.pixels is not None):
@@ -116,7 +112,7 @@ def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
         f"dvc repro data/dvc.yaml:vectors_{name}@{cell.corpus}",
     )
     if gap(path.parent):
-        raise Gap(
+        raise Unavailable(
             f"word vectors ({name}) are not available; {path.parent}/unavailable.txt says why and how to supply them"
         )
     vectors = read_array(path, made_by, np.float32, 2)
@@ -132,7 +128,9 @@ def _encoded(params: Params, cell: Cell, config: ModelConfig, data: prepare.Prep
     path = DATA / "wordpieces" / cell.corpus / "wordpieces.npy"
     made_by = f"dvc repro data/dvc.yaml:wordpieces@{cell.corpus}"
     if gap(path.parent):
-        raise Gap(f"wordpieces are not available; {path.parent}/unavailable.txt says why and how to supply them")
+        raise Unavailable(
+            f"wordpieces are not available; {path.parent}/unavailable.txt says why and how to supply them"
+        )
     ids = read_array(path, made_by, np.int32, 2)
     facts = read_json(path.with_suffix(".json"), made_by)  # beside the ids: what DVC brings back belongs together
     if len(ids) != len(data.labels):
@@ -140,26 +138,21 @@ def _encoded(params: Params, cell: Cell, config: ModelConfig, data: prepare.Prep
             f"{path}: is for {len(ids)} documents, the corpus has {len(data.labels)}; make it again with `{made_by}`"
         )
     where = f"encoders.{config.source}"
-    try:
-        folder = encoder_folder(config.source, params.encoders[config.source])
-    except Unavailable as error:
-        raise Gap(str(error)) from None
+    folder = encoder_folder(config.source, params.encoders[config.source])
     if vocabulary_digest(folder) != facts["vocabulary_digest"]:
         raise UserError(
             f"{path}: holds wordpieces of {facts['encoder']}, whose vocabulary is not that of {config.source}, which "
-            f"{cell.model} reads; "
-            f"set wordpieces.corpora.{cell.corpus} to {config.source} in params.yaml"
+            f"{cell.model} reads; set wordpieces.corpora.{cell.corpus} to {config.source} in params.yaml"
         )
     shape = read_config(folder)
     if ids.shape[1] > shape.max_position_embeddings or ids.max(initial=0) >= shape.vocab_size:
         raise UserError(
             f"{path}: has {ids.shape[1]} positions and ids up to {ids.max(initial=0)}, {where} takes "
-            f"{shape.max_position_embeddings} "
-            f"positions and {shape.vocab_size} ids; correct wordpieces in params.yaml"
+            f"{shape.max_position_embeddings} positions and {shape.vocab_size} ids; correct wordpieces in params.yaml"
         )
     weights = weights_file(folder)
     if weights is None and not getattr(config, "random", None):
-        raise Gap(
+        raise Unavailable(
             f"{where}: {folder} holds neither {' nor '.join(WEIGHTS)}; put the weights there, or a folder that "
             f"has them into {where}.folder"
         )
@@ -223,8 +216,7 @@ def model_inputs(
     if read.max() >= len(vectors):
         raise UserError(
             f"{source.vectors}: has vectors for the {len(vectors) - 1} most frequent words, the model reads word "
-            f"{read.max()}; "
-            "raise vectors.words in params.yaml"
+            f"{read.max()}; raise vectors.words in params.yaml"
         )
     return inputs, Start(vectors=vectors[read])
 
