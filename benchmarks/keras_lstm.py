@@ -76,9 +76,9 @@ def main() -> None:
     if importlib.util.find_spec("keras"):
         report("Keras, one run on all cores", keras_epochs(), 1)
         return
-    from lcm.training.pool import WORKER_ENVIRONMENT, available_cores
+    from lcm.training.pool import WORKER_ENVIRONMENT, workers
 
-    cores = available_cores()
+    cores = workers(0, "cpu")
     for method in ("ce", "lcm"):
         command = [sys.executable, __file__, method]
         runs = [

@@ -6,19 +6,16 @@ later stages pass it on. Without a name, the script tries again for all original
 Example: python pipeline/fetch.py 20ng
 """
 
-import argparse
-
 from lcm.corpora.catalogue import RAW, fetch
-from lcm.errors import Unavailable, UserError, run_main
+from lcm.errors import Unavailable, UserError, arguments, run_main
 from lcm.files import GAP, gap, write_text
 from lcm.params import load_params
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "names", nargs="*", metavar="name", help="a name below `originals` in params.yaml, such as 20ng"
-    )
+    parser = arguments(__doc__)
+    what = "a name below `originals` in params.yaml, such as 20ng"
+    parser.add_argument("names", nargs="*", metavar="name", help=what)
     names = parser.parse_args().names
     params = load_params()
     unknown = [name for name in names if name not in params.originals]

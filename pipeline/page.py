@@ -6,11 +6,10 @@ are nobody's results yet.
 Example: python pipeline/page.py
 """
 
-import argparse
 import os
 from pathlib import Path
 
-from lcm.errors import run_main
+from lcm.errors import arguments, run_main
 from lcm.evidence.page import write_page
 from lcm.evidence.snippets import fill
 from lcm.files import remedies
@@ -18,7 +17,7 @@ from lcm.params import load_params
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    arguments(__doc__).parse_args()
     write_page(load_params(training=True))
     print("reports/index.html")
     if "DVC_EXP_NAME" in os.environ:

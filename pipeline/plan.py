@@ -7,13 +7,12 @@ such a file, so that none runs before params.yaml has been checked; a report's i
 Example: python pipeline/plan.py
 """
 
-import argparse
 import hashlib
 import json
 from pathlib import Path
 
 from lcm.corpora.catalogue import original
-from lcm.errors import run_main
+from lcm.errors import arguments, run_main
 from lcm.files import new_folder, write_json
 from lcm.params import Params, load_params, noise_vals
 from lcm.source import ROOT, digest
@@ -21,7 +20,11 @@ from lcm.study import LINEAR, cell_config, cells
 from lcm.training import code
 
 # Files, seen from src/lcm, that can change the data.
-READ = ("corpora/prepare.py", "corpora/readers.py", "corpora/tables.py", "corpora/pydocs.py", "protocol/subsets.py")
+READ = (
+    *(f"corpora/{name}.py" for name in ("prepare", "catalogue", "readers", "tables", "texts", "pydocs")),
+    "archives.py",
+    "protocol/subsets.py",
+)
 SPLIT = ("protocol/splits.py", "protocol/noise.py", "../../pipeline/split.py")
 TOKENISE = ("text/encode.py", "text/english.py", "text/chinese.py")
 
@@ -32,11 +35,7 @@ def data_plans(params: Params) -> dict[str, dict]:
     def of(group) -> dict:
         return group.model_dump(exclude_defaults=True)
 
-    read, split, vectors = (
-        digest((*READ, *TOKENISE)),
-        digest(SPLIT),
-        digest(("text/vectors.py",)),
-    )
+    read, split, vectors = digest((*READ, *TOKENISE)), digest(SPLIT), digest(("text/vectors.py", "archives.py"))
     found = {}
     for name in params.originals:
         found[f"fetch/{name}"] = {"files": {file.name: file.checksum for file in original(name).files}}
@@ -75,7 +74,8 @@ def data_plans(params: Params) -> dict[str, dict]:
 def _evidence() -> str:
     """Return a digest of the code and the texts that make reports."""
     files = sorted(path for path in (ROOT / "evidence").iterdir() if path.is_file())
-    code = digest(f"evidence/{path.name}" for path in files if path.suffix == ".py")
+    names = [f"evidence/{path.name}" for path in files if path.suffix == ".py"]
+    code = digest((*names, "study.py", "cell_files.py"))  # names of yardsticks; which files count
     texts = b"".join(path.read_bytes() for path in files if path.suffix != ".py")
     return hashlib.sha256(code.encode() + texts).hexdigest()[:16]
 
@@ -87,7 +87,8 @@ def training_plans(params: Params) -> dict[str, dict]:
     """
     found, evidence = {}, _evidence()
     for study, spec in params.studies.items():
-        found[f"{study}/+report"] = {"code": evidence}  # no corpus can have this name
+        # No corpus can have this name.
+        found[f"{study}/+report"] = {"code": evidence, "title": spec.title, "question": spec.question}
         for corpus in spec.corpora:
             plan = found[f"{study}/{corpus}"] = {}
             for cell in cells(params, study, corpus):
@@ -99,7 +100,7 @@ def training_plans(params: Params) -> dict[str, dict]:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    arguments(__doc__).parse_args()
     params = load_params(training=True)
     for place, plans in ((Path("data/plans"), data_plans(params)), (Path("plans"), training_plans(params))):
         with new_folder(place) as folder:

@@ -5,20 +5,17 @@ The summary is in git, so that a change of the data shows in a diff.
 Example: python pipeline/prepare.py 20ng
 """
 
-import argparse
 from pathlib import Path
 
 from lcm.corpora.catalogue import raw_path
 from lcm.corpora.prepare import prepare
-from lcm.errors import lookup, run_main
+from lcm.errors import arguments, lookup, run_main
 from lcm.files import make_gap, pass_gap
 from lcm.params import NO_TABLE, OWN, load_params
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", help="a name below `corpora` in params.yaml, such as 20ng")
-    corpus = parser.parse_args().corpus
+    corpus = arguments(__doc__, corpus="a name below `corpora` in params.yaml, such as 20ng").parse_args().corpus
     knobs = lookup(load_params().corpora, corpus, "corpora")
     raw, folder = raw_path(corpus, knobs), Path("data/corpus") / corpus
     if corpus == OWN and knobs.path is None:

@@ -5,17 +5,14 @@ Trains nothing: cells without results are listed as not run.
 Example: python pipeline/report.py noise
 """
 
-import argparse
-
-from lcm.errors import run_main
+from lcm.errors import arguments, run_main
 from lcm.evidence.report import write_report
 from lcm.params import load_params
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", help="a file of studies/, without .yaml, such as noise")
-    print(write_report(load_params(training=True), parser.parse_args().study))
+    study = arguments(__doc__, study="a file of studies/, without .yaml, such as noise").parse_args().study
+    print(write_report(load_params(training=True), study))
 
 
 if __name__ == "__main__":

@@ -3,20 +3,17 @@
 Example: python pipeline/skipgram.py 20ng_text
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 
-from lcm.errors import lookup, run_main
+from lcm.errors import arguments, lookup, run_main
 from lcm.files import new_folder, pass_gap
 from lcm.params import load_params
 from lcm.text.vectors import train_skipgram
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", help="a name below `skipgram` in params.yaml, such as 20ng_text")
-    name = parser.parse_args().name
+    name = arguments(__doc__, name="a name below `skipgram` in params.yaml, such as 20ng_text").parse_args().name
     settings = lookup(load_params().skipgram, name, "skipgram")
     folder = Path("data/vectors") / name
     if pass_gap(Path(settings.text), folder):

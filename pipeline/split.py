@@ -7,14 +7,13 @@
 Example: python pipeline/split.py 20ng
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 
 from lcm.corpora.catalogue import RAW, raw_path
 from lcm.corpora.prepare import load
-from lcm.errors import lookup, run_main
+from lcm.errors import arguments, lookup, run_main
 from lcm.files import new_folder, pass_gap, write_array
 from lcm.params import OWN, load_params, noise_vals
 from lcm.protocol.noise import given_labels, label_groups, labels_to_learn
@@ -22,9 +21,7 @@ from lcm.protocol.splits import SMALL_CLASS, make_splits
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", help="a name below `corpora` in params.yaml, such as 20ng")
-    corpus = parser.parse_args().corpus
+    corpus = arguments(__doc__, corpus="a name below `corpora` in params.yaml, such as 20ng").parse_args().corpus
     params = load_params()
     knobs = lookup(params.corpora, corpus, "corpora")
     folder, splits_folder = (Path("data") / kind / corpus for kind in ("corpus", "splits"))

@@ -9,9 +9,7 @@ Examples:
     python pipeline/train.py noise 20ng 30 lstm_rand lcm
 """
 
-import argparse
-
-from lcm.errors import run_main
+from lcm.errors import arguments, run_main
 from lcm.params import load_params
 from lcm.study import METRICS, cells, find
 from lcm.training.pool import choose_device
@@ -19,16 +17,12 @@ from lcm.training.train import train_cells
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", help="a file of studies/, without .yaml")
+    parser = arguments(__doc__, study="a file of studies/, without .yaml")
     parser.add_argument("corpus", nargs="?", help="a corpus of the study")
     parser.add_argument("noise", nargs="?", type=int, help="percent of wrong training labels")
     parser.add_argument("model", nargs="?", help="a name below `models` in params.yaml, or linear")
-    parser.add_argument(
-        "method",
-        nargs="?",
-        help="a target (ce, ls, ls_matched, lcm, ...), or one with settings: lcm.alpha=0.5,stop_epoch=10",
-    )
+    targets = "a target (ce, ls, ls_matched, lcm, ...), or one with settings: lcm.alpha=0.5,stop_epoch=10"
+    parser.add_argument("method", nargs="?", help=targets)
     parser.add_argument("--retrain", action="store_true", help="train all of it again, even runs that are recorded")
     given = parser.parse_args()
     if given.noise is not None and given.method is None:

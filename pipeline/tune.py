@@ -6,18 +6,14 @@ choose nothing. The printed lines go into the study's file, where the chosen met
 Example: python pipeline/tune.py targets
 """
 
-import argparse
-
-from lcm.errors import run_main
+from lcm.errors import arguments, run_main
 from lcm.evidence.results import read_study
 from lcm.evidence.tuning import chosen
 from lcm.params import load_params
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", help="a file of studies/, without .yaml")
-    study = parser.parse_args().study
+    study = arguments(__doc__, study="a file of studies/, without .yaml").parse_args().study
     params = load_params(training=True)
     results = read_study(params, study)
     for (corpus, noise, model), methods in chosen(params.studies[study], results).items():

@@ -5,21 +5,18 @@ Also writes data/cards/vectors-<set>-<corpus>.json, a summary, in git.
 Example: python pipeline/vectors.py pretrained 20ng
 """
 
-import argparse
 from pathlib import Path
 
-from lcm.errors import UserError, run_main
+from lcm.errors import UserError, arguments, run_main
 from lcm.files import new_folder, pass_gap, write_array, write_json
 from lcm.params import load_params
 from lcm.text.vectors import fit_vectors, read_vocabulary
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("set", help="a name below `vectors.sets` in params.yaml, such as pretrained")
-    parser.add_argument("corpus", help="a name below that set, such as 20ng")
-    arguments = parser.parse_args()
-    name, corpus = arguments.set, arguments.corpus
+    sets = "a name below `vectors.sets` in params.yaml, such as pretrained"
+    given = arguments(__doc__, set=sets, corpus="a name below that set, such as 20ng").parse_args()
+    name, corpus = given.set, given.corpus
     settings = load_params().vectors
     source = settings.sets.get(name, {}).get(corpus)
     if source is None:

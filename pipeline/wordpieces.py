@@ -5,21 +5,19 @@ Also writes data/cards/wordpieces-<corpus>.json, a summary, in git.
 Example: python pipeline/wordpieces.py 20ng
 """
 
-import argparse
 from pathlib import Path
 
 from lcm.corpora.catalogue import raw_path
 from lcm.corpora.prepare import kept_texts
-from lcm.errors import Unavailable, lookup, run_main
+from lcm.errors import Unavailable, arguments, lookup, run_main
 from lcm.files import make_gap, new_folder, pass_gap, write_array, write_json
 from lcm.params import load_params
 from lcm.text.wordpieces import encoder_folder, wordpieces
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", help="a name below `wordpieces.corpora` in params.yaml, such as 20ng")
-    corpus = parser.parse_args().corpus
+    what = "a name below `wordpieces.corpora` in params.yaml, such as 20ng"
+    corpus = arguments(__doc__, corpus=what).parse_args().corpus
     params = load_params()
     encoder = lookup(params.wordpieces.corpora, corpus, "wordpieces.corpora")
     knobs, data = params.corpora[corpus], Path("data")

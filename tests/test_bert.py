@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from lcm.corpora import pydocs
 from lcm.corpora.prepare import Prepared
-from lcm.errors import UserError
+from lcm.errors import Unavailable, UserError
 from lcm.files import make_gap, write_array, write_json
 from lcm.models import Start, build
 from lcm.models.bert import RandomShape, pretrained_bert, random_bert
@@ -23,7 +23,7 @@ from lcm.params import Encoder, Params
 from lcm.protocol.splits import make_splits
 from lcm.study import Cell
 from lcm.text.wordpieces import encoder_folder, vocabulary_digest, wordpieces
-from lcm.training.inputs import Gap, find_source
+from lcm.training.inputs import find_source
 from lcm.training.run import RunData, train_run
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "label", "con", "##fusion", "!"]
@@ -259,18 +259,20 @@ def test_what_cannot_be_reached_is_a_gap_and_a_mistake_is_none(workplace, folder
     content["encoders"]["bert_tiny"] = {"hub": "google/bert"}
     monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
     monkeypatch.setattr("lcm.text.wordpieces._reach", lambda address: None)  # this machine may have no network
-    with pytest.raises(Gap, match="encoders.bert_tiny.hub: cannot get google/bert .*no route"):
+    with pytest.raises(Unavailable, match="encoders.bert_tiny.hub: cannot get google/bert .*no route"):
         source(content)
     (folder / "model.safetensors").rename(folder / "elsewhere")
-    with pytest.raises(Gap, match="put the weights there"):
+    with pytest.raises(Unavailable, match="put the weights there"):
         source(workplace)
     (folder / "elsewhere").rename(folder / "model.safetensors")
     content["encoders"]["bert_tiny"] = {"folder": str(folder) + "o"}
     with pytest.raises(UserError, match="is no folder; correct it") as error:
         source(content)
-    assert not isinstance(error.value, Gap)
+    assert not isinstance(error.value, Unavailable)
     make_gap(Path("data/wordpieces/mine"), "the hub did not answer")
-    with pytest.raises(Gap, match="wordpieces are not available; data/wordpieces/mine/unavailable.txt says why"):
+    with pytest.raises(
+        Unavailable, match="wordpieces are not available; data/wordpieces/mine/unavailable.txt says why"
+    ):
         source(workplace)
 
 

@@ -150,6 +150,28 @@ def test_the_mean_can_be_equal_or_speak_against(tmp_path):
     assert claim.words == [OPEN, OPEN] and claim.average_word == AGAINST and claim.headline() == "not supported"
 
 
+def test_the_control_is_equal_by_the_smallest_gain_that_the_paper_prints(tmp_path):
+    p = synthetic.params(benchmark=grid(["20ng"]), images=grid(["mnist"], ["image_cnn"]))
+    put(tmp_path, p, "benchmark", over_matched=(0.001, -0.001, 0.0005))
+    put(tmp_path, p, "images", "mnist", model="image_cnn", over_matched=(0.001, -0.001, 0.0005))
+    claim = claims(tmp_path, p)["Q1"]
+    # 90 % intervals of +-0.28 and +-0.21 points. 20NG: half a point; MNIST: half of .07, LCM's over label smoothing's
+    assert dict(zip([c.corpus for c in claim.comparisons], claim.words, strict=True)) == {"20ng": EQUAL, "mnist": OPEN}
+    closer = (0.0001, -0.0001, 0.00005)  # +-0.02 points
+    put(tmp_path, p, "images", "mnist", model="image_cnn", over_matched=closer)
+    assert claims(tmp_path, p)["Q1"].words == [EQUAL, EQUAL]
+
+
+def test_parts_of_20ng_are_no_independent_corpora(tmp_path):
+    p = synthetic.params(benchmark=grid(["20ng", "fdcnews"]), confusion=grid(["8ng-h"]))
+    for study, corpus in (("benchmark", "20ng"), ("benchmark", "fdcnews"), ("confusion", "8ng-h")):
+        put(tmp_path, p, study, corpus, over_matched=(0.001, -0.001, 0.0005))
+    claim = claims(tmp_path, p)["Q1"]
+    one, other, third = (c.contrast.error for c in sorted(claim.comparisons, key=lambda c: c.corpus == "fdcnews"))
+    assert claim.average.error == pytest.approx(math.hypot(one + other, third) / 3)
+    assert "Mean by collection" in claim.notes[0] and "20NG +0.02 (2), FDCNews +0.02 (1)" in claim.notes[0]
+
+
 def test_a_claim_has_no_mean_where_its_comparisons_do_not_add_up(tmp_path):
     p = synthetic.params(benchmark=grid(["20ng", "fdcnews"]))
     for corpus in ("20ng", "fdcnews"):

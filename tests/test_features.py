@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lcm.corpora.prepare import Prepared, prepare
-from lcm.errors import UserError
+from lcm.errors import Unavailable, UserError
 from lcm.files import make_gap
 from lcm.models.bert import RandomShape, pretrained_bert, random_bert
 from lcm.params import Params
@@ -18,7 +18,7 @@ from lcm.study import Cell
 from lcm.text import features as computed
 from lcm.text.features import digest, features
 from lcm.text.wordpieces import wordpieces
-from lcm.training.inputs import Gap, find_source, model_inputs
+from lcm.training.inputs import find_source, model_inputs
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "label", "con", "##fusion", "!"]
 TEXTS = ["label", "label confusion! " * 3, "con"]
@@ -122,12 +122,16 @@ def test_a_run_reads_them_and_they_are_computed_once(workplace, folder, monkeypa
 def test_an_encoder_without_weights_is_a_gap(workplace, folder, monkeypatch, capsys):
     made(monkeypatch, capsys)
     (folder / "model.safetensors").rename(folder / "elsewhere")
-    with pytest.raises(Gap, match="holds neither model.safetensors nor pytorch_model.bin; put the weights there"):
+    with pytest.raises(
+        Unavailable, match="holds neither model.safetensors nor pytorch_model.bin; put the weights there"
+    ):
         source(workplace)
     (folder / "elsewhere").rename(folder / "model.safetensors")
     assert source(workplace).digests["features"]
     make_gap(Path("data/wordpieces/mine"), "the hub did not answer")
-    with pytest.raises(Gap, match="wordpieces are not available; data/wordpieces/mine/unavailable.txt says why"):
+    with pytest.raises(
+        Unavailable, match="wordpieces are not available; data/wordpieces/mine/unavailable.txt says why"
+    ):
         source(workplace)
 
 
@@ -135,7 +139,7 @@ def test_what_is_missing_or_does_not_fit_is_one_line(workplace, monkeypatch, cap
     def error(data=DATA):
         with pytest.raises(UserError) as caught:
             source(workplace, data)
-        assert "\n" not in str(caught.value) and not isinstance(caught.value, Gap)
+        assert "\n" not in str(caught.value) and not isinstance(caught.value, Unavailable)
         return str(caught.value)
 
     again = "make it with `dvc repro data/dvc.yaml:wordpieces@mine`"

@@ -8,8 +8,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
+from lcm.errors import UserError
 from lcm.files import write_array
 from lcm.protocol.splits import TRAIN
+from lcm.training import inputs
 
 
 @pytest.fixture
@@ -79,3 +81,32 @@ def test_data_that_changed_are_read_again_in_the_same_process(noisy, workplace):
     write_array(workplace / "data/splits/toy/labels-0.npy", given[::-1].copy())
     assert np.array_equal(runs.inputs_of(params, "small", "toy", 0, "lstm_rand", "ce")[0].fit_labels, given[-1])
     assert np.array_equal(first.fit_labels, given[0])
+
+
+@pytest.mark.parametrize("name", ["splits", "labels-0"])
+def test_splits_and_labels_with_a_damaged_header_are_one_line(workplace, name):
+    path = workplace / f"data/splits/toy/{name}.npy"
+    runs.damage_header(path)
+    with pytest.raises(UserError) as caught:
+        inputs.load("toy")
+    said = str(caught.value)
+    assert said.startswith(f"data/splits/toy/{name}.npy: cannot be read (TokenError: ") and "\n" not in said
+    assert said.endswith("delete it and make it again with `dvc repro data/dvc.yaml:split@toy`")
+
+
+@pytest.mark.parametrize(
+    "model,path,stage",
+    [
+        ("lstm_own", "data/vectors/own_text/20ng/vectors.npy", "vectors_own_text@20ng"),
+        ("minilm_frozen", "data/wordpieces/20ng/wordpieces.npy", "wordpieces@20ng"),
+    ],
+)
+def test_what_a_model_starts_from_with_a_damaged_header_is_one_line(workplace, params, model, path, stage):
+    write_array(workplace / path, np.zeros((3, 4), np.float32 if "vectors" in path else np.int32))
+    runs.damage_header(workplace / path)
+    data = inputs.prepare.load(workplace / "data/corpus/toy")
+    with pytest.raises(UserError) as caught:
+        inputs.find_source(runs.load(params, workplace), inputs.Cell("small", "20ng", 0, model, "ce", 1), data)
+    said = str(caught.value)
+    assert said.startswith(f"{path}: cannot be read (TokenError: ") and "\n" not in said
+    assert said.endswith(f"make it again with `dvc repro data/dvc.yaml:{stage}`")

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from lcm.corpora import catalogue
-from lcm.corpora.catalogue import CATALOGUE, fetch, newsgroup_rows, same_content
+from lcm.corpora.catalogue import CATALOGUE, fetch, same_content
 from lcm.corpora.download import content_digest
 from lcm.corpora.prepare import load, prepare
+from lcm.corpora.readers import newsgroup_posts
 from lcm.errors import UserError
 from lcm.params import Corpus
 
@@ -59,7 +60,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setitem(
         catalogue.CATALOGUE,
         "20ng",
-        dataclasses.replace(entry, files=files, verify=same_content(newsgroup_rows, posts_digest(POSTS))),
+        dataclasses.replace(entry, files=files, verify=same_content(newsgroup_posts, posts_digest(POSTS))),
     )
     monkeypatch.setenv("LCM_MIRRORS", str(tmp_path / "mirror"))
     archive(tmp_path / "mirror/20ng/20news-bydate.tar.gz", dict(reversed(POSTS.items())))
@@ -138,7 +139,7 @@ def test_an_empty_document_stops_or_is_dropped(place, monkeypatch):
     monkeypatch.setitem(
         catalogue.CATALOGUE,
         "20ng",
-        dataclasses.replace(catalogue.CATALOGUE["20ng"], verify=same_content(newsgroup_rows, posts_digest(posts))),
+        dataclasses.replace(catalogue.CATALOGUE["20ng"], verify=same_content(newsgroup_posts, posts_digest(posts))),
     )
     with pytest.raises(
         UserError, match="20ng: 1 of 4 documents have no token.*'rec.autos'.*corpora.20ng.empty to drop"

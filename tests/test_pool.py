@@ -106,7 +106,15 @@ def test_workers_have_one_thread_each_and_the_memory_settings():
 
 def test_a_gpu_has_one_worker_unless_more_are_asked_for():
     found = [pool.workers(processes, device) for processes in (0, 7) for device in ("cuda", "cpu")]
-    assert found == [1, pool.available_cores(), 7, 7]
+    assert found == [1, len(os.sched_getaffinity(0)), 7, 7]
+
+
+def test_a_container_with_a_quota_has_as_many_workers_as_its_quota_has_cores(monkeypatch):
+    """Its machine shows it all cores, and a process for each of them would be slower than one a core of the quota."""
+    from joblib.externals.loky.backend import context
+
+    monkeypatch.setattr(context, "_cpu_count_cgroup", lambda cores: 1)
+    assert pool.workers(0, "cpu") == 1
 
 
 def test_a_record_says_the_cpus_instructions_and_bf16(workplace, params):

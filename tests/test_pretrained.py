@@ -10,13 +10,13 @@ import runs
 import torch
 
 from lcm.corpora.prepare import load, prepare
-from lcm.errors import UserError
+from lcm.errors import Unavailable, UserError
 from lcm.files import make_gap, write_array
 from lcm.models import Start, build
 from lcm.params import Corpus
 from lcm.protocol.splits import TRAIN, make_splits
 from lcm.text.vectors import read_vocabulary
-from lcm.training.inputs import Gap, find_source, model_inputs
+from lcm.training.inputs import find_source, model_inputs
 
 WORDS = 40
 
@@ -160,7 +160,8 @@ def test_what_is_missing_or_of_another_vocabulary_is_one_line(workplace):
     make_gap(Path("data/vectors/own_text/mine"), "no mirror has it")
     params = checked(workplace)
     with pytest.raises(
-        Gap, match=r"word vectors \(own_text\) are not available; data/vectors/own_text/mine/unavailable.txt says"
+        Unavailable,
+        match=r"word vectors \(own_text\) are not available; data/vectors/own_text/mine/unavailable.txt says",
     ):
         source(params, "lstm_own")
     assert source(params, "lstm_rand").vectors is None  # others go on

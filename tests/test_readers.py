@@ -1,17 +1,22 @@
 """Every reader on a small file of its true format, good and damaged."""
 
+import bz2
+import gc
 import gzip
 import io
 import json
+import lzma
 import re
 import struct
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lcm import archives
 from lcm.corpora import readers
 from lcm.corpora.catalogue import CATALOGUE, entry
 from lcm.corpora.download import WrongContent
@@ -85,10 +90,10 @@ def test_knobs_without_effect_and_names_without_entry_are_refused():
 def test_ag_news_merges_train_and_test_and_reads_titles_if_asked(tmp_path):
     write(tmp_path / "train.csv", AG_ROWS)
     write(tmp_path / "test.csv", '"1","A ""quoted"" title","And, a comma."\n')
-    content = readers.read_ag_news(tmp_path, Corpus())
+    content = CATALOGUE["ag_news"].read(tmp_path, Corpus())
     assert content.labels == ["Business", "Sci/Tech", "World"]
     assert content.texts[1:] == ["SPACE.com - TORONTO, Canada -- A second\\team of rocketeers", "And, a comma."]
-    assert readers.read_ag_news(tmp_path, Corpus(use_title=True)).texts[2] == 'A "quoted" title And, a comma.'
+    assert CATALOGUE["ag_news"].read(tmp_path, Corpus(use_title=True)).texts[2] == 'A "quoted" title And, a comma.'
 
 
 @pytest.mark.parametrize(
@@ -107,7 +112,7 @@ def test_bad_rows_are_named(tmp_path, row, message):
     write(tmp_path / "train.csv", AG_ROWS + row)
     write(tmp_path / "test.csv", AG_ROWS)
     with pytest.raises(UserError, match=message) as error:
-        readers.read_ag_news(tmp_path, Corpus())
+        CATALOGUE["ag_news"].read(tmp_path, Corpus())
     one_line(error)
 
 
@@ -509,3 +514,16 @@ def test_confusion_subsets_are_those_of_the_paper():
 def test_table_columns():
     assert Table(text=("a", "b"), label="c", title="d").columns == ["a", "b", "c", "d"]
     np.testing.assert_array_equal(len(readers.DBPEDIA.names), 14)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_a_packed_file_is_closed_when_it_has_been_read(tmp_path, pack):
+    """Or it stays open until Python finds nothing that refers to it, with a ResourceWarning."""
+    (tmp_path / "t").write_bytes(pack(b"a text\n" * 1000))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with archives.unpacked(tmp_path / "t", 10_000) as stream:
+            assert stream.read() == b"a text\n" * 1000
+        del stream
+        gc.collect()
+    assert not caught

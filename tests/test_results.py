@@ -13,7 +13,7 @@ import runs
 from lcm.corpora import prepare
 from lcm.errors import UserError
 from lcm.files import make_gap, write_array, write_json
-from lcm.study import cells
+from lcm.study import cells, read_seconds, seconds_path
 from lcm.training import jobs, results, store
 from lcm.training.train import train_cells
 
@@ -101,7 +101,8 @@ def test_a_cell_that_git_holds_is_not_trained_again_in_a_fresh_clone(workplace, 
     edited = json.loads(path.read_text())
     edited["runs"][0]["test"]["accuracy"] = 0.123456  # and the confusion matrix says otherwise
     of = runs.cell(checked, *CNN)
-    complete = lambda: results.is_complete(checked, of, runs.jobs.jobs_of(checked, of, "cpu"))  # noqa: E731
+    todo = runs.jobs.jobs_of(checked, of, "cpu")
+    complete = lambda: results.is_complete(checked, of, todo, results.read_cell(of))  # noqa: E731
     assert complete()
     for text in (
         *map(json.dumps, (other_key, other_config, one_run, no_number, edited, [], {"runs": 3})),
@@ -307,7 +308,7 @@ def test_seconds_are_written_when_they_are_news(workplace, params, known, measur
     """Or git would show a change wherever a machine is a little faster."""
     checked = runs.load(params, workplace)
     cell = runs.cell(checked, "cnn_rand", "ce")
-    path = results.seconds_path("small", "toy")
+    path = seconds_path("small", "toy")
     write_json(path, {"other": {"runs": 1, "seconds": 1.0}} | ({cell.name: known} if known else {}))
     before = path.read_bytes()
     found = [
@@ -322,6 +323,43 @@ def test_seconds_are_written_when_they_are_news(workplace, params, known, measur
     assert (path.read_bytes() != before) == (written is not None)
     content = json.loads(path.read_text())
     assert content[cell.name] == (written or known) and content["other"] == {"runs": 1, "seconds": 1.0}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "[" * 100_000])
+def test_damaged_seconds_count_as_none(workplace, content):
+    path = seconds_path("small", "toy")
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    assert read_seconds("small", "toy") == {}
+
+
+def test_hours_on_a_gpu_are_from_times_on_a_gpu(workplace, params, monkeypatch, capsys):
+    """A GPU trains with one process, whatever the number of cores; a linear model beside it is on a core."""
+    params["studies"]["small"]["yardsticks"] = ["linear"]
+    params["execution"]["processes"] = 0
+    checked = runs.load(params, workplace)
+    monkeypatch.setattr(runs.pool, "run_jobs", lambda *arguments: None)
+    both = [runs.cell(checked, "cnn_rand", "ls"), runs.cell(checked, "linear", "linear")]
+    times = {"runs": 2, "seconds": 3000.0, "gpu_runs": 2, "gpu_seconds": 60.0}, {"runs": 2, "seconds": 30.0}
+    write_json(seconds_path("small", "toy"), {cell.name: entry for cell, entry in zip(both, times)})
+    train_cells(checked, both, "cuda", "small")
+    assert "4 to train, about 3 minutes on a GPU" in capsys.readouterr().out
+    of_linear = times[1] | {"gpu_runs": 2, "gpu_seconds": 1.0}  # not those of the network
+    write_json(seconds_path("small", "toy"), {both[0].name: times[1], both[1].name: of_linear})
+    train_cells(checked, both, "cuda", "small")
+    assert "4 to train, how long is not known" in capsys.readouterr().out
+    train_cells(checked, both, "cpu", "small")
+    assert f"about {2 if runs.pool.workers(0, 'cpu') == 1 else 1} minute" in capsys.readouterr().out
+
+
+def test_a_cells_file_is_read_once_to_find_that_it_is_complete(workplace, params, trained, monkeypatch):
+    """Validating the files of a thousand cells takes seconds."""
+    checked = runs.load(params, workplace)
+    runs.train_cell(checked, *CNN)
+    read, check_cell = [], results.check_cell
+    monkeypatch.setattr(results, "check_cell", lambda content: read.append(1) or check_cell(content))
+    runs.train_cell(checked, *CNN)
+    assert len(read) == 1 and len(trained) == 2
 
 
 # Gaps
@@ -391,9 +429,11 @@ def test_missing_data_and_wrong_pairs_are_said_in_one_line(workplace, params, tr
     labels.write_bytes(kept[:300])
     assert reason().startswith("data/splits/toy/labels-0.npy: cannot be read (")
     write_array(labels, np.zeros((10, 7), np.int16))
-    assert "expected integers (splits, 240), found int16 (10, 7); make it again with" in reason()
+    assert reason().startswith(
+        "data/splits/toy/labels-0.npy: is of 7 samples, the corpus has 240; make it again with `"
+    )
     write_array(labels, np.zeros((10, 240)))
-    assert "expected integers (splits, 240), found float64 (10, 240)" in reason()
+    assert "found 2 dimensions of float64, expected 2 of int16; delete it and make it again with" in reason()
     labels.write_bytes(kept)
 
     write_array(workplace / "data/corpus/toy/pixels.npy", np.zeros((240, 8, 8), np.uint8))
@@ -445,7 +485,25 @@ def test_a_damaged_record_counts_as_absent():
     assert store.load_run("ab12")["failed"] == "the loss became nan"
     path.with_suffix(".npz").write_bytes(b"no")
     assert store.load_predictions("ab12") is None and store.load_predictions("ff") is None
+    store.save_run(GOOD, {"test": np.ones((20, 3), np.float16)})
+    whole = path.with_suffix(".npz").read_bytes()
+    path.with_suffix(".npz").write_bytes(whole[: len(whole) // 2])
+    assert store.load_predictions("ab12") is None
     assert not list(store.store_folder().rglob("*.part*"))
+
+
+def test_a_stored_array_whose_header_is_damaged_is_computed_again():
+    made = []
+
+    def make():
+        made.append(1)
+        return np.ones((2, 3), np.float32)
+
+    store.remembered("features", "ab12", make)
+    runs.damage_header(store.store_folder() / "features/ab12.npy")
+    assert np.array_equal(store.remembered("features", "ab12", make), np.ones((2, 3))) and len(made) == 2
+    store.remembered("features", "ab12", make)
+    assert len(made) == 2
 
 
 def test_a_record_takes_its_checkpoint_away():

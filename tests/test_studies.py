@@ -111,6 +111,48 @@ def test_a_report_is_made_again_when_its_code_or_its_texts_change(params, tmp_pa
         (copy / "evidence" / file).write_text((copy / "evidence" / file).read_text() + more)
         assert report() != before, file
         before = report()
+    for file in ("study.py", "cell_files.py"):  # what yardsticks are called, and which files count
+        (copy / file).write_text((copy / file).read_text() + "x = 1\n")
+        assert report() != before, file
+        before = report()
+
+
+@pytest.mark.parametrize("field", ["title", "question"])
+def test_a_report_is_made_again_when_its_study_says_something_else(params, monkeypatch, field):
+    monkeypatch.syspath_prepend(str(runs.ROOT / "pipeline"))
+    import plan
+
+    studies = {"noise": params.studies["noise"]}
+    before = plan.training_plans(params.model_copy(update={"studies": studies}))
+    studies = {"noise": params.studies["noise"].model_copy(update={field: "Something else?"})}
+    after = plan.training_plans(params.model_copy(update={"studies": studies}))
+    assert {name for name in before if before[name] != after[name]} == {"noise/+report"}
+
+
+@pytest.mark.parametrize("file", ["corpora/catalogue.py", "corpora/texts.py", "corpora/readers.py", "archives.py"])
+def test_a_corpus_is_prepared_again_when_what_reads_it_changes(params, tmp_path, monkeypatch, file):
+    """The catalogue says which reader, texts.py orders the samples."""
+    monkeypatch.syspath_prepend(str(runs.ROOT / "pipeline"))
+    import plan
+
+    from lcm import source
+
+    copy = tmp_path / "src/lcm"
+    for folder in ("src/lcm", "pipeline"):
+        shutil.copytree(runs.ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(source, "ROOT", copy)
+    before = plan.data_plans(params)
+    (copy / file).write_text((copy / file).read_text() + "x = 1\n")
+    after = plan.data_plans(params)
+    changed = {name.partition("/")[0] for name in before if before[name] != after[name]}
+    assert {"prepare", "wordpieces"} <= changed and not changed & {"fetch", "split", "skipgram"}
+
+
+def test_a_misspelt_file_in_a_digest_is_noticed():
+    from lcm import source
+
+    with pytest.raises(FileNotFoundError):
+        source.digest(["training/runs.py"])
 
 
 def test_noise_of_a_study_is_among_the_rates_that_are_made(params):

@@ -53,7 +53,7 @@ def fetched(name: str, file: str, content: Callable[[], bytes]) -> Attack:
     """The corpus or text `name` comes from a mirror that has `content`; it must be refused."""
 
     def attack(folder: Path) -> None:
-        entries = catalogue.CATALOGUE if name in catalogue.CATALOGUE else catalogue.TEXTS
+        entries = catalogue.CATALOGUE if name in catalogue.CATALOGUE else catalogue.WORD_SOURCES
         entry = entries[name]
         files = tuple(dataclasses.replace(one, urls=()) for one in entry.files)
         entries[name] = dataclasses.replace(entry, files=files)

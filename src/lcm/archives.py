@@ -81,18 +81,22 @@ class _Xz:
 
 def unpacked(path: Path, most: int) -> io.BufferedReader:
     """Open a file, unpacked if it begins like .gz, .bz2 or .xz. Reading raises WrongContent after `most` bytes."""
-    file = open(path, "rb")
-    head = file.read(6)
-    file.seek(0)
+    with open(path, "rb") as file:
+        head = file.read(6)
     if head.startswith(b"\x1f\x8b"):
-        stream = gzip.GzipFile(fileobj=file)
+        stream = gzip.open(path)
     elif head.startswith(b"BZh"):
-        stream = bz2.BZ2File(file)
+        stream = bz2.open(path)
     elif head.startswith(b"\xfd7zXZ\0"):
-        stream = _Xz(file)
+        stream = _Xz(open(path, "rb"))
     else:
-        stream = file
+        stream = open(path, "rb")
     return io.BufferedReader(Bounded(stream, most), MB)
+
+
+def opened(path: Path) -> BinaryIO:
+    """Open a file, unpacked if its name ends in .gz."""
+    return gzip.open(path) if path.suffix == ".gz" else open(path, "rb")
 
 
 class _Member(tarfile.TarInfo):

@@ -1,5 +1,6 @@
-"""The one exception that users see: a single line that says what is wrong and what to do next."""
+"""What users see of a stage: its command line, and an error as a single line that says what is wrong and what to do."""
 
+import argparse
 import errno
 import os
 import sys
@@ -54,6 +55,14 @@ def machine_says(error: OSError) -> str:
     name = error.filename2 or error.filename  # of a renaming, what should have got the name
     where = f"{name}: " if name else ""
     return one_line(f"{where}{error.strerror or error}; what had finished is kept, run the same command again to go on")
+
+
+def arguments(about: str, **names: str) -> argparse.ArgumentParser:
+    """Return the parser of a stage's command line. about: its docstring. names: its positional arguments -> help."""
+    found = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, what in names.items():
+        found.add_argument(name, help=what)
+    return found
 
 
 def run_main(main: Callable[[], None]) -> None:

@@ -38,12 +38,9 @@ def remembered(name: str, digest: str, make: Callable[[], dict]) -> dict:
     For answers that need PyTorch, whose import takes longer than most stages do. Only the last answer is kept.
     """
     path = store_folder() / f"{name}.json"
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["digest"] == digest:
-            return kept["answer"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass
+    kept = json_or_none(path)
+    if isinstance(kept, dict) and kept.get("digest") == digest and "answer" in kept:
+        return kept["answer"]
     answer = make()
     try:
         write_text(path, json.dumps({"digest": digest, "answer": answer}))
@@ -106,6 +103,14 @@ def write_array(path: Path, array: np.ndarray) -> None:
     """Write an array as .npy, atomically."""
     with replacing(path) as part, open(part, "wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+def json_or_none(path: Path) -> object:
+    """Return the content of a JSON file, None if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def read_json(path: Path, made_by: str) -> dict:

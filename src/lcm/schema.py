@@ -10,7 +10,6 @@ Count = Annotated[int, Field(ge=1, le=LARGEST)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
-Epochs = Annotated[int, Field(ge=0, le=10**6)]
 Fraction = Annotated[float, Field(ge=0, le=1)]  # a share that may be 0 or 1
 Percent = Annotated[int, Field(ge=0, lt=100)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]

@@ -10,11 +10,13 @@ ROOT = Path(__file__).parent  # src/lcm
 
 
 def digest(names: Iterable[str]) -> str:
-    """Return a digest, 16 hex digits, of the named files below src/lcm in this order, without comments and prose."""
+    """Return a digest, 16 hex digits, of the named files below src/lcm in this order, without comments and prose.
+
+    Raises FileNotFoundError for a name that is misspelt.
+    """
     found = hashlib.sha256()
     for name in names:
-        if (ROOT / name).exists():
-            found.update(f"{name}\n{_without_prose((ROOT / name).read_text(encoding='utf-8'))}\n".encode())
+        found.update(f"{name}\n{_without_prose((ROOT / name).read_text(encoding='utf-8'))}\n".encode())
     return found.hexdigest()[:16]
 
 

@@ -18,7 +18,7 @@ import yaml
 from pydantic import ValidationError
 
 from lcm.errors import UserError
-from lcm.files import remembered
+from lcm.files import json_or_none, remembered
 from lcm.params import OWN, Params, explain
 from lcm.schema import Group
 
@@ -33,9 +33,8 @@ YARDSTICKS = {  # method -> for people
     "nb_window": "ComplementNB, the network's window",
 }
 SETTINGS = ("params.py", "schema.py", "study.py", "models/*.py", "targets/*.py")  # files that read settings
-METHOD = re.compile(
-    r"([a-z]\w*)(?:\.(\w+=[\w.+-]+(?:,\w+=[\w.+-]+)*))?"
-)  # only characters that are safe in file names, shells and DVC target names
+# Only characters that are safe in file names, shells and DVC target names.
+METHOD = re.compile(r"([a-z]\w*)(?:\.(\w+=[\w.+-]+(?:,\w+=[\w.+-]+)*))?")
 
 
 @dataclass(frozen=True)
@@ -257,6 +256,21 @@ def cell_config(params: Params, cell: Cell) -> dict:
     return config | {
         name: group.model_dump(exclude_none=True) for name, group in method_groups(params, cell.method).items()
     }
+
+
+def seconds_path(study: str, corpus: str) -> Path:
+    """Return where run times are kept: beside the results, and no output of a stage, because they differ each time."""
+    return METRICS / "seconds" / study / f"{corpus}.json"
+
+
+def read_seconds(study: str, corpus: str, root: Path = Path()) -> dict[str, dict]:
+    """Return cell name -> {"runs": n, "seconds": of the quickest run, on one core}; {} if nothing is recorded.
+
+    The quickest, because whatever else a machine does can only slow a run. Runs on a GPU are counted apart, as
+    {"gpu_runs": n, "gpu_seconds": a run's share of the GPU's time}. A damaged file counts as none.
+    """
+    content = json_or_none(root / seconds_path(study, corpus))
+    return content if isinstance(content, dict) else {}
 
 
 def family(params: Params, cell: Cell) -> str:

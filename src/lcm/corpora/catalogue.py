@@ -53,23 +53,15 @@ class Entry(Original):
     knobs: tuple[str, ...] = ()
 
 
-def same_content(rows: Callable[[Path], Iterable[tuple[str, bytes]]], digest: str) -> Callable[[Path], None]:
-    """A `verify` that compares the content digest of rows(path): (label, bytes) of every sample."""
+def same_content(rows: Callable[[Path], Iterable[tuple[str, str, bytes]]], digest: str) -> Callable[[Path], None]:
+    """A `verify` that compares the content digest of rows(path): (label, name, bytes) of every sample."""
 
     def verify(path: Path) -> None:
-        found = content_digest(rows(path))
+        found = content_digest((label, content) for label, _, content in rows(path))
         if found != digest:
             raise WrongContent(f"content digest {found}, expected {digest}")
 
     return verify
-
-
-def newsgroup_rows(archive: Path) -> Iterable[tuple[str, bytes]]:
-    return ((group, content) for group, _, content in readers.newsgroup_posts(archive))
-
-
-def fudan_rows(archive: Path) -> Iterable[tuple[str, bytes]]:
-    return ((label, content) for label, _, content in readers.fudan_documents(archive))
 
 
 def embed_pydocs(folder: Path) -> None:
@@ -90,12 +82,18 @@ def embed_digits(folder: Path) -> None:
     shutil.copyfile(Path(package.origin).parent / "datasets/data/digits.csv.gz", folder / "digits.csv.gz")
 
 
-def _idx_files(urls: tuple[str, ...], checksums: dict[str, str]) -> tuple[RemoteFile, ...]:
-    return tuple(RemoteFile(name, tuple(url + name for url in urls), f"md5:{md5}") for name, md5 in checksums.items())
+def _files(urls: tuple[str, ...], checksums: dict[str, str]) -> tuple[RemoteFile, ...]:
+    """Files of these names, with their checksums, that lie below each of these addresses."""
+    return tuple(RemoteFile(name, tuple(url + name for url in urls), checksum) for name, checksum in checksums.items())
 
 
-CHARCNN = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv/"
+def _mirror_only(name: str, sha256: str) -> tuple[RemoteFile, ...]:
+    """A file that no public address has."""
+    return (RemoteFile(name, (), f"sha256:{sha256}"),)
+
+
 GITHUB = "https://raw.githubusercontent.com/"
+TITLES = GITHUB + "649453932/Chinese-Text-Classification-Pytorch/"
 
 CATALOGUE = {
     "20ng": Entry(
@@ -113,17 +111,19 @@ CATALOGUE = {
             ),
         ),
         verify=same_content(
-            newsgroup_rows,
-            "sha256:10dd633c4aa6e307b3ea82018f0c49c6418892e3ae4dbe3bee70098e2985c926",
+            readers.newsgroup_posts, "sha256:10dd633c4aa6e307b3ea82018f0c49c6418892e3ae4dbe3bee70098e2985c926"
         ),
         knobs=("text_form",),
     ),
     "ag_news": Entry(
         title="AG's News",
-        read=readers.read_ag_news,
-        files=(
-            RemoteFile("train.csv", (CHARCNN + "train.csv",), "md5:b1a00f826fdfbd249f79597b59e1dc12"),
-            RemoteFile("test.csv", (CHARCNN + "test.csv",), "md5:d52ea96a97a2d943681189a97654912d"),
+        read=partial(readers.read_table, table=readers.AG_NEWS, names=("train.csv", "test.csv")),
+        files=_files(
+            (GITHUB + "mhjabreel/CharCnn_Keras/master/data/ag_news_csv/",),
+            {
+                "train.csv": "md5:b1a00f826fdfbd249f79597b59e1dc12",
+                "test.csv": "md5:d52ea96a97a2d943681189a97654912d",
+            },
         ),
         knobs=("use_title",),
     ),
@@ -157,8 +157,7 @@ CATALOGUE = {
             ),
         ),
         verify=same_content(
-            fudan_rows,
-            "sha256:0530913b9b90537ed8510c4b5e8527168ee25ef4a1ac99ab4c95ee0f4a1da9a7",
+            readers.fudan_documents, "sha256:0530913b9b90537ed8510c4b5e8527168ee25ef4a1ac99ab4c95ee0f4a1da9a7"
         ),
         language="zh",
         knobs=("strip_header",),
@@ -182,13 +181,13 @@ CATALOGUE = {
     "mnist": Entry(
         title="MNIST",
         read=readers.read_idx,
-        files=_idx_files(
+        files=_files(
             ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
             {
-                "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-                "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
-                "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
-                "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+                "train-images-idx3-ubyte.gz": "md5:f68b3c2dcbeaaa9fbdd348bbdeb94873",
+                "train-labels-idx1-ubyte.gz": "md5:d53e105ee54ea40749a09fcbcd1e9432",
+                "t10k-images-idx3-ubyte.gz": "md5:9fb629c4189551a2d022fa330f9573f3",
+                "t10k-labels-idx1-ubyte.gz": "md5:ec29112dd5afa0611ce80d1b7f02629c",
             },
         ),
         language=None,
@@ -196,16 +195,16 @@ CATALOGUE = {
     "fashion_mnist": Entry(
         title="Fashion-MNIST",
         read=partial(readers.read_idx, names=readers.FASHION_LABELS),
-        files=_idx_files(
+        files=_files(
             (
                 "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
                 "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
             ),
             {
-                "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-                "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
-                "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
-                "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+                "train-images-idx3-ubyte.gz": "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+                "train-labels-idx1-ubyte.gz": "md5:25c81989df183df01b3e8a0aad5dffbe",
+                "t10k-images-idx3-ubyte.gz": "md5:bef4ecab320f06d8554ea6380940ec79",
+                "t10k-labels-idx1-ubyte.gz": "md5:bb300cfdad3c16e7a12a480ee83cd310",
             },
         ),
         language=None,
@@ -214,12 +213,8 @@ CATALOGUE = {
     "ag_news_tokens": Entry(
         title="AG's News, PARTIAL: the training set as lower-case tokens, some of them lost",
         read=partial(readers.read_table, table=readers.AG_NEWS_TOKENS, names=("train_recovered_tokens.csv.gz",)),
-        files=(
-            RemoteFile(
-                name="train_recovered_tokens.csv.gz",
-                urls=(),
-                checksum="sha256:4ac680a8e1b5bae2b9c12e0b8627b17fea24fc6ca17baccb00b7bc8b1f33ef4f",
-            ),
+        files=_mirror_only(
+            "train_recovered_tokens.csv.gz", "4ac680a8e1b5bae2b9c12e0b8627b17fea24fc6ca17baccb00b7bc8b1f33ef4f"
         ),
         mirror="ag_news",
     ),
@@ -228,12 +223,8 @@ CATALOGUE = {
         read=partial(
             readers.read_table, table=readers.AG_NEWS_ORIGINAL_CASE, names=("train_original_case_subset.csv",)
         ),
-        files=(
-            RemoteFile(
-                name="train_original_case_subset.csv",
-                urls=(),
-                checksum="sha256:028c9f31e57eb98310f7a649a4f1e1860789042a3a30704b22c95863bc92ec39",
-            ),
+        files=_mirror_only(
+            "train_original_case_subset.csv", "028c9f31e57eb98310f7a649a4f1e1860789042a3a30704b22c95863bc92ec39"
         ),
         mirror="ag_news",
         knobs=("sources",),
@@ -241,12 +232,8 @@ CATALOGUE = {
     "dbpedia_fragment": Entry(
         title="DBPedia, PARTIAL: a part of it, from several sources, some of them altered",
         read=partial(readers.read_table, table=readers.DBPEDIA_FRAGMENT, names=("dbpedia_subset_combined.csv.gz",)),
-        files=(
-            RemoteFile(
-                name="dbpedia_subset_combined.csv.gz",
-                urls=(),
-                checksum="sha256:eadfe2e0fd7907a462e271f01a442b32117389a047927eb13914702f3df0b0c1",
-            ),
+        files=_mirror_only(
+            "dbpedia_subset_combined.csv.gz", "eadfe2e0fd7907a462e271f01a442b32117389a047927eb13914702f3df0b0c1"
         ),
         mirror="dbpedia",
         knobs=("use_title", "sources"),
@@ -254,25 +241,19 @@ CATALOGUE = {
     "thucnews_titles": Entry(
         title="THUCNews, PARTIAL: headlines of 10 classes",
         read=partial(readers.read_table, table=readers.THUCNEWS_TITLES, names=("train.txt", "dev.txt", "test.txt")),
-        files=tuple(
-            RemoteFile(name, (f"{GITHUB}{repository}/THUCNews/data/{name}",), f"sha256:{sha256}")
-            for name, repository, sha256 in (
-                (
-                    "train.txt",
-                    "zjuneverknow/cuhk_ai_project_3/b5f51e20178bb8840f71a7fbb6c16eec87aa6ead",
-                    "6cb2d0a2c25c06ca51bc526cfa0a451fed2ee0382dce0b3ae5e322555eef0aa8",
-                ),
-                (
-                    "dev.txt",
-                    "649453932/Chinese-Text-Classification-Pytorch/109e2aac8ada85096f839f6e5619a2f0a1774eb4",
-                    "6ed73aa2c57ee1560c8f76570d48735c4b1c29ae4983fe3523d56e115813e175",
-                ),
-                (
-                    "test.txt",
-                    "649453932/Chinese-Text-Classification-Pytorch/e20553525b3132121562f7787e18db310c2e5b93",
-                    "ebecc8c896635ad69730083ca7b81d37c42c9a5779bc05c9d2479d894e34f026",
-                ),
-            )
+        files=(
+            *_files(
+                (GITHUB + "zjuneverknow/cuhk_ai_project_3/b5f51e20178bb8840f71a7fbb6c16eec87aa6ead/THUCNews/data/",),
+                {"train.txt": "sha256:6cb2d0a2c25c06ca51bc526cfa0a451fed2ee0382dce0b3ae5e322555eef0aa8"},
+            ),
+            *_files(
+                (TITLES + "109e2aac8ada85096f839f6e5619a2f0a1774eb4/THUCNews/data/",),
+                {"dev.txt": "sha256:6ed73aa2c57ee1560c8f76570d48735c4b1c29ae4983fe3523d56e115813e175"},
+            ),
+            *_files(
+                (TITLES + "e20553525b3132121562f7787e18db310c2e5b93/THUCNews/data/",),
+                {"test.txt": "sha256:ebecc8c896635ad69730083ca7b81d37c42c9a5779bc05c9d2479d894e34f026"},
+            ),
         ),
         language="zh",
         knobs=("bad_rows",),
@@ -280,16 +261,12 @@ CATALOGUE = {
     "noisy_ag_news": Entry(
         title="NoisyAG-News, the part whose wrong labels are published beside the true ones",
         read=readers.read_noisy_ag_news,
-        files=tuple(
-            RemoteFile(
-                name,
-                (GITHUB + f"hhf-hd/NoisyAG-News/94f5e5b24d49a64c0128caf90247869f991bd7c0/dataset/{name}",),
-                f"sha256:{sha256}",
-            )
-            for name, sha256 in (
-                ("samples10000valMed.csv", "b8d073074344b16bcf53357ba236bc832abe125fe4ce9dea4e5a72371f6265f7"),
-                ("samplesTest.csv", "24dde5bb65bdb9136d26010ae4fdc98070bed5a8ae41497978b3ffb406de4a32"),
-            )
+        files=_files(
+            (GITHUB + "hhf-hd/NoisyAG-News/94f5e5b24d49a64c0128caf90247869f991bd7c0/dataset/",),
+            {
+                "samples10000valMed.csv": "sha256:b8d073074344b16bcf53357ba236bc832abe125fe4ce9dea4e5a72371f6265f7",
+                "samplesTest.csv": "sha256:24dde5bb65bdb9136d26010ae4fdc98070bed5a8ae41497978b3ffb406de4a32",
+            },
         ),
     ),
     # What every installation carries.
@@ -300,7 +277,8 @@ CATALOGUE = {
 }
 
 
-TEXTS = {
+# Not corpora, but what word vectors are taken from or trained on.
+WORD_SOURCES = {
     "glove": Original(
         files=(
             RemoteFile(
@@ -349,8 +327,7 @@ def entry(corpus: str, knobs: Corpus) -> Entry:
     else:
         raise UserError(
             f"params.yaml: corpora.{corpus}.path: {path.name!r} is not in the catalogue, which has "
-            f"{', '.join(CATALOGUE)}; "
-            "for a table of your own, name its file"
+            f"{', '.join(CATALOGUE)}; for a table of your own, name its file"
         )
     allowed = (*(TEXT_KNOBS if item.language else IMAGE_KNOBS), *item.knobs)
     useless = sorted(knobs.model_fields_set - {*allowed})
@@ -390,9 +367,9 @@ def _own(corpus: str, knobs: Corpus, path: Path) -> Entry:
 
 def original(name: str) -> Original:
     """Return the catalogue's entry for what is fetched into data/raw/<name>. Raises UserError if it has none."""
-    item = CATALOGUE.get(name) or TEXTS.get(name)
+    item = CATALOGUE.get(name) or WORD_SOURCES.get(name)
     if item is None:
-        known = ", ".join([*CATALOGUE, *TEXTS])
+        known = ", ".join([*CATALOGUE, *WORD_SOURCES])
         raise UserError(f"params.yaml: originals: {short(name)} is not in the catalogue, which has {known}")
     return item
 
@@ -417,8 +394,7 @@ def fetch(name: str, folder: Path) -> list[str]:
             missing = [file.name for file in item.files if not (folder / file.name).exists()]
             raise Unavailable(
                 f"{error}. Put {', '.join(missing)} into {folder} by hand; or go online, or set LCM_MIRRORS to a "
-                "folder that holds "
-                f"{item.mirror or name}/{missing[0]}, and run `python pipeline/fetch.py {name}`. Then `dvc repro` goes "
-                "on"
+                f"folder that holds {item.mirror or name}/{missing[0]}, and run `python pipeline/fetch.py {name}`. "
+                "Then `dvc repro` goes on"
             ) from None
     return lines

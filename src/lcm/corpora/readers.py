@@ -144,16 +144,10 @@ DBPEDIA = Table(
     names=_codes(
         1,
         "Company EducationalInstitution Artist Athlete OfficeHolder MeanOfTransportation Building NaturalPlace Village "
-        "Animal Plant "
-        "Album Film WrittenWork",
+        "Animal Plant Album Film WrittenWork",
     ),
 )
 DBPEDIA_PER_LABEL = {"train.csv": 40_000, "test.csv": 5_000}
-
-
-def read_ag_news(folder: Path, knobs: Corpus) -> Texts:
-    """AG's News of Zhang et al.: train.csv and test.csv merged; the title is read if `use_title` says so."""
-    return read_tables([folder / "train.csv", folder / "test.csv"], AG_NEWS, knobs)
 
 
 def _dbpedia_members(archive: Path) -> Iterator[tuple[str, TextIO]]:
@@ -206,7 +200,7 @@ def read_noisy_ag_news(folder: Path, knobs: Corpus) -> Texts:
 
 
 def read_table(folder: Path, knobs: Corpus, table: Table, names: tuple[str, ...]) -> Texts:
-    """The named tables in the folder, merged in this order."""
+    """The named tables in the folder, merged in this order; the title is read if `use_title` says so."""
     return read_tables([folder / name for name in names], table, knobs)
 
 
@@ -228,9 +222,8 @@ def read_own(path: Path, knobs: Corpus) -> Texts:
     ):
         raise UserError(
             f"{content.files[0]}: the first row has the label {short(first)}, which no other row has. If it is a "
-            "header, name the "
-            f"columns: `label: {one_line(first, 30)}`, and so for text, in params.yaml; if it is not, leave this class "
-            "out"
+            f"header, name the columns: `label: {one_line(first, 30)}`, and so for text, in params.yaml; if it is not, "
+            "leave this class out"
         )
     if knobs.parts is None:
         return content
@@ -240,9 +233,8 @@ def read_own(path: Path, knobs: Corpus) -> Texts:
 
 def fudan_documents(archive: Path) -> Iterator[tuple[str, str, bytes]]:
     """The documents of the Fudan corpus' 9833-document half as (class, file name, bytes), in archive order."""
-    for path, stream in tar_files(
-        archive, 1000 * MB
-    ):  # also GitHub's archive of the whole repository, which is a tar.gz
+    # Also GitHub's archive of the whole repository, which is a tar.gz.
+    for path, stream in tar_files(archive, 1000 * MB):
         label, name = ("", *path.split("/"))[-2:]
         if "test_corpus/answer/" in path and name.endswith(".txt"):
             yield label, name, stream.read()

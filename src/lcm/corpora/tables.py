@@ -17,8 +17,8 @@ from typing import TextIO
 import numpy as np
 from tqdm import tqdm
 
-from lcm.archives import LONGEST_LINE, lines
-from lcm.corpora.texts import Packed, Texts
+from lcm.archives import LONGEST_LINE, lines, opened
+from lcm.corpora.texts import Texts
 from lcm.errors import UserError, short
 from lcm.params import Column, Corpus
 
@@ -67,7 +67,7 @@ def read_tables(paths: Iterable[Path], table: Table, knobs: Corpus) -> Texts:
 
 def collect(files: Iterable[tuple[str, Iterable[TextIO]]], table: Table, knobs: Corpus) -> Texts:
     """`read_tables` of streams: (file name, context manager that opens it)."""
-    texts, labels, given, sources, dropped = Packed(), [], [], Counter(), 0
+    texts, labels, given, sources, dropped = [], [], [], Counter(), 0
     names, rows, file_numbers, once = [], array("q"), array("h"), {}
     title = (table.title,) if knobs.use_title else ()
     for name, file in files:
@@ -133,8 +133,7 @@ def open_table(path: Path, encoding: str | None = None) -> Iterator[TextIO]:
 
     Raises UserError for a file of another encoding, with a guess which one it is.
     """
-    opened = gzip.open(path) if path.suffix == ".gz" else open(path, "rb")
-    with opened as binary, io.TextIOWrapper(binary, encoding=encoding or "utf-8-sig", newline="") as stream:
+    with opened(path) as binary, io.TextIOWrapper(binary, encoding=encoding or "utf-8-sig", newline="") as stream:
         try:
             yield stream
         except UnicodeDecodeError as error:
@@ -144,7 +143,7 @@ def open_table(path: Path, encoding: str | None = None) -> Iterator[TextIO]:
 def _wrong_encoding(path: Path, encoding: str | None, error: UnicodeDecodeError) -> str:
     around = error.object[max(0, error.start - 15) : error.start + 15].decode("ascii", "replace")
     found = f"{path.name}: not {encoding or 'UTF-8'} (byte 0x{error.object[error.start]:02x} in {short(around)})"
-    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as binary:
+    with opened(path) as binary:
         guess = guess_encoding(binary.read(SAMPLE), error.object[:SAMPLE])
     where = "for this corpus in params.yaml"
     if guess == encoding:
@@ -158,9 +157,8 @@ def guess_encoding(head: bytes, sample: bytes) -> str:
     """
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head.count(0) > len(head) // 4:
         return "utf_16"
-    runs = re.findall(
-        rb"[\x80-\xff]+", sample
-    )  # Chinese characters are pairs of such bytes, Western letters stand alone
+    # Chinese characters are pairs of such bytes, Western letters stand alone.
+    runs = re.findall(rb"[\x80-\xff]+", sample)
     odd = sum(len(run) % 2 for run in runs)
     return "gb18030" if odd <= len(runs) // 5 else "cp1252"
 
@@ -212,14 +210,12 @@ def _header(row: list[str], name: str, table: Table) -> list[Column]:
         cells = ", ".join(short(cell, 30) for cell in row[:10])
         raise UserError(
             f"{name}: no column {short(missing[0])}; the first row is {cells}. If these are the names of the columns, "
-            "correct text "
-            "and label of this corpus in params.yaml; if the file has no header, give numbers from 0"
+            "correct text and label of this corpus in params.yaml; if the file has no header, give numbers from 0"
         )
     if missing:
         raise UserError(
             f"{name}: no column {missing[0]}; its first row has {len(row)} columns, numbered from 0; correct text and "
-            "label of "
-            "this corpus in params.yaml"
+            "label of this corpus in params.yaml"
         )
     return header
 

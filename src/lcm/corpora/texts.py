@@ -1,33 +1,8 @@
 """What a reader returns."""
 
-from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
-
-
-class Packed(Sequence):
-    """Many texts in the memory of their UTF-8 bytes: a list of str takes a third more, and 50 bytes for each."""
-
-    def __init__(self):
-        self.content, self.ends = bytearray(), array("q", [0])
-
-    def append(self, text: str) -> None:
-        self.content += text.encode("utf-8", "surrogatepass")
-        self.ends.append(len(self.content))
-
-    def __len__(self) -> int:
-        return len(self.ends) - 1
-
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
-        number = range(len(self))[index]  # also from the end, and IndexError beyond it
-        return self.content[self.ends[number] : self.ends[number + 1]].decode("utf-8", "surrogatepass")
-
-    def __eq__(self, other) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
 
 
 class Samples:
@@ -56,7 +31,7 @@ class Texts(Samples):
     rows, file_numbers: (n,) where each text stands in which of `files`. None: there is none.
     """
 
-    texts: Sequence[str]
+    texts: list[str]
     labels: list[str]
     facts: dict[str, int] = field(default_factory=dict)
     given: list[str] | None = None

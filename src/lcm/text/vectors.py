@@ -3,7 +3,6 @@ corpus.
 """
 
 import bz2
-import gzip
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -15,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from tqdm import tqdm
 
-from lcm.archives import MB, PARSE_ERRORS, lines, tar_files, text_stream, unpacked
+from lcm.archives import MB, PARSE_ERRORS, lines, opened, tar_files, text_stream, unpacked
 from lcm.errors import UserError, WrongContent, one_line, short
 from lcm.files import read_array, read_json
 from lcm.params import Skipgram, Vectors, VectorSource
@@ -113,7 +112,7 @@ def _open_vectors(path: Path, size: int) -> Iterator[tuple[BinaryIO, str]]:
                 with archive.open(members[0]) as stream:
                     yield stream, members[0]
         else:
-            with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
+            with opened(path) as stream:
                 yield stream, path.name
     except FileNotFoundError:
         raise UserError(

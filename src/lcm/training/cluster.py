@@ -40,16 +40,12 @@ def run_jobs(
     once, and its tasks map it read-only. A run whose worker or node is lost is trained again elsewhere. Raises
     UserError if Ray or its cluster is missing, and what the first failing job raised, at once.
     """
-    if not jobs:
-        return
     ray = _connect(execution)
     try:
         on_gpu = device == "cuda"
         if not ray.cluster_resources().get("GPU" if on_gpu else "CPU"):
-            raise UserError(
-                f"execution.device is {device}, but no node of the Ray cluster has a "
-                f"{'GPU' if on_gpu else 'free CPU core'}"
-            )
+            needed = "GPU" if on_gpu else "free CPU core"
+            raise UserError(f"execution.device is {device}, but no node of the Ray cluster has a {needed}")
         share = {"num_cpus": 1, "num_gpus": 1 / max(1, execution.processes) if on_gpu else 0}
         task = ray.remote(_task).options(max_retries=RETRIES, **share)
         shipped = {}
@@ -81,8 +77,8 @@ def run_jobs(
         raise error.cause from None
     except ray.exceptions.RayError as error:
         raise UserError(
-            f"{title}: Ray gave up ({_first_line(error)}); finished runs are kept, run the same command again when "
-            f"the cluster is well"
+            f"{title}: Ray gave up ({_first_line(error)}); finished runs are kept, run the same command again when the "
+            "cluster is well"
         ) from None
     finally:
         ray.shutdown()  # after Ctrl-C too: the cluster ends the tasks of a driver that has left
@@ -97,11 +93,9 @@ def _connect(execution: Execution):
             f"execution.executor is ray, which is not installed here; `pip install ray=={VERSION}`, or set it to local"
         ) from None
     address = execution.address or os.environ.get("RAY_ADDRESS") or "local"
-    own = (
-        {"num_cpus": execution.processes or pool.available_cores(), "include_dashboard": False}
-        if address == "local"
-        else {}
-    )
+    own = {}
+    if address == "local":
+        own = {"num_cpus": pool.workers(execution.processes, "cpu"), "include_dashboard": False}
     code = {
         "py_modules": [str(Path(lcm.__file__).parent)],
         "excludes": ["__pycache__"],
@@ -116,7 +110,7 @@ def _connect(execution: Execution):
         ray.shutdown()
         raise UserError(
             f"execution.address: no Ray cluster can be used at {address} ({_first_line(error)}); start one as "
-            f"docs/cluster.md says"
+            "docs/cluster.md says"
         ) from None
     return ray
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from lcm.corpora import prepare
 from lcm.errors import Unavailable, UserError
-from lcm.files import gap, read_json
+from lcm.files import gap, read_array, read_json
 from lcm.params import Params
 from lcm.protocol.noise import transition
 from lcm.protocol.splits import TRAIN
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from lcm.models import ModelConfig, Start
 
 DATA = Path("data")
-
-
-class Gap(UserError):
-    """Data whose original could not be reached."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +58,12 @@ def labels_of(params: Params, cell: Cell) -> str:
 def load(corpus: str, labels: str = "labels-0") -> Data:
     """Return a corpus with its splits and the labels to learn from. labels: as `labels_of` names them.
 
-    Raises Gap if the corpus could not be fetched, UserError if a file is missing or does not belong to the corpus.
+    Raises Unavailable if the corpus could not be fetched, UserError if a file is missing or of another corpus.
     """
     places = (DATA / "corpus" / corpus, DATA / "splits" / corpus)
     for place in places:
         if gap(place):
-            raise Gap(f"{corpus} is not available; {place}/unavailable.txt says why and how to supply it")
+            raise Unavailable(f"{corpus} is not available; {place}/unavailable.txt says why and how to supply it")
     made_by = f"dvc repro data/dvc.yaml:split@{corpus}"  # the last stage of the data: makes both
     files = (places[0] / "corpus.json", places[1] / "splits.npy", places[1] / f"{labels}.npy")
     for path in files:
@@ -79,25 +75,23 @@ def load(corpus: str, labels: str = "labels-0") -> Data:
 @lru_cache(maxsize=2)
 def _load(corpus: str, labels: str, made_by: str, stamp: tuple) -> Data:
     data = prepare.load(DATA / "corpus" / corpus)
-    paths = (DATA / "splits" / corpus / name for name in ("splits.npy", f"{labels}.npy"))
-    return Data(data, *(_rows(path, made_by, len(data.labels)) for path in paths))
-
-
-def _rows(path: Path, made_by: str, samples: int) -> np.ndarray:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read ({type(error).__name__}); make it again with `{made_by}`") from None
-    if array.ndim != 2 or array.shape[1] != samples or not np.issubdtype(array.dtype, np.integer):
-        found = f"{array.dtype} {array.shape}"
-        raise UserError(f"{path}: expected integers (splits, {samples}), found {found}; make it again with `{made_by}`")
-    return array
+    arrays = []
+    for name, dtype in (("splits", np.uint8), (labels, np.int16)):
+        path = DATA / "splits" / corpus / f"{name}.npy"
+        array = read_array(path, made_by, dtype, 2, mapped=False)
+        if array.shape[1] != len(data.labels):
+            raise UserError(
+                f"{path}: is of {array.shape[1]} samples, the corpus has {len(data.labels)}; make it again with "
+                f"`{made_by}`"
+            )
+        arrays.append(array)
+    return Data(data, *arrays)
 
 
 def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
     """Return what the cell's model starts from on this corpus; an empty Source for a model that starts from nothing.
 
-    Raises Gap if it could not be fetched, UserError if it is missing or of another corpus.
+    Raises Unavailable if it could not be fetched, UserError if it is missing or of another corpus.
     """
     config = params.model(cell.model)
     if (config.reads == "images") != (data.pixels is not None):
@@ -118,10 +112,10 @@ def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
         f"dvc repro data/dvc.yaml:vectors_{name}@{cell.corpus}",
     )
     if gap(path.parent):
-        raise Gap(
+        raise Unavailable(
             f"word vectors ({name}) are not available; {path.parent}/unavailable.txt says why and how to supply them"
         )
-    vectors = _read(path, made_by)
+    vectors = read_array(path, made_by, np.float32, 2)
     words = int(data.ids.max(initial=0))
     if len(vectors) - 1 != min(words, params.vectors.words):
         raise UserError(f"{path}: has {len(vectors) - 1} words, the corpus {words}; make it again with `{made_by}`")
@@ -134,34 +128,31 @@ def _encoded(params: Params, cell: Cell, config: ModelConfig, data: prepare.Prep
     path = DATA / "wordpieces" / cell.corpus / "wordpieces.npy"
     made_by = f"dvc repro data/dvc.yaml:wordpieces@{cell.corpus}"
     if gap(path.parent):
-        raise Gap(f"wordpieces are not available; {path.parent}/unavailable.txt says why and how to supply them")
-    ids = _read(path, made_by)
+        raise Unavailable(
+            f"wordpieces are not available; {path.parent}/unavailable.txt says why and how to supply them"
+        )
+    ids = read_array(path, made_by, np.int32, 2)
     facts = read_json(path.with_suffix(".json"), made_by)  # beside the ids: what DVC brings back belongs together
     if len(ids) != len(data.labels):
         raise UserError(
             f"{path}: is for {len(ids)} documents, the corpus has {len(data.labels)}; make it again with `{made_by}`"
         )
     where = f"encoders.{config.source}"
-    try:
-        folder = encoder_folder(config.source, params.encoders[config.source])
-    except Unavailable as error:
-        raise Gap(str(error)) from None
+    folder = encoder_folder(config.source, params.encoders[config.source])
     if vocabulary_digest(folder) != facts["vocabulary_digest"]:
         raise UserError(
             f"{path}: holds wordpieces of {facts['encoder']}, whose vocabulary is not that of {config.source}, which "
-            f"{cell.model} reads; "
-            f"set wordpieces.corpora.{cell.corpus} to {config.source} in params.yaml"
+            f"{cell.model} reads; set wordpieces.corpora.{cell.corpus} to {config.source} in params.yaml"
         )
     shape = read_config(folder)
     if ids.shape[1] > shape.max_position_embeddings or ids.max(initial=0) >= shape.vocab_size:
         raise UserError(
             f"{path}: has {ids.shape[1]} positions and ids up to {ids.max(initial=0)}, {where} takes "
-            f"{shape.max_position_embeddings} "
-            f"positions and {shape.vocab_size} ids; correct wordpieces in params.yaml"
+            f"{shape.max_position_embeddings} positions and {shape.vocab_size} ids; correct wordpieces in params.yaml"
         )
     weights = weights_file(folder)
     if weights is None and not getattr(config, "random", None):
-        raise Gap(
+        raise Unavailable(
             f"{where}: {folder} holds neither {' nor '.join(WEIGHTS)}; put the weights there, or a folder that "
             f"has them into {where}.folder"
         )
@@ -197,15 +188,6 @@ def features_of(source: Source) -> np.ndarray:
     return store.remembered("features", source.digests["features"], make)
 
 
-def _read(path: Path, made_by: str) -> np.ndarray:
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{path}: not found; make it with `{made_by}`") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read ({type(error).__name__}); make it again with `{made_by}`") from None
-
-
 def model_inputs(
     config: ModelConfig, source: Source, data: prepare.Prepared, training: np.ndarray
 ) -> tuple[np.ndarray, Start]:
@@ -234,8 +216,7 @@ def model_inputs(
     if read.max() >= len(vectors):
         raise UserError(
             f"{source.vectors}: has vectors for the {len(vectors) - 1} most frequent words, the model reads word "
-            f"{read.max()}; "
-            "raise vectors.words in params.yaml"
+            f"{read.max()}; raise vectors.words in params.yaml"
         )
     return inputs, Start(vectors=vectors[read])
 

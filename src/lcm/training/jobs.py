@@ -60,7 +60,7 @@ class Job:
 
 
 def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
-    """Return a job for each run of a cell, with its key. Raises Gap or UserError if data are missing."""
+    """Return a job for each run of a cell, with its key. Raises UserError if data are missing, Unavailable in a gap."""
     labels = inputs.labels_of(params, cell)
     data = inputs.load(cell.corpus, labels)
     if cell.model == LINEAR:

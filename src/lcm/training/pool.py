@@ -40,9 +40,8 @@ def choose_device(execution: Execution) -> str:
     # Without a driver PyTorch need not be imported here: it takes seconds, which the workers spend anyway.
     if wanted == "cpu" or (wanted == "auto" and not glob.glob("/dev/nvidia*") and not glob.glob("/dev/dxg")):
         return "cpu"
-    if (
-        wanted == "cuda" and execution.executor == "ray"
-    ):  # the cluster has the GPUs, and is asked for them once it is connected
+    # The cluster has the GPUs, and is asked for them once it is connected.
+    if wanted == "cuda" and execution.executor == "ray":
         return "cuda"
     import torch
 
@@ -119,13 +118,12 @@ def tick(size: int = 1) -> None:
 
 
 def workers(processes: int, device: str) -> int:
-    """Return how many workers `processes` asks for: 0 is one per core, on a GPU one."""
-    return processes or (1 if device == "cuda" else available_cores())
+    """Return how many workers `processes` asks for: 0 is one per core that this process may use, on a GPU one."""
+    if processes or device == "cuda":
+        return processes or 1
+    from joblib import cpu_count  # knows of the quota of a container too; takes a quarter of a second to import
 
-
-def available_cores() -> int:
-    """Return the number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cpu_count()
 
 
 def _start_fork_server() -> None:

@@ -1,81 +1,74 @@
 """Cells on disk: small JSON files in git. A clone with an empty run store fills it from them."""
 
 import hashlib
-import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from lcm.cell_files import check_cell, check_curves
 from lcm.errors import UserError
-from lcm.files import replacing, write_json
+from lcm.files import json_or_none, replacing, write_json
 from lcm.params import Params
 from lcm.protocol.splits import TEST, TRAIN, VAL
-from lcm.study import METRICS, Cell, Run, cell_config
+from lcm.study import Cell, Run, cell_config, read_seconds, seconds_path
 from lcm.training import inputs, store
 from lcm.training.jobs import Job
 
 NOT_IN_CELLS = ("curve", "seconds")  # of a record; seconds differ each time, and a cell's bytes must not
 
 
-def read_cell(cell: Cell, root: Path = Path()) -> dict | None:
+def read_cell(cell: Cell) -> dict | None:
     """Return the content of a cell's file, or None if it is missing or broken."""
+    return _read(cell.path(), check_cell)
+
+
+def _read(path: Path, check: Callable):
+    """Return what one of a cell's files holds, or None if it is missing or no such file."""
     try:
-        return check_cell(json.loads((root / cell.path()).read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError):
+        return check(json_or_none(path))
+    except ValueError:
         return None
 
 
-def recorded_runs(cell: Cell) -> dict[tuple[int, int], dict]:
-    """Return the runs of a cell's file as (split, seed) -> run; {} if it is missing or broken."""
-    return {(run["split"], run["seed"]): run for run in (read_cell(cell) or {"runs": []})["runs"]}
+def recorded_runs(content: dict | None) -> dict[tuple[int, int], dict]:
+    """Return the runs of a cell's content as (split, seed) -> run; {} for None."""
+    return {(run["split"], run["seed"]): run for run in content["runs"]} if content else {}
 
 
-def is_complete(params: Params, cell: Cell, jobs: list[Job]) -> bool:
-    """Return whether the cell's files hold exactly these runs and settings.
+def is_complete(params: Params, cell: Cell, jobs: list[Job], content: dict | None) -> bool:
+    """Return whether the cell's files, of which one has this content, hold exactly these runs and settings.
 
     So results in git count in a clone whose run store is empty.
     """
-    recorded = recorded_runs(cell)
+    recorded = recorded_runs(content)
     keys = {(run.split, run.seed): key for job in jobs for run, key in zip(job.runs, job.keys, strict=True)}
     if {place: run.get("key") for place, run in recorded.items()} != keys:
         return False
     if not all(store.is_record(run, run["key"]) for run in recorded.values()):
         return False
-    if not same_config(params, cell):
+    if not same_config(params, cell, content):
         return False
     finished = {place for place, run in recorded.items() if "failed" not in run}
     return jobs[0].model is None or finished <= {(row["split"], row["seed"]) for row in _read_curves(cell)}
 
 
-def same_config(params: Params, cell: Cell) -> bool:
-    """Return whether the cell's file was made with today's parameters, and with as many splits and seeds."""
-    if _config_in(read_cell(cell)) != _config_of(params, cell):
+def same_config(params: Params, cell: Cell, content: dict | None) -> bool:
+    """Return whether a cell's content was made with today's parameters, and with as many splits and seeds."""
+    if content is None or content["config"] != cell_config(params, cell):
         return False
-    return set(recorded_runs(cell)) == {(run.split, run.seed) for run in cell.runs()}
-
-
-def _config_in(content: object) -> dict | None:
-    return content.get("config") if isinstance(content, dict) else None
-
-
-def _config_of(params: Params, cell: Cell) -> dict:
-    """Return the cell's parameters as a JSON file gives them back."""
-    return json.loads(json.dumps(cell_config(params, cell)))
+    return set(recorded_runs(content)) == {(run.split, run.seed) for run in cell.runs()}
 
 
 def _read_curves(cell: Cell) -> list[dict]:
     """Return the rows of the cell's curves, [] if the file is missing or broken."""
-    try:
-        return check_curves(json.loads(cell.path("curves").read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError):
-        return []
+    return _read(cell.path("curves"), check_curves) or []
 
 
 def seed_store(cell: Cell) -> None:
     """Copy what the cell's files hold into the run store, run by run and as a whole, before they are replaced."""
-    recorded = recorded_runs(cell)
+    recorded = recorded_runs(read_cell(cell))
     if not recorded:
         return
     folder = _archive(cell, [str(run.get("key")) for run in recorded.values()])
@@ -106,11 +99,8 @@ def _archive(cell: Cell, keys: list[str]) -> Path:
 def _kept(params: Params, cell: Cell, keys: list[str]) -> Path | None:
     """Return the folder of the cell's files as they were when it had these runs and today's parameters, or None."""
     folder = _archive(cell, keys)
-    try:
-        content = json.loads((folder / "cells").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return folder if _config_in(content) == _config_of(params, cell) else None
+    content = _read(folder / "cells", check_cell)
+    return folder if content and content["config"] == cell_config(params, cell) else None
 
 
 def write_cell(params: Params, cell: Cell, jobs: list[Job], retrained: bool = False) -> None:
@@ -179,24 +169,6 @@ def realised_noise(data: inputs.Data, n_splits: int) -> np.ndarray:
     """Return the share of wrong labels among the training samples of each split, (n_splits,)."""
     training = data.splits[:n_splits] == TRAIN
     return ((data.fit_labels[:n_splits] != data.corpus.labels) & training).sum(1) / training.sum(1)
-
-
-def seconds_path(study: str, corpus: str) -> Path:
-    """Return where run times are kept: beside the results, and no output of a stage, because they differ each time."""
-    return METRICS / "seconds" / study / f"{corpus}.json"
-
-
-def read_seconds(study: str, corpus: str, root: Path = Path()) -> dict[str, dict]:
-    """Return cell name -> {"runs": n, "seconds": of the quickest run, on one core}; {} if nothing is recorded.
-
-    The quickest, because whatever else a machine does can only slow a run. Runs on a GPU are counted apart, as
-    {"gpu_runs": n, "gpu_seconds": a run's share of the GPU's time}.
-    """
-    try:
-        content = json.loads((root / seconds_path(study, corpus)).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def write_seconds(cell: Cell, jobs: list[Job]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lcm.files import locked, replacing, store_folder, write_array, write_json
+from lcm.files import json_or_none, locked, replacing, store_folder, write_array, write_json
 
 # Raise an encoder's version when a change to the code changes its numbers (tests/test_golden.py fails then). Source
 # text is not part of a key, so that a comment retrains nothing. Encoders that are not named here have version 1.
@@ -27,10 +27,7 @@ def run_key(determinants: dict) -> str:
 
 def load_run(key: str) -> dict | None:
     """Return the record of a finished run, or None. A record that is broken, or of another run, counts as missing."""
-    try:
-        record = json.loads((store_folder() / key[:2] / f"{key}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
+    record = json_or_none(store_folder() / key[:2] / f"{key}.json")
     return record if is_record(record, key) else None
 
 
@@ -64,11 +61,11 @@ def save_run(record: dict, predictions: dict[str, np.ndarray] | None = None) -> 
 
 
 def load_predictions(key: str) -> dict[str, np.ndarray] | None:
-    """Return a run's probabilities, {"test": (n_test, C), "val": (n_val, C)} float16; None if there are none."""
+    """Return a run's probabilities, {"test": (n_test, C), "val": (n_val, C)} float16; None if missing or damaged."""
     try:
         with np.load(store_folder() / key[:2] / f"{key}.npz", allow_pickle=False) as content:
             return {name: content[name] for name in content.files}
-    except (OSError, ValueError, KeyError):
+    except Exception:  # missing or damaged, of which NumPy and zipfile have a dozen kinds
         return None
 
 
@@ -88,7 +85,7 @@ def remembered(kind: str, digest: str, make: Callable[[], np.ndarray]) -> np.nda
 def _is_array(path: Path) -> bool:
     try:
         np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except Exception:  # NumPy parses the header as Python source: TokenError is among them
         return False
     return True
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
-from lcm.errors import UserError
+from lcm.errors import Unavailable, UserError
 from lcm.files import sweep
 from lcm.params import Params
-from lcm.study import METRICS, Cell
-from lcm.training import code, inputs, pool, results, store
+from lcm.study import METRICS, Cell, read_seconds
+from lcm.training import inputs, pool, results, store
 from lcm.training.jobs import Job, do, gather, job_data, jobs_of
 
 
@@ -20,7 +20,8 @@ class Plan:
 
     complete: cells whose files hold all runs. waiting: the jobs of the others. gaps: cell -> why its data are missing;
     kept: the gaps whose files in git were made with today's parameters. broken: cell -> why it cannot be trained.
-    retrain: all runs are trained, known or not.
+    other_code: number of recorded runs of complete cells that other code made. retrain: all runs are trained, known or
+    not.
     """
 
     complete: dict[Cell, list[Job]] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class Plan:
     gaps: dict[Cell, str] = field(default_factory=dict)
     kept: list[Cell] = field(default_factory=list)
     broken: dict[Cell, str] = field(default_factory=dict)
+    other_code: int = 0
     retrain: bool = False
 
     def missing(self) -> list[Job]:
@@ -40,35 +42,38 @@ def make_plan(params: Params, cells: list[Cell], device: str, retrain: bool = Fa
     """Find out what there is to train. retrain: ignore all recorded results."""
     plan = Plan(retrain=retrain)
     for cell in cells:
+        content = results.read_cell(cell)
         try:
             jobs = jobs_of(params, cell, device)
-        except inputs.Gap as error:
+        except Unavailable as error:
             if params.execution.missing == "error":
                 raise
             plan.gaps[cell] = str(error)
-            if results.same_config(params, cell):
+            if results.same_config(params, cell, content):
                 plan.kept.append(cell)
         except UserError as error:
             plan.broken[cell] = str(error)
         else:
-            done = not retrain and results.is_complete(params, cell, jobs)
+            done = not retrain and results.is_complete(params, cell, jobs, content)
             (plan.complete if done else plan.waiting)[cell] = jobs
+            if done:
+                made_by = [run.get("code", {}).get("digest") for run in content["runs"]]
+                plan.other_code += len([digest for digest in made_by if digest not in (None, jobs[0].code["digest"])])
     return plan
 
 
-def describe(plan: Plan, title: str, processes: int) -> list[str]:
-    """Describe the plan in lines for people.
+def describe(plan: Plan, missing: list[Job], title: str, workers: int) -> list[str]:
+    """Describe the plan, of which these jobs are missing, in lines for people.
 
     They say how many runs are known and how many to train, the hours from recorded seconds, each gap once, and how many
     results other code made.
     """
     cells = [*plan.complete, *plan.waiting]
     runs = sum(cell.splits * cell.seeds for cell in cells)
-    missing = plan.missing()
     lines = []
     if cells:
         known = f"{title}: {runs} runs in {len(cells)} cells: {runs - len(missing)} known, {len(missing)} to train"
-        lines.append(known + (f", {_hours(missing, processes)}" if missing else ""))
+        lines.append(known + (f", {_hours(missing, workers)}" if missing else ""))
     if missing:
         cell = missing[0].cell
         lines.append(f"  only one cell of it: python pipeline/train.py {cell}")
@@ -78,45 +83,37 @@ def describe(plan: Plan, title: str, processes: int) -> list[str]:
         what = [f"{kept} cells kept from git, not checked"] if kept else []
         what += [f"{len(here) - kept} cells not run"] if kept < len(here) else []
         lines.append(f"{title}: {', '.join(what)}: {reason}")
-    other = _made_by_other_code(plan)
-    if other:
-        lines.append(f"{title}: {other} recorded runs were made by other code; --retrain trains them again")
+    if plan.other_code:
+        lines.append(f"{title}: {plan.other_code} recorded runs were made by other code; --retrain trains them again")
     return lines
 
 
-def _hours(missing: list[Job], processes: int) -> str:
-    seconds = [_seconds(job.cell) for job in missing]
-    if None in seconds:
+def _hours(missing: list[Job], workers: int) -> str:
+    kinds = {(job.cell, "gpu_seconds" if job.device == "cuda" else "seconds") for job in missing}
+    seconds = {cell: _seconds(cell, kind) for cell, kind in kinds}
+    if None in seconds.values():
         return "how long is not known (no such run is recorded)"
-    hours = sum(seconds) / processes / 3600
+    hours = sum(seconds[job.cell] for job in missing) / workers / 3600
     minutes = max(1, round(60 * hours))
     time = f"{hours:.1f} hours" if hours >= 0.1 else f"{minutes} minute{'s' * (minutes > 1)}"
-    return f"about {time} on {processes} core{'s' * (processes > 1)}"
+    on_gpu = any(job.device == "cuda" for job in missing)
+    return f"about {time} on {'a GPU' if on_gpu else f'{workers} core' + 's' * (workers > 1)}"
 
 
-def _seconds(cell: Cell) -> float | None:
-    """Return the seconds of a run of this cell, else of another cell with its model and corpus, else None."""
-    own = results.read_seconds(cell.study, cell.corpus)
-    if "seconds" in own.get(cell.name, {}):
-        return own[cell.name]["seconds"]
+def _seconds(cell: Cell, kind: str) -> float | None:
+    """Return the time of a run of this cell, else the mean of others with its model and corpus, else None.
+
+    kind: `seconds` on a core, or `gpu_seconds`.
+    """
+    own = read_seconds(cell.study, cell.corpus).get(cell.name, {})
+    if kind in own:
+        return own[kind]
     for path in sorted((METRICS / "seconds").glob(f"*/{cell.corpus}.json")):
-        like = [
-            entry["seconds"]
-            for name, entry in results.read_seconds(path.parent.name, cell.corpus).items()
-            if f"-{cell.model}-" in name and "seconds" in entry
-        ]
+        known = read_seconds(path.parent.name, cell.corpus).items()
+        like = [entry[kind] for name, entry in known if f"-{cell.model}-" in name and kind in entry]
         if like:
             return sum(like) / len(like)
     return None
-
-
-def _made_by_other_code(plan: Plan) -> int:
-    count = 0
-    for cell, jobs in plan.complete.items():
-        now = code.digest(jobs[0].model.encoder if jobs[0].model else None, cell.target)
-        found = [run.get("code", {}).get("digest") for run in results.recorded_runs(cell).values()]
-        count += len([digest for digest in found if digest not in (None, now)])
-    return count
 
 
 def train_cells(params: Params, cells: list[Cell], device: str, title: str, retrain: bool = False) -> Plan:
@@ -128,10 +125,11 @@ def train_cells(params: Params, cells: list[Cell], device: str, title: str, retr
     plan = make_plan(params, cells, device, retrain)
     for cell in cells:
         cell.path().parent.mkdir(parents=True, exist_ok=True)
-    for line in describe(plan, title, params.execution.processes or pool.available_cores()):
+    missing = plan.missing()
+    for line in describe(plan, missing, title, pool.workers(params.execution.processes, device)):
         print(line, flush=True)
-
-    waiting = {cell: {key for job in jobs for key in job.keys} for cell, jobs in plan.waiting.items()}
+    to_train = {key for job in missing for key in job.keys}
+    waiting = {cell: {key for job in jobs for key in job.keys} & to_train for cell, jobs in plan.waiting.items()}
 
     def write_complete() -> None:
         for cell in [cell for cell, keys in waiting.items() if not keys]:
@@ -151,10 +149,6 @@ def train_cells(params: Params, cells: list[Cell], device: str, title: str, retr
             keys.discard(record["key"])
         write_complete()
 
-    missing = plan.missing()
-    to_train = {key for job in missing for key in job.keys}
-    for keys in waiting.values():
-        keys &= to_train
     write_complete()
     run_jobs(params, gather(missing, params.execution.fleet, device), device, title, save)
     for cell, reason in plan.broken.items():
@@ -162,17 +156,9 @@ def train_cells(params: Params, cells: list[Cell], device: str, title: str, retr
     if plan.broken:
         raise UserError(
             f"{title}: {len(plan.broken)} of {len(cells)} cells could not be trained, see above; the others are "
-            f"complete"
+            "complete"
         )
     return plan
-
-
-def run_missing(params: Params, jobs: list[Job], device: str, title: str) -> None:
-    """Train the jobs whose runs the store lacks, and store them."""
-    missing = [job for job in jobs if store.load_run(job.keys[0]) is None]
-    run_jobs(
-        params, gather(missing, params.execution.fleet, device), device, title, lambda result: store.save_run(*result)
-    )
 
 
 def run_jobs(params: Params, jobs: list[Job], device: str, title: str, save: Callable[[tuple], None]) -> None:
@@ -185,9 +171,8 @@ def run_jobs(params: Params, jobs: list[Job], device: str, title: str, save: Cal
     store.store_folder().mkdir(parents=True, exist_ok=True)  # what forbids it is known before hours of training
     for folder in (store.store_folder(), METRICS):
         sweep(folder)
-    for source in {
-        job.source.digests["features"]: job.source for job in jobs if "features" in job.source.digests
-    }.values():
+    with_features = [job.source for job in jobs if "features" in job.source.digests]
+    for source in {source.digests["features"]: source for source in with_features}.values():
         inputs.features_of(source)  # here, on all cores; the workers then read them
     if params.execution.executor == "ray":
         from lcm.training import cluster
@@ -202,9 +187,8 @@ def run_jobs(params: Params, jobs: list[Job], device: str, title: str, save: Cal
 
 
 def _summary(cell: Cell) -> str:
-    scores = [run["test"]["accuracy"] for run in results.recorded_runs(cell).values() if "failed" not in run]
-    return (
-        f"test accuracy {100 * sum(scores) / len(scores):.2f} %, mean of {len(scores)} runs"
-        if scores
-        else "no run finished"
-    )
+    recorded = results.recorded_runs(results.read_cell(cell)).values()
+    scores = [run["test"]["accuracy"] for run in recorded if "failed" not in run]
+    if not scores:
+        return "no run finished"
+    return f"test accuracy {100 * sum(scores) / len(scores):.2f} %, mean of {len(scores)} runs"
