@@ -33,7 +33,7 @@ from lcm.evidence.verdicts import (
     points,
 )
 from lcm.files import write_text
-from lcm.study import LINEAR, METRICS
+from lcm.study import LINEAR, read_seconds
 
 MARKED = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 DOCUMENTS = ("README.md", "docs/*.md")
@@ -147,8 +147,7 @@ def _hours(study: Study, key: str) -> float | None:
     """
     total = 0.0
     for corpus in dict.fromkeys(result.corpus for result in study.results):
-        path = study.results[0].root / METRICS / "seconds" / study.name / f"{corpus}.json"
-        recorded = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        recorded = read_seconds(study.name, corpus, study.results[0].root)
         cells = [
             result for result in study.results if result.corpus == corpus and result.done and result.model != LINEAR
         ]
