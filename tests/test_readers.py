@@ -20,7 +20,7 @@ from lcm import archives
 from lcm.corpora import readers
 from lcm.corpora.catalogue import CATALOGUE, entry
 from lcm.corpora.download import WrongContent
-from lcm.corpora.prepare import load, prepare
+from lcm.corpora.prepare import load, ordered, prepare
 from lcm.corpora.pydocs import AREAS
 from lcm.corpora.tables import Table
 from lcm.errors import UserError
@@ -275,6 +275,20 @@ def test_labels_stay_with_their_documents_when_empty_ones_are_dropped(tmp_path):
     assert json.loads((tmp_path / "card.json").read_text())["samples_by_label"] == {"a": 2, "b": 1, "c": 1}
     with pytest.raises(UserError, match=r"2 of 6 documents have no token \(the first is t.csv, row 3, label 'b'\)"):
         prepare("mine", knobs.model_copy(update={"empty": "error"}), tmp_path / "t.csv", tmp_path / "x", tmp_path / "y")
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"10", "2", "-1", "1.5", "1.25"}, ["-1", "1.25", "1.5", "2", "10"]),
+        ({"a10", "a2", "b"}, ["a2", "a10", "b"]),
+        ({"nan", "10", "2"}, ["2", "10", "nan"]),  # no size: as words
+        ({"²", "01", "1"}, ["01", "1", "²"]),
+    ],
+)
+def test_a_users_labels_stand_in_the_order_that_people_expect(labels, expected):
+    """The same one for `own` and for `lcm compare`."""
+    assert ordered(labels) == expected
 
 
 def test_own_numbers_are_in_the_order_of_their_size(tmp_path):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -87,7 +86,7 @@ def read(request: Request, folder: Path) -> Documents:
     counts = Counter(label for label, document in zip(found.labels, tokens, strict=True) if document)
     kept = [row for row, label in enumerate(found.labels) if tokens[row] and counts[label] >= FEWEST]
     notes = _left_out(found, tokens, counts)
-    names = sorted({found.labels[row] for row in kept}, key=natural)
+    names = prepare.ordered({found.labels[row] for row in kept})
     if len(names) < 2 or len(kept) < len(found.labels) / 2:
         why = "; ".join(notes) or "there is one class only"
         raise UserError(f"only {len(kept)} of {len(found.labels)} rows, in {len(names)} classes, could be used: {why}")
@@ -139,11 +138,6 @@ def _read(request: Request) -> tuple[Texts, list[str]]:
     return found, parts
 
 
-def natural(name: str) -> list:
-    """A key that sorts 2 before 10."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"([0-9]+)", name)]
-
-
 def _tokens(texts: list[str], language: str):
     if language == "zh":
         try:
@@ -159,7 +153,7 @@ def _tokens(texts: list[str], language: str):
 
 def _left_out(found: Texts, tokens: list[list[str]], counts: Counter) -> list[str]:
     empty = [row for row, document in enumerate(tokens) if not document]
-    small = sorted({label for label in found.labels if counts[label] < FEWEST}, key=natural)
+    small = sorted({label for label in found.labels if counts[label] < FEWEST}, key=prepare.natural)
     notes = []
     if empty:
         first = found.place(empty[0])

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import math
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +66,8 @@ def prepare(corpus: str, knobs: Corpus, raw: Path, folder: Path, card: Path) -> 
     """
     item = entry(corpus, knobs)
     content = _read(corpus, item, knobs, raw)
-    names = _names({*content.labels, *(content.given or [])}, own=not (item.files or item.embed))
+    labels = {*content.labels, *(content.given or [])}
+    names = sorted(labels) if item.files or item.embed else ordered(labels)
     if not 2 <= len(names) <= MOST_LABELS:
         raise UserError(
             f"{corpus}: found {len(names)} labels in {len(content.labels)} samples "
@@ -102,12 +105,21 @@ def prepare(corpus: str, knobs: Corpus, raw: Path, folder: Path, card: Path) -> 
     return meta
 
 
-def _names(labels: set[str], own: bool) -> list[str]:
-    """The labels in order: of the alphabet; a user's own, if they are all numbers, of their size."""
+def ordered(labels: set[str]) -> list[str]:
+    """A user's labels in the order that people expect: by size if all are numbers, else as words, a2 before a10."""
     try:
-        return sorted(labels, key=lambda label: (float(label), label)) if own else sorted(labels)
+        sizes = {label: float(label) for label in labels}
     except ValueError:
-        return sorted(labels)
+        sizes = {}
+    if sizes and all(map(math.isfinite, sizes.values())):
+        return sorted(labels, key=lambda label: (sizes[label], label))
+    return sorted(labels, key=lambda label: (natural(label), label))
+
+
+def natural(name: str) -> list:
+    """A key that sorts 2 before 10."""
+    parts = re.split("([0-9]+)", name)  # every second one is a number, compared by length and digits
+    return [(len(part.lstrip("0")), part.lstrip("0")) if place % 2 else part for place, part in enumerate(parts)]
 
 
 def kept_texts(corpus: str, knobs: Corpus, raw: Path, folder: Path) -> list[str]:
