@@ -132,7 +132,6 @@ EVIDENCE = {
         ("which_crowd_alone", 'return [WRONG, CROWD] if', 'return [CROWD] if'),
         ("which_sign", "return FOR if mean.value > 0 else AGAINST", "return FOR"),
         ("which_equal", "EQUAL if equivalent(mean, EQUIVALENCE) else OPEN", "OPEN"),
-        ("which_one_setting", "LEAST_SETTINGS = 2", "LEAST_SETTINGS = 1"),
         ("which_worst_first", "key=lambda gain: -gain.mean.value", "key=lambda gain: gain.mean.value"),
         ("linear_beside_ceilings", "for n, target in target_facts().items() if not target.ceiling]", "for n, target in target_facts().items()]"),
         ("linear_any_window", 'r.method.endswith("_window") == short', "True"),

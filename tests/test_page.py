@@ -10,6 +10,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import browser
 import numpy as np
@@ -359,6 +360,29 @@ def test_the_answer_counts_what_is_decided():
     won = Claim("Q1b", "", "", [replace(comparison(0.02, 0.001), what="toy, bag: a − b"), comparison(0.01, 0.5)])
     assert "better in 1 of 2 settings (toy, bag), undecided in 1" in snippets.counted(won)
     assert snippets.answer([open_, won]).startswith("Undecided. Against")
+
+
+def test_a_mean_is_said_to_be_one_test_of_many():
+    def claim(key, t):
+        """Two corpora; the mean of both is t standard errors from 0, with 18 degrees of freedom."""
+        contrast = Contrast(0.02, (0.0, 0.04), 0.5, 10, 10, error=0.02 * 2**0.5 / t, df=9)
+        return Claim(key, "", "", [Comparison("", contrast, corpus=corpus) for corpus in "ab"])
+
+    text = overview.robustness([claim("x", 5.0), claim("y", 2.3), claim("z", 2.2), claim("open", 1.0)])
+    # p .0001, .034, .041: Holm makes .068 of both
+    assert "Of 4 means 3 have p below 0.05 (x, y, z)" in text and "1 would (x)" in text
+    assert text.endswith("x: supported, then undecided; y: supported, then undecided; z: supported, then undecided.")
+
+
+def test_runs_of_two_studies_are_counted_once():
+    run = {"key": "a", "device": "cpu (x86_64)"}
+    results = [
+        SimpleNamespace(model="lstm_rand", runs=[run, {"key": "b", "device": "NVIDIA H200"}]),
+        SimpleNamespace(model="linear", runs=[{"key": "c"}]),
+    ]
+    evidence = {name: SimpleNamespace(results=results) for name in ("one", "two")}
+    assert snippets.devices(evidence).startswith("Of the 2 runs of networks in git, 1 were trained on CPUs and 1 were")
+    assert snippets.devices({}) == "Nothing is measured yet."
 
 
 def test_readme_and_docs_show_what_is_generated():

@@ -1,5 +1,7 @@
 """Which target to use, from made-up results whose answer is known."""
 
+from types import SimpleNamespace
+
 import pytest
 import synthetic
 from synthetic import grid
@@ -8,7 +10,7 @@ from lcm.evidence import which
 from lcm.evidence.comparisons import Evidence
 from lcm.evidence.results import read_study
 from lcm.evidence.verdicts import AGAINST, EQUAL, FOR, OPEN
-from lcm.study import LINEAR, cells
+from lcm.study import LINEAR, cells, target_facts
 
 METHODS = ["ce", "ls", "ls_matched", "lcm", "square", "square.size=2.0", "gce", "gce.q=0.5", "oracle_group"]
 STRENGTHS = [*METHODS, "ls.epsilon=0.75"]
@@ -60,6 +62,13 @@ def test_one_setting_is_no_mean_and_a_crowd_is_counted_apart(tmp_path, monkeypat
     monkeypatch.setitem(which.TEXTS, "crowd", ["20ng", "fdcnews"])
     assert by_target(evidence, which.CROWD)["square"].word == FOR
     assert by_target(evidence, which.WRONG)["square"].settings == 2  # a crowd's wrong labels are wrong labels
+
+
+def test_a_ceiling_is_no_advice(tmp_path, monkeypatch):
+    evidence, facts = world(tmp_path, {"square": (0.03, 0.03)}), target_facts()
+    told_all = {name: SimpleNamespace(**{**vars(of), "ceiling": name == "square"}) for name, of in facts.items()}
+    monkeypatch.setattr(which, "target_facts", lambda: told_all)
+    assert "square" not in by_target(evidence, which.RIGHT) and "gce" in by_target(evidence, which.RIGHT)
 
 
 def test_words_are_corrected_over_the_targets(tmp_path, monkeypatch):

@@ -18,7 +18,6 @@ from lcm.study import LINEAR, target_facts
 
 RIGHT, WRONG, CROWD = "right labels", "wrong labels", "a crowd’s labels"
 NOISY_VAL = "noisy_val"  # the study whose validation labels are wrong as well
-LEAST_SETTINGS = 2  # of which a mean is made
 WORDS = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
 
 
@@ -54,7 +53,7 @@ def over_smoothing(evidence: Evidence, kind: str) -> list[Gain]:
     for name in _compared():
         pairs = [(_version(evidence, each, name), evidence.tuned(each, "ls")) for each in settings]
         claim = Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
-        if len(claim.comparisons) >= LEAST_SETTINGS and claim.average:
+        if claim.average:
             claims[name] = claim
     adjusted = dict(zip(claims, holm([claim.average.p for claim in claims.values()]), strict=True))
     found = [
