@@ -61,6 +61,7 @@ def test_one_setting_is_no_mean_and_a_crowd_is_counted_apart(tmp_path, monkeypat
     assert not by_target(evidence, which.CROWD)
     monkeypatch.setitem(which.TEXTS, "crowd", ["20ng", "fdcnews"])
     assert by_target(evidence, which.CROWD)["square"].word == FOR
+    assert "Where a crowd gave the wrong labels, ahead is square loss (+3.00" in which.instead(evidence)
     assert by_target(evidence, which.WRONG)["square"].settings == 2  # a crowd's wrong labels are wrong labels
 
 
