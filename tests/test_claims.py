@@ -482,6 +482,16 @@ def world(root, scores, noise=0, methods=RIVALS, places=None):
     return p
 
 
+def test_ranking_compares_on_common_splits(tmp_path):
+    """A target that was run on the easy splits alone has a high mean, and gains nothing."""
+    scores = {"ls_matched": [0.9, 0.901, 0.6], "ls": [0.9, 0.901, 0.6], "ce": [0.9, 0.901, 0.6]}
+    scores |= {"square": [0.9, 0.902], "gce": [0.91, 0.912, 0.61]}
+    p = world(tmp_path, scores, methods=[*RIVALS, "square", "gce"])
+    evidence = read(tmp_path, p)
+    order = [rank.result.target for rank in rivals.ranking(evidence, rivals.settings_of(evidence)[0])]
+    assert order.index("gce") < order.index("square")
+
+
 def test_ranking_ties_what_is_not_decided_apart(tmp_path):
     p = world(
         tmp_path, {"ls.epsilon=0.75": 0.05, "ls": 0.03, "lcm": [0.70, 0.76, 0.73], "ls_matched": 0.02, "ce": -0.2}
@@ -565,6 +575,10 @@ def test_under_wrong_labels_those_that_know_nothing_must_not_help(tmp_path):
     assert claim.words == [AGAINST] and claim.headline() == "not supported"
     claim = claims(tmp_path / "worse", world(tmp_path / "worse", scores | {"lcm.alpha=2": 0.0}, noise=30))["Q6"]
     assert claim.words == [FOR]
+    # A ceiling that is told of groups says nothing of noise; one that is told which labels are wrong does.
+    methods, scores = [*RIVALS, "oracle_group", "oracle_prune"], scores | {"oracle_group": 0.1, "oracle_prune": 0.1}
+    claim = claims(tmp_path / "told", world(tmp_path / "told", scores, noise=30, methods=methods))["Q6"]
+    assert [c.pair[0].target for c in claim.comparisons] == ["lcm", "oracle_prune"] and claim.words == [AGAINST, FOR]
 
 
 def test_one_verdict_everywhere(tmp_path):

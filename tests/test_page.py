@@ -294,6 +294,10 @@ def test_coverage_counts_settings_by_edition(tmp_path):
     text = overview.coverage(read_evidence(p, tmp_path))
     assert text.startswith("Measured of the paper’s 37 settings: 2 (2 of them on 20NG or parts of it); 1 more with a")
     assert text.endswith("; 34 not at all.")
+    both = synthetic.params(bert=grid(["20ng"], ["minilm", "bert_tiny"]))
+    for model in ("minilm", "bert_tiny"):
+        put(tmp_path / "both", both, "bert", model=model)
+    assert ": 1 (1 of them on 20NG or parts of it); 0 more" in overview.coverage(read_evidence(both, tmp_path / "both"))
     assert overview.coverage(read_evidence(synthetic.params(benchmark=grid()), tmp_path / "none")).endswith(
         "37 not at all."
     )
