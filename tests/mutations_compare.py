@@ -18,7 +18,6 @@ COMPARE = {
         ("empty_rows_count", "strict=True) if document)", "strict=True))"),
         ("empty_rows_kept", "if tokens[row] and counts[label] >= FEWEST", "if counts[label] >= FEWEST"),
         ("sizes_of_parts", '"val": rows[VAL], "test": rows[TEST]', '"val": rows[TEST], "test": rows[VAL]'),
-        ("class_sorting", "if part.isdigit() else (1, 0, part)", "if False else (1, 0, part)"),
         ("duplicates_dropped", "twice = len(found.texts) - len(set(found.texts))", "twice = 0"),
         ("class_not_learnt", 'for name in ("train", "table"):', "for name in ():"),
         ("one_folder_for_all_splits", "[:16]}-{sha(splits)}", "[:16]}"),

@@ -1,6 +1,24 @@
 """Mutants of the data: splits, wrong labels, subsets, readers, tokens as integers."""
 
 DATA = {
+    ("training/inputs.py", "test_noisy_val.py"): (
+        ("noisy_val_everywhere", 'if val and cell.noise else f"labels-{cell.noise}"', 'if val else f"labels-{cell.noise}"'),
+        ("noisy_val_nowhere", 'if val and cell.noise else f"labels-{cell.noise}"', 'if False else f"labels-{cell.noise}"'),
+    ),
+    ("study.py", "test_noisy_val.py"): (
+        ("noisy_val_unsaid", '"val": params.studies[cell.study].noise_val or noise.val', '"val": noise.val'),
+    ),
+    ("training/jobs.py", "test_noisy_val.py"): (
+        ("noisy_val_in_plan_only", "data = data or inputs.load(job.cell.corpus, job.labels)", 'data = data or inputs.load(job.cell.corpus, f"labels-{job.cell.noise}")'),
+    ),
+    ("../../pipeline/split.py", "test_noisy_val.py"): (
+        ("noisy_val_made_clean", 'noise.model_copy(update={"val": val})', "noise.model_copy()"),
+    ),
+    ("corpora/prepare.py", "test_readers.py::test_a_users_labels_stand_in_the_order_that_people_expect"): (
+        ("label_sorting", "if place % 2 else part for place, part", "if False else part for place, part"),
+        ("label_sizes", "if sizes and all(map(math.isfinite, sizes.values())):", "if sizes:"),
+        ("label_numbers_as_words", "if sizes and all(map(math.isfinite, sizes.values())):", "if False:"),
+    ),
     ("protocol/splits.py", "test_protocol.py"): (
         ("split_seed", "np.random.RandomState(k)", "np.random.RandomState(0)"),
         ("split_shares", "for share in (test, val))", "for share in (val, test))"),

@@ -150,7 +150,7 @@ EVIDENCE = {
     ),
     ("evidence/overview.py", "test_page.py"): (
         ("rule_without_holm", "left = [key for key in tested if adjusted[key] < LEVEL]", "left = tested"),
-        ("rule_all_same", "if c.verdict != c.one_by_one]", "if c.verdict == c.one_by_one]"),
+        ("rule_all_same", "if claim.verdict != claim.one_by_one:", "if claim.verdict == claim.one_by_one:"),
         ("coverage_standin_twice", "if setting not in both and setting in partial | other]", "if setting in partial | other]"),
     ),
     ("evidence/tuning.py", "test_tuning.py"): (

@@ -375,7 +375,7 @@ def test_a_mean_is_said_to_be_one_test_of_many():
     text = overview.robustness([claim("x", 5.0), claim("y", 2.3), claim("z", 2.2), claim("open", 1.0)])
     # p .0001, .034, .041: Holm makes .068 of both
     assert "Of 4 means 3 have p below 0.05 (x, y, z)" in text and "1 would (x)" in text
-    assert text.endswith("x: supported, then undecided; y: supported, then undecided; z: supported, then undecided.")
+    assert text.endswith("By the old rule undecided would be x, y, z.")
 
 
 def test_runs_of_two_studies_are_counted_once():

@@ -28,14 +28,17 @@ def robustness(claims: list[Claim]) -> str:
     adjusted = dict(zip((claim.key for claim in means), holm([claim.average.p for claim in means]), strict=True))
     tested = [claim.key for claim in means if claim.average.p < LEVEL]
     left = [key for key in tested if adjusted[key] < LEVEL]
-    others = [(c.key, c.verdict, c.one_by_one) for c in means if c.verdict != c.one_by_one]
-    listed = "; ".join(f"{key}: {new}, then {old}" for key, new, old in others)
+    changed: dict[str, list[str]] = {}
+    for claim in means:
+        if claim.verdict != claim.one_by_one:
+            changed.setdefault(claim.one_by_one, []).append(claim.key)
+    old = "; ".join(f"{verdict} would be {', '.join(keys)}" for verdict, keys in changed.items())
     return (
         f"The mean of a claim is one test at 5 %, not corrected over the claims. Of {len(means)} means {len(tested)} "
         f"have p below 0.05 ({', '.join(tested)}); after Holm’s correction over the claims as well, {len(left)} would "
         f"({', '.join(left) or 'none'}). Until 26 November 2026 the rule asked that half of a claim’s comparisons be "
-        f"decided one by one; it was changed after its verdicts were known. By the old rule other verdicts would be: "
-        f"{listed or 'none'}."
+        f"decided one by one; it was changed after its verdicts were known. By the old rule "
+        f"{old or 'no verdict would be another'}."
     )
 
 
