@@ -1,5 +1,5 @@
 # make quickstart               environment, then the whole study in small; no download; about 4 minutes on two cores
-# make test                     environment, then the tests; about 7 minutes
+# make test                     environment, then the tests; about 8 minutes
 # make lint                     environment, then ruff: style and layout of the code; a second
 # make environment              only the environment, in .venv (6 GB); one to five minutes
 #
