@@ -82,7 +82,11 @@ def test_words_are_corrected_over_the_targets(tmp_path, monkeypatch):
     assert by_target(evidence, which.WRONG)["square"].word == FOR
     monkeypatch.setattr(which, "LEVEL", 2.9 * p)
     which.over_smoothing.cache_clear()
-    assert "undecided after correction: square loss (+3.00" in which.instead(evidence)
+    assert "nothing is known to beat it; ahead is square loss (+3.00" in which.instead(evidence)
+    evidence = world(tmp_path / "two", {"square": (0.0, 0.03), "gce": (0.0, 0.02)})
+    monkeypatch.setattr(which, "LEVEL", 0.0)
+    which.over_smoothing.cache_clear()
+    assert "Ahead too, but undecided after correction: generalised cross-entropy (+2.00" in which.instead(evidence)
 
 
 def test_tuned_smoothing_may_choose_cross_entropy(tmp_path):

@@ -8,7 +8,7 @@ from lcm.study import YARDSTICKS, target_facts
 
 TEXTS = yaml.safe_load(resources.files("lcm.evidence").joinpath("texts.yaml").read_text(encoding="utf-8"))
 SYMBOLS = {
-    "alpha": "α = {}", "epsilon": "ε = {}", "beta": "β = {}", "rho": "ρ = {}", "gamma": "γ = {}",
+    "alpha": "α = {}", "epsilon": "ε = {}", "beta": "β = {}", "rho": "ρ = {}",
     "stop_epoch": "until epoch {}", "detach": "detached target", "label_dim": "label embeddings of {}",
     "stop_resets_optimizer": "fresh Adam at the stop",
 }  # fmt: skip

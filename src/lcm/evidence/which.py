@@ -31,7 +31,6 @@ class Gain:
     target: str
     mean: Contrast
     settings: int
-    better: int
     word: str
 
 
@@ -57,7 +56,7 @@ def over_smoothing(evidence: Evidence, kind: str) -> list[Gain]:
             claims[name] = claim
     adjusted = dict(zip(claims, holm([claim.average.p for claim in claims.values()]), strict=True))
     found = [
-        Gain(name, claim.average, len(claim.comparisons), claim.words.count(FOR), _word(claim.average, adjusted[name]))
+        Gain(name, claim.average, len(claim.comparisons), _word(claim.average, adjusted[name]))
         for name, claim in claims.items()
     ]
     return sorted(found, key=lambda gain: -gain.mean.value)
@@ -95,9 +94,6 @@ def _calibration(evidence: Evidence, name: str) -> str:
     return points(float(np.mean(found)), 1) if found else NOTHING
 
 
-# ------------------------------------------------------------------------------------------- the linear model
-
-
 def noisy_validation_table(evidence: Evidence) -> Table:
     """Rows: targets of the study of wrong validation labels. Minus tuned label smoothing there, and where they are
     right."""
@@ -131,6 +127,9 @@ def _compared() -> list[str]:
 def _version(evidence: Evidence, setting: Result, name: str) -> Result | None:
     """A target tuned, on the data of a setting; cross-entropy as it is."""
     return evidence.rival(setting, "ce") if name == "ce" else evidence.tuned(setting, name)
+
+
+# ------------------------------------------------------------------------------------------- the linear model
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ def instead(evidence: Evidence) -> str:
     for kind in (RIGHT, WRONG):
         gains = over_smoothing(evidence, kind)
         best = [gain for gain in gains if gain.word == FOR]
-        maybe = [gain for gain in gains if gain.word == OPEN and gain.mean.ci95[0] > 0]
+        maybe = [gain for gain in gains[not best :] if gain.word == OPEN and gain.mean.ci95[0] > 0]
         if best:
             verb = "beats" if len(best) == 1 else "beat"
             told.append(f"With {kind}, {_listed(best)} {verb} it on average.")
