@@ -20,7 +20,6 @@ from lcm.training.linear import method_settings as linear_settings
 DEFAULT = ("ce", "ls", "ls_matched", "lcm", "square", "prune")  # LCM, and its best rivals in the study targets
 YARDSTICKS = ("svc", "nb")
 SMOOTHING = (0.1, 0.3, 0.6, 0.9)  # strengths among which validation chooses; the weakest first
-MODELS = ("bag", "cnn", "lstm", "minilm")
 MODEL_NAMES = {
     "bag": "bag of words",
     "cnn": "CNN",
