@@ -12,7 +12,8 @@ from scipy import stats
 from synthetic import find, grid
 
 from lcm.evidence import label_space, rivals
-from lcm.evidence.claims import all_claims, answers
+from lcm.evidence.answers import answers
+from lcm.evidence.claims import all_claims
 from lcm.evidence.comparisons import Evidence
 from lcm.evidence.overview import claim_table
 from lcm.evidence.results import read_study

@@ -219,6 +219,14 @@ def test_walks_are_short():
     assert len(walks) == 5 and all(len(lines) <= 15 for lines in walks.values()), {k: len(v) for k, v in walks.items()}
 
 
+def test_the_rate_of_wrong_labels_within_groups_is_that_of_the_card():
+    """docs/protocol.md: labels that are alone in their group stay right, so the others get all of the wrong ones."""
+    counts = json.loads((ROOT / "data/cards/20ng.json").read_text())["samples_by_label"]
+    inside = sum(count for label, count in counts.items() if label.split(".")[0] in ("comp", "rec", "talk"))
+    text = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
+    assert f"30 % overall is {30 * sum(counts.values()) / inside:.0f} % within these groups" in text
+
+
 def test_lcm_leaves_less_on_the_label_than_matched_smoothing():
     """docs/protocol.md: matched smoothing follows alpha, not the mass that is measured on the true label."""
     rows = json.loads((ROOT / "metrics/cells/alpha/20ng/noise0-lstm_rand-lcm.curves.json").read_text())

@@ -8,7 +8,8 @@ from pathlib import Path
 import jinja2
 
 from lcm.evidence import overview, svg, tables
-from lcm.evidence.claims import PAPER_STUDIES, SWEEPS, all_claims, answers
+from lcm.evidence.answers import answers
+from lcm.evidence.claims import PAPER_STUDIES, SWEEPS, all_claims
 from lcm.evidence.comparisons import Evidence
 from lcm.evidence.draw import Drawn, draw
 from lcm.evidence.names import TEXTS

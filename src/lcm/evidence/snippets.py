@@ -15,7 +15,7 @@ from pathlib import Path
 from lcm.errors import UserError
 from lcm.evidence import overview, tables
 from lcm.evidence import which as targets
-from lcm.evidence.claims import answers, sentence
+from lcm.evidence.answers import answers, sentence
 from lcm.evidence.comparisons import Evidence
 from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.results import Study
@@ -90,7 +90,7 @@ def answer(claims: list[Claim]) -> str:
 
 
 def which(evidence: Evidence, claims: list[Claim]) -> list[tuple[str, str]]:
-    """Which target to use, in four answers. Settings are those of the study of targets."""
+    """Which target to use, in three answers. Settings are those of the study of targets."""
     similar = next(claim for claim in claims if claim.key == "Q4")
     return [
         ("Which target?", targets.instead(evidence)),
@@ -192,7 +192,7 @@ def generated(root: Path = Path()) -> dict[str, str]:
 
 
 def fill(root: Path = Path()) -> list[Path]:
-    """Write the generated parts of README.md and docs/*.md ; returns the files that changed."""
+    """Write the generated parts of README.md and docs/*.md; returns the files that changed."""
     found, changed = generated(root), []
     for pattern in DOCUMENTS:
         for path in sorted(root.glob(pattern)):
