@@ -14,7 +14,7 @@ from pathlib import Path
 from lcm.corpora.catalogue import original
 from lcm.errors import arguments, run_main
 from lcm.files import new_folder, write_json
-from lcm.params import Params, load_params, noise_vals
+from lcm.params import Params, kinds_of_wrong_labels, load_params
 from lcm.source import ROOT, digest
 from lcm.study import LINEAR, cell_config, cells
 from lcm.training import code
@@ -49,8 +49,8 @@ def data_plans(params: Params) -> dict[str, dict]:
             "noise": noise,
             "code": split,
         }
-        if vals := noise_vals(params, name):
-            found[f"split/{name}"]["noise_vals"] = vals
+        if others := kinds_of_wrong_labels(params, name):
+            found[f"split/{name}"]["of_studies"] = list(others)
     for name, settings in params.skipgram.items():
         found[f"skipgram/{name}"] = of(settings)
     for set_name, corpora in params.vectors.sets.items():

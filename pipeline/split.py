@@ -2,7 +2,8 @@
 
 -> data/splits/<corpus>/splits.npy, (n_splits, n) uint8
 -> data/splits/<corpus>/labels-<percent>.npy, (n_splits, n) int16, wrong in training samples only
--> data/splits/<corpus>/labels-<percent>-noisy.npy, wrong in validation too, for studies that ask for it (noise_val)
+-> data/splits/<corpus>/labels-<percent>-<own>.npy, for studies that want other wrong labels: -noisy, in validation too
+   (noise_val); -uniform, drawn from all labels (noise_kind)
 
 Example: python pipeline/split.py 20ng
 """
@@ -15,7 +16,7 @@ from lcm.corpora.catalogue import RAW, raw_path
 from lcm.corpora.prepare import load
 from lcm.errors import arguments, lookup, run_main
 from lcm.files import new_folder, pass_gap, write_array
-from lcm.params import OWN, load_params, noise_vals
+from lcm.params import OWN, kinds_of_wrong_labels, load_params
 from lcm.protocol.noise import given_labels, label_groups, labels_to_learn
 from lcm.protocol.splits import SMALL_CLASS, make_splits
 
@@ -44,12 +45,10 @@ def main() -> None:
     with new_folder(splits_folder) as part:
         write_array(part / "splits.npy", splits)
         for percent in [0, *noise.rates.get(corpus, [])]:
-            labels = labels_to_learn(data.labels, splits, groups, percent / 100, noise)
-            write_array(part / f"labels-{percent}.npy", labels)
-            for val in noise_vals(params, corpus) if percent else ():
-                other = noise.model_copy(update={"val": val})
-                labels = labels_to_learn(data.labels, splits, groups, percent / 100, other)
-                write_array(part / f"labels-{percent}-{val}.npy", labels)
+            others = kinds_of_wrong_labels(params, corpus) if percent else {}
+            for end, settings in {"": noise, **others}.items():
+                labels = labels_to_learn(data.labels, splits, groups, percent / 100, settings)
+                write_array(part / f"labels-{percent}{end}.npy", labels)
         if data.given is not None:
             percent = round(100 * data.meta["given_labels_wrong"])
             write_array(part / f"labels-{percent}.npy", given_labels(data.labels, data.given, splits, noise))

@@ -2,17 +2,25 @@
 
 DATA = {
     ("training/inputs.py", "test_noisy_val.py"): (
-        ("noisy_val_everywhere", 'if val and cell.noise else f"labels-{cell.noise}"', 'if val else f"labels-{cell.noise}"'),
-        ("noisy_val_nowhere", 'if val and cell.noise else f"labels-{cell.noise}"', 'if False else f"labels-{cell.noise}"'),
+        ("own_noise_everywhere", "own_noise if cell.noise else ''", "own_noise"),
+        ("own_noise_nowhere", "own_noise if cell.noise else ''", "own_noise if False else ''"),
     ),
     ("study.py", "test_noisy_val.py"): (
-        ("noisy_val_unsaid", '"val": params.studies[cell.study].noise_val or noise.val', '"val": noise.val'),
+        ("own_noise_unsaid", "noise = params.noise_of(cell.study)", "noise = params.noise"),
+    ),
+    ("params.py", "test_noisy_val.py"): (
+        ("own_noise_one_file", 'for value in (self.noise_kind, self.noise_val) if value', 'for value in (self.noise_val,) if value'),
+        ("own_noise_ignored", "update={key: value for key, value in own.items() if value}", "update={}"),
+        ("own_noise_of_others", "if corpus in spec.corpora and spec.own_noise]", "if spec.own_noise]"),
     ),
     ("training/jobs.py", "test_noisy_val.py"): (
         ("noisy_val_in_plan_only", "data = data or inputs.load(job.cell.corpus, job.labels)", 'data = data or inputs.load(job.cell.corpus, f"labels-{job.cell.noise}")'),
     ),
+    ("protocol/noise.py", "test_noisy_val.py"): (
+        ("noise_uniform_always", 'if settings.kind == "uniform":', "if True:"),
+    ),
     ("../../pipeline/split.py", "test_noisy_val.py"): (
-        ("noisy_val_made_clean", 'noise.model_copy(update={"val": val})', "noise.model_copy()"),
+        ("own_noise_made_plain", "groups, percent / 100, settings)", "groups, percent / 100, noise)"),
     ),
     ("corpora/prepare.py", "test_readers.py::test_a_users_labels_stand_in_the_order_that_people_expect"): (
         ("label_sorting", "if place % 2 else part for place, part", "if False else part for place, part"),
@@ -32,11 +40,10 @@ DATA = {
         ("split_small_class", "max(1, round(share * len(part)))", "round(share * len(part))"),
     ),
     ("protocol/noise.py", "test_protocol.py"): (
-        ("noise_in_test", 'splits == TRAIN if settings.val == "clean" else splits != TEST\n    rows', "splits >= 0\n    rows"),
-        ("noise_in_val", 'splits == TRAIN if settings.val == "clean" else splits != TEST\n    rows', "splits != TEST\n    rows"),
-        ("noise_seed", "settings.seed + k,", "settings.seed,"),
-        ("noise_seed_0", "settings.seed + k,", "k,"),
-        ("noise_kind", "settings.seed + k, settings.kind)", "settings.seed + k)"),
+        ("noise_in_test", 'splits == TRAIN if settings.val == "clean" else splits != TEST\n    if settings', "splits >= 0\n    if settings"),
+        ("noise_in_val", 'splits == TRAIN if settings.val == "clean" else splits != TEST\n    if settings', "splits != TEST\n    if settings"),
+        ("noise_seed", "settings.seed + k)", "settings.seed)"),
+        ("noise_seed_0", "settings.seed + k)", "k)"),
         ("given_in_test", "return np.where(hit, given, labels)", "return np.where(hit, given, given)"),
         ("given_in_val", 'splits == TRAIN if settings.val == "clean" else splits != TEST\n    return', "splits != TEST\n    return"),
         ("transition_turned", "np.add.at(counts, (labels[mask], fit_labels[mask]), 1)", "np.add.at(counts, (fit_labels[mask], labels[mask]), 1)"),
@@ -48,8 +55,7 @@ DATA = {
         ("noise_own_label", "random.randint(1, len(group), size", "random.randint(0, len(group), size"),
         ("noise_next_label", "random.randint(1, len(group), size=len(hit))", "random.randint(1, 2, size=len(hit))"),
         ("noise_first_samples", "random.permutation(samples)[:", "samples[:"),
-        ("noise_shuffle", "noisy[hit] = labels[random.permutation(hit)]", "noisy[hit] = random.choice(group, len(hit))"),
-        ("noise_shuffle_rate", "len(samples) * (1 - (share**2).sum())", "len(samples)"),
+        ("noise_uniform_in_groups", 'if settings.kind == "uniform":', "if False:"),
         ("groups_of_one", "if len(indices) > 1}", "if len(indices) > 0}"),
         ("groups_all", "for group in (chosen or usable)]", "for group in usable]"),
     ),

@@ -38,7 +38,7 @@ def params(**studies: dict | list) -> Params:
     for name, grids in studies.items():
         grids = [grids] if isinstance(grids, dict) else grids
         corpora = list(dict.fromkeys(corpus for each in grids for corpus in each["corpora"]))
-        of_study = [{k: each.pop(k) for k in ("yardsticks", "noise_val") if k in each} for each in grids]
+        of_study = [{k: each.pop(k) for k in ("yardsticks", "noise_val", "noise_kind") if k in each} for each in grids]
         spec = {"title": f"Study {name}", "question": "Is it so?", "corpora": corpora, "splits": 3, "grids": grids}
         found[name] = Study.model_validate(spec | of_study[0])
     return committed().model_copy(update={"studies": found})

@@ -117,8 +117,9 @@ def test_the_keys_in_git_are_those_that_the_parameters_give(name):
     """No result passes for another, and none is trained again because code was moved. Digests stand for the data."""
     content = json.loads((CELLS / name).read_text())
     data = DIGESTS.get(content["corpus_digest"], {"fit_labels": {}})
-    noisy_val = content["config"].get("noise", {}).get("val") == "noisy"
-    labels = f"{content['noise']}-noisy" if noisy_val else str(content["noise"])
+    noise = content["config"].get("noise", {})
+    own = [noise[key] for key, plain in (("kind", "asym"), ("val", "clean")) if noise.get(key, plain) != plain]
+    labels = "-".join([str(content["noise"]), *own])
     if labels not in data["fit_labels"] or (
         runs.starts_from_something(content) and content["model"] not in data["start"]
     ):

@@ -310,19 +310,15 @@ def test_spread_is_for_lcm_when_it_is_smaller(tmp_path):
 def alpha_world(root, more=()):
     """Fig. 3: alpha 0.5 learns as fast as its final accuracy says, stopping it adds three points. Returns the
     parameters."""
-    methods = [*synthetic.PLAIN, "lcm.alpha=0.5"]
-    p = synthetic.params(
-        alpha=grid(methods=[*methods, "ls.epsilon=0.3"]),
-        early_stop=grid(methods=[*methods, "lcm.alpha=0.5,stop_epoch=4", *more]),
-    )
-    where = "20ng", 0, "lstm_rand"
-    for study in ("alpha", "early_stop"):
-        put(root, p, study)
-        synthetic.write(root, p, find(p, study, *where, "lcm.alpha=0.5"), [0.80, 0.82, 0.81])
-    synthetic.write(root, p, find(p, "alpha", *where, "ls.epsilon=0.3"), [0.72, 0.73, 0.71])
-    synthetic.write(root, p, find(p, "early_stop", *where, "lcm.alpha=0.5,stop_epoch=4"), [0.83, 0.8501, 0.8399])
-    for method, scores in zip(more, ([0.78, 0.8001, 0.7899], [0.84, 0.8602, 0.8499]), strict=False):
-        synthetic.write(root, p, find(p, "early_stop", *where, method), scores)
+    scores = {
+        "lcm.alpha=0.5": [0.80, 0.82, 0.81],
+        "ls.epsilon=0.3": [0.72, 0.73, 0.71],
+        "lcm.alpha=0.5,stop_epoch=4": [0.83, 0.8501, 0.8399],
+    } | dict(zip(more, ([0.78, 0.8001, 0.7899], [0.84, 0.8602, 0.8499]), strict=False))
+    p = synthetic.params(alpha=grid(methods=[*synthetic.PLAIN, *scores]))
+    put(root, p, "alpha")
+    for method, of_method in scores.items():
+        synthetic.write(root, p, find(p, "alpha", "20ng", 0, "lstm_rand", method), of_method)
     return p
 
 
@@ -349,8 +345,7 @@ def test_accuracy_that_falls_again_speaks_for_over_fitting(tmp_path):
             if row["epoch"] == synthetic.EPOCHS:
                 row["val_accuracy"] -= 0.2  # the best was the epoch before: 7/8 of the final accuracy
 
-    for study in ("alpha", "early_stop"):
-        edit(tmp_path, p, (study, "20ng", 0, "lstm_rand", "lcm.alpha=0.5"), fall, "curves")
+    edit(tmp_path, p, ("alpha", "20ng", 0, "lstm_rand", "lcm.alpha=0.5"), fall, "curves")
     claim = claims(tmp_path, p)["7b"]
     # 7/8 a - (a - .2) = .2 - a / 8 for a = .80, .82, .81; alpha 4 falls by nothing
     assert claim.comparisons[0].contrast.value == pytest.approx(0.2 - 0.81 / 8) and claim.headline() == "supported"
@@ -367,15 +362,15 @@ def test_a_target_that_lets_gradients_through_is_none_of_the_sweep(tmp_path):
 
 def test_what_stopped_early_is_compared_with_what_never_did_in_the_same_training(tmp_path):
     stopped = "lcm.alpha=0.5,stop_epoch=4"
-    p = synthetic.params(early_stop=grid(methods=[stopped, *synthetic.PLAIN, "lcm.alpha=0.5"]))
-    put(tmp_path, p, "early_stop")
+    p = synthetic.params(alpha=grid(methods=[stopped, *synthetic.PLAIN, "lcm.alpha=0.5"]))
+    put(tmp_path, p, "alpha")
     for method, scores in ((stopped, [0.83, 0.85, 0.839]), ("lcm.alpha=0.5", [0.80, 0.82, 0.81])):
-        synthetic.write(tmp_path, p, find(p, "early_stop", "20ng", 0, "lstm_rand", method), scores)
+        synthetic.write(tmp_path, p, find(p, "alpha", "20ng", 0, "lstm_rand", method), scores)
     evidence = read(tmp_path, p)
     found = {claim.key: claim for claim in all_claims(evidence)}
     assert [c.contrast.value for c in found["7c"].comparisons] == pytest.approx([0.03 - 0.001 / 3] * 2)
     assert found["7a"].comparisons[0].contrast.value == pytest.approx(3 / 16 * 0.10)  # not of the one that stopped
-    result = evidence["early_stop"].find("20ng", 0, "lstm_rand", stopped)
+    result = evidence["alpha"].find("20ng", 0, "lstm_rand", stopped)
     result.record["config"] = result.record["config"] | {"train": result.record["config"]["train"] | {"epochs": 40}}
     assert not {claim.key: claim for claim in all_claims(evidence)}["7c"].comparisons
 

@@ -43,8 +43,7 @@ def world(root):
     collapse = [[0.9, 0.02, 0.02, 0.03, 0.03]] * 3
     alpha_world(root)
     p = synthetic.params(
-        alpha=grid(methods=[*synthetic.PLAIN, "lcm.alpha=0.5", "ls.epsilon=0.3"]),
-        early_stop=grid(methods=[*synthetic.PLAIN, "lcm.alpha=0.5", "lcm.alpha=0.5,stop_epoch=4"]),
+        alpha=grid(methods=[*synthetic.PLAIN, "lcm.alpha=0.5", "ls.epsilon=0.3", "lcm.alpha=0.5,stop_epoch=4"]),
         benchmark=grid(["20ng", "fdcnews"], ["lstm_rand", "lstm_pre"], yardsticks=["linear", "svc"]),
         noise=grid(noise=[30]),
         confusion=grid(["8ng-h", "8ng-e"]),

@@ -94,24 +94,25 @@ def test_tuned_smoothing_may_choose_cross_entropy(tmp_path):
     assert by_target(evidence, which.RIGHT)["square"].mean.value == pytest.approx(0.0, abs=2e-3)  # ce has .70
 
 
-def test_wrong_validation_labels_stand_beside_right_ones(tmp_path):
-    studies = {"targets": {}, "noisy_val": {"noise_val": "noisy"}}
+def test_other_wrong_labels_stand_beside_those_of_the_same_group(tmp_path):
+    studies = {"targets": {}, "noisy_val": {"noise_val": "noisy"}, "uniform_noise": {"noise_kind": "uniform"}}
     methods = ["ce", "ls", "ls.epsilon=0.75", "square", "square.size=2.0"]
     p = synthetic.params(**{name: grid(methods=methods, noise=[30], **more) for name, more in studies.items()})
-    gains = {"targets": {"square": 0.03}, "noisy_val": {"square": 0.01}}
+    gains = {"targets": 0.03, "noisy_val": 0.01, "uniform_noise": -0.02}  # of the square loss
     for study, of_study in gains.items():
         for number, cell in enumerate(cells(p, study)):
-            gain = of_study.get(cell.target, 0.0) - 0.01 * ("." in cell.method)
+            gain = (of_study if cell.target == "square" else 0.0) - 0.01 * ("." in cell.method)
             scores = [0.70 + gain + wobble * (1 + 0.01 * number) for wobble in WOBBLE]
             synthetic.write(tmp_path, p, cell, scores)
     evidence = Evidence([read_study(p, name, tmp_path) for name in studies])
-    ((_, rows),) = which.noisy_validation_table(evidence).groups
+    table = which.other_noise_table(evidence)
+    ((_, rows),) = table.groups
     assert [row[0] for row in rows] == ["square loss", "cross-entropy"]
-    assert (rows[0][1][0], rows[0][2][0]) == (
-        "+3.00",
-        "+1.00",
-    )  # never one study's target against the other's smoothing
-    assert which.noisy_validation_table(Evidence([evidence["targets"]])).groups == []
+    # never one study's target against another's smoothing
+    assert [entry[0] for entry in rows[0][1:]] == ["+3.00", "+1.00", "−2.00"]
+    assert which.other_noise_table(Evidence([evidence["targets"]])).groups == []
+    ((_, rows),) = which.other_noise_table(Evidence([evidence["uniform_noise"]])).groups
+    assert [entry[0] for entry in rows[1][1:]] == ["−2.00"]
 
 
 def test_the_linear_model_is_chosen_on_validation(tmp_path):

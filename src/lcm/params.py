@@ -135,7 +135,7 @@ class Wordpieces(Group):
 
 
 class Noise(Group):
-    kind: Literal["asym", "shuffle"]
+    kind: Literal["asym", "uniform"]
     val: Literal["clean", "noisy"]
     seed: Seed
     rates: dict[Name, list[Percent]]
@@ -199,9 +199,15 @@ class Study(Group):
     splits: Count
     seeds: Annotated[int, Field(ge=1, le=1000)] = 1
     train: dict = {}
-    noise_val: Literal["clean", "noisy"] | None = None  # None: noise.val of params.yaml
+    noise_kind: Literal["asym", "uniform"] | None = None  # None: noise.kind of params.yaml
+    noise_val: Literal["clean", "noisy"] | None = None  # None: noise.val
     yardsticks: list[str] = []  # linear models beside the networks, on the same texts, noise and splits
     grids: Annotated[list[Grid], Field(min_length=1)]
+
+    @property
+    def own_noise(self) -> str:
+        """How the names of its files of wrong labels end: "-uniform", "-noisy", or "" for those of params.yaml."""
+        return "".join(f"-{value}" for value in (self.noise_kind, self.noise_val) if value)
 
     @model_validator(mode="after")
     def corpora_are_those_of_the_grids(self):
@@ -329,6 +335,11 @@ class Params(Group):
             raise UserError(f"params.yaml: models.{name}.source is {source}, known are {sorted(self.encoders)}")
         return config
 
+    def noise_of(self, study: str) -> Noise:
+        """Return `noise` with the changes of the study."""
+        own = {"kind": self.studies[study].noise_kind, "val": self.studies[study].noise_val}
+        return self.noise.model_copy(update={key: value for key, value in own.items() if value})
+
     def training(self, study: str, model: str) -> Train:
         """Return `train` with the changes of the model, then those of the study.
 
@@ -375,10 +386,10 @@ def load_params(path: str | Path = "params.yaml", training: bool = False) -> Par
     return params
 
 
-def noise_vals(params: Params, corpus: str) -> list[str]:
-    """Return what studies of a corpus say of validation labels that noise.val does not."""
-    found = {spec.noise_val for spec in params.studies.values() if corpus in spec.corpora and spec.noise_val}
-    return sorted(found)
+def kinds_of_wrong_labels(params: Params, corpus: str) -> dict[str, Noise]:
+    """Return the studies of a corpus that want wrong labels of their own: the end of the file's name -> the noise."""
+    studies = [name for name, spec in params.studies.items() if corpus in spec.corpora and spec.own_noise]
+    return {params.studies[name].own_noise: params.noise_of(name) for name in sorted(studies)}
 
 
 def _read_study(file: Path, params: Params) -> Study:

@@ -229,10 +229,10 @@ def cell_config(params: Params, cell: Cell) -> dict:
     corpus = params.corpora[cell.corpus].model_dump(exclude_defaults=True)
     config = {"split": params.split.model_dump(), "corpus": corpus}
     if cell.noise:
-        noise = params.noise
+        noise = params.noise_of(cell.study)
         config["noise"] = {
             "kind": noise.kind,
-            "val": params.studies[cell.study].noise_val or noise.val,
+            "val": noise.val,
             "seed": noise.seed,
             "groups": noise.groups.get(cell.corpus),
         }

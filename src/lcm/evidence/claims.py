@@ -20,7 +20,7 @@ from lcm.evidence.verdicts import Claim, Comparison, accuracy, cosine, data_of, 
 
 # Tables 1, 3, 4, 5, in the order in which a setting of two studies is looked up; the others change something.
 PAPER_STUDIES = ("benchmark", "pretrained", "bert", "confusion", "noise", "images")
-SWEEPS = ("alpha", "early_stop")  # Fig. 3: strengths of LCM and of label smoothing
+STRENGTHS = "alpha"  # the study of Fig. 3: strengths of LCM and of label smoothing
 SAME_STRENGTH = 0.02  # of mass on the true label: LCM's own target is that far from that of a uniform distribution
 
 
@@ -152,10 +152,10 @@ def _noisy(evidence: Evidence) -> Claim:
     return Claim("5", text, source, comparisons, in_paper=6)
 
 
-def sweep(evidence: Evidence, studies: Iterable[str]) -> list[Result]:
-    """Results of LCM in these studies that differ in alpha or the stop alone, each method of a setting once."""
+def sweep(evidence: Evidence) -> list[Result]:
+    """Results of LCM in the study of strengths that differ in alpha or the stop alone, each method once."""
     found: dict[tuple, Result] = {}
-    for result in evidence.results(studies):
+    for result in evidence.results([STRENGTHS]):
         if result.target == "lcm" and not result.settings.get("detach"):
             found.setdefault((*result.setting, result.method), result)
     return list(found.values())
@@ -171,7 +171,7 @@ def never_stopped(results: list[Result]) -> dict[float, Result]:
 
 
 def _figure_3(evidence: Evidence) -> list[Claim]:
-    by_alpha = never_stopped(sweep(evidence, SWEEPS))
+    by_alpha = never_stopped(sweep(evidence))
     low, high = (by_alpha[pick(by_alpha)] if len(by_alpha) > 1 else None for pick in (min, max))
 
     def early(result: Result) -> Scores:
@@ -193,7 +193,7 @@ def _figure_3(evidence: Evidence) -> list[Claim]:
     if low and (test := _test(low, drop(low), drop(high), "val")):
         what = f"best − last validation accuracy: LCM α = {min(by_alpha):g} minus the same at α = {max(by_alpha):g}"
         worse.append(Comparison(what, test, **data_of(low)))
-    for result in sweep(evidence, ("early_stop",)):
+    for result in sweep(evidence):
         alpha, stop = result.settings["alpha"], result.settings.get("stop_epoch")
         whole = by_alpha.get(alpha)
         if stop is None or whole is None or not same_training(result, whole):
@@ -240,7 +240,7 @@ def _tuned(evidence: Evidence) -> Claim:
 
 def _at_other_strengths(evidence: Evidence) -> Claim:
     comparisons = []
-    varied = [result for result in sweep(evidence, SWEEPS) if result.varied]
+    varied = [result for result in sweep(evidence) if result.varied]
     for result in sorted(varied, key=lambda result: -result.settings["alpha"]):
         stop, rival = result.settings.get("stop_epoch"), as_strong(evidence, result)
         until = f", both until epoch {stop}" if stop is not None else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lcm.evidence import figures, label_figures, label_space, rivals, svg
-from lcm.evidence.claims import PAPER_STUDIES, SWEEPS, as_strong, never_stopped, printed, sweep
+from lcm.evidence.claims import PAPER_STUDIES, STRENGTHS, as_strong, never_stopped, printed, sweep
 from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.names import method_name, model_name, setting_name
 from lcm.evidence.paper import paper_accuracy
@@ -203,7 +203,7 @@ def _by_setting(results: list[Result]) -> list[list[Result]]:
 
 
 def _strengths(evidence: Evidence) -> Iterator[Drawn]:
-    for results in _by_setting(sweep(evidence, SWEEPS)):
+    for results in _by_setting(sweep(evidence)):
         by_alpha = never_stopped(results)
         if len(by_alpha) < 2:
             continue
@@ -238,7 +238,7 @@ def _strengths(evidence: Evidence) -> Iterator[Drawn]:
 
 
 def _early_stop(evidence: Evidence) -> Iterator[Drawn]:
-    for results in _by_setting(sweep(evidence, SWEEPS)):
+    for results in _by_setting(sweep(evidence)):
         stopped = [r for r in results if r.settings.get("stop_epoch") is not None]
         for alpha in sorted({result.settings["alpha"] for result in stopped}):
             mine = [result for result in stopped if result.settings["alpha"] == alpha]
@@ -277,7 +277,7 @@ def _confusion(evidence: Evidence) -> Iterator[Drawn]:
 def _curves(evidence: Evidence) -> Iterator[Drawn]:
     """Validation accuracy of the four first methods while training, a panel for each setting."""
     for study in evidence.values():
-        if study.name in SWEEPS:
+        if study.name == STRENGTHS:
             continue  # drawn by strength
         for setting in study.settings:
             yield from _of_setting(study, setting)

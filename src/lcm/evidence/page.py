@@ -9,7 +9,7 @@ import jinja2
 
 from lcm.evidence import overview, svg, tables
 from lcm.evidence.answers import answers
-from lcm.evidence.claims import PAPER_STUDIES, SWEEPS, all_claims
+from lcm.evidence.claims import PAPER_STUDIES, STRENGTHS, all_claims
 from lcm.evidence.comparisons import Evidence
 from lcm.evidence.draw import Drawn, draw
 from lcm.evidence.names import TEXTS
@@ -19,7 +19,7 @@ from lcm.evidence.snippets import snippets
 from lcm.evidence.study_tables import gaps, study_tables
 from lcm.evidence.tables import Table
 from lcm.evidence.verdicts import NOT_MEASURED, NOT_SUPPORTED, RULE, SUPPORTED, UNDECIDED, Claim, Decisions
-from lcm.evidence.which import gains_table, linear_table, noisy_validation_table
+from lcm.evidence.which import gains_table, linear_table, other_noise_table
 from lcm.files import new_folder, write_json, write_text
 from lcm.params import OWN, Params
 
@@ -32,7 +32,7 @@ CAPTIONS = TEXTS["captions"] | {"gains": TEXTS["captions"]["answer"]}
 def read_evidence(params: Params, root: Path, studies: Iterable[str] | None = None) -> Evidence:
     """The results of these studies (default: all but the quickstart), in the order of the page."""
     names = list(studies or [name for name in params.studies if name not in ("quickstart", OWN)])
-    first = [name for name in ("targets", *PAPER_STUDIES, *SWEEPS) if name in names]
+    first = [name for name in ("targets", *PAPER_STUDIES, STRENGTHS) if name in names]
     return Evidence(read_study(params, name, root) for name in dict.fromkeys([*first, *names]))
 
 
@@ -67,7 +67,7 @@ def _tables(evidence: Evidence, claims: list[Claim]) -> dict[str, dict[str, Tabl
         "collapse": {"collapse": overview.collapse_table(evidence)},
         "which": {
             table.name: table
-            for table in (gains_table(evidence), noisy_validation_table(evidence), linear_table(evidence))
+            for table in (gains_table(evidence), other_noise_table(evidence), linear_table(evidence))
             if table.groups
         },
         "map": {table.name: table for table in overview.targets_tables(evidence)},

@@ -48,7 +48,7 @@ def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
         "instead": targets.instead(evidence),
         "linear": targets.linear(evidence),
         "gains": tables.to_markdown(targets.gains_table(evidence), 0) or "Not measured.",
-        "noisy-validation": tables.to_markdown(targets.noisy_validation_table(evidence), 0) or "Not measured.",
+        "other-noise": tables.to_markdown(targets.other_noise_table(evidence), 0) or "Not measured.",
         "linear-table": tables.to_markdown(targets.linear_table(evidence), 0) or "Not measured.",
         "coverage": overview.coverage(evidence),
         "headline": tables.to_markdown(overview.headline_table(evidence, claims), 0),

@@ -17,7 +17,10 @@ from lcm.evidence.verdicts import AGAINST, EQUAL, EQUIVALENCE, FOR, LEVEL, OPEN,
 from lcm.study import LINEAR, target_facts
 
 RIGHT, WRONG, CROWD = "right labels", "wrong labels", "a crowd’s labels"
-NOISY_VAL = "noisy_val"  # the study whose validation labels are wrong as well
+OTHER_NOISE = {
+    "noisy_val": "in validation, too",
+    "uniform_noise": "any other label",
+}  # studies, and what is wrong there
 WORDS = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
 
 
@@ -94,19 +97,24 @@ def _calibration(evidence: Evidence, name: str) -> str:
     return points(float(np.mean(found)), 1) if found else NOTHING
 
 
-def noisy_validation_table(evidence: Evidence) -> Table:
-    """Rows: targets of the study of wrong validation labels. Minus tuned label smoothing there, and where they are
-    right."""
-    rows: list[Row] = []
-    for noisy in [result for result in evidence.results([NOISY_VAL]) if result.method == "ls"]:
-        right = [each for each in rivals.settings_of(evidence) if each.setting == noisy.setting]
-        there = _over_smoothing(evidence, noisy)
-        beside = _over_smoothing(evidence, right[0]) if right else {}
-        for name in sorted(there, key=lambda name: -there[name][0]):
-            entries = [of[name][1] if name in of else NOTHING for of in (beside, there)]
-            rows.append([target_facts()[name].label, *entries])
-    columns = "target | validation labels right: 95 % CI | wrong, too: 95 % CI"
-    return table("noisy-validation", "If validation labels are wrong, too", columns, [("", rows)], "noisy-validation")
+def other_noise_table(evidence: Evidence) -> Table:
+    """Rows: targets. Columns: what they gain over tuned label smoothing if labels are wrong as in the study of targets,
+    and as in each study of OTHER_NOISE on the same corpus, rate and model."""
+    others = {name: result for name in OTHER_NOISE for result in evidence.results([name]) if result.method == "ls"}
+    plain = [each for each in rivals.settings_of(evidence) if each.setting in {r.setting for r in others.values()}]
+    found = [_over_smoothing(evidence, setting) for setting in [*plain[:1], *others.values()]]
+    asked = {name for gains in found[len(plain[:1]) :] for name in gains}
+    names = dict.fromkeys(name for gains in found for name in sorted(gains, key=lambda name: -gains[name][0]))
+    rows: list[Row] = [
+        [target_facts()[name].label, *(gains[name][1] if name in gains else NOTHING for gains in found)]
+        for name in names
+        if name in asked
+    ]
+    columns = [
+        *(["of the same group: 95 % CI"] if plain else []),
+        *(f"{OTHER_NOISE[name]}: 95 % CI" for name in others),
+    ]
+    return table("other-noise", "Other wrong labels", " | ".join(["target", *columns]), [("", rows)], "other-noise")
 
 
 def _over_smoothing(evidence: Evidence, setting: Result) -> dict[str, tuple[float, Entry]]:

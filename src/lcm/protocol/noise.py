@@ -1,4 +1,4 @@
-"""Wrong labels to learn from: of the same group, at a given overall rate (paper, "Experiments on Noisy Datasets")."""
+"""Wrong labels to learn from, at a given rate: of the same group (paper, "Experiments on Noisy Datasets"), or any."""
 
 import numpy as np
 
@@ -32,15 +32,13 @@ def labels_to_learn(
     """Return the labels to learn from in every split, (n_splits, n): wrong ones in the training part, in validation too
     if `val` is noisy.
 
-    labels: (n,) true labels. splits: (n_splits, n) of TRAIN, VAL, TEST. groups, rate: as in `add_noise`. Test labels
-    are never touched.
+    labels: (n,) true labels. splits: (n_splits, n) of TRAIN, VAL, TEST. groups, rate: as in `add_noise`; if `kind` is
+    uniform, all labels are one group. Test labels are never touched.
     """
     hit = splits == TRAIN if settings.val == "clean" else splits != TEST
-    rows = [
-        add_noise(np.asarray(labels), where, groups, rate, settings.seed + k, settings.kind)
-        for k, where in enumerate(hit)
-    ]
-    return np.stack(rows)
+    if settings.kind == "uniform":
+        groups = [np.unique(labels)]
+    return np.stack([add_noise(labels, where, groups, rate, settings.seed + k) for k, where in enumerate(hit)])
 
 
 def given_labels(labels: np.ndarray, given: np.ndarray, splits: np.ndarray, settings: Noise) -> np.ndarray:
@@ -64,43 +62,30 @@ def transition(labels: np.ndarray, fit_labels: np.ndarray, mask: np.ndarray, n_l
     return counts / counts.sum(1, keepdims=True)
 
 
-def add_noise(
-    labels: np.ndarray, where: np.ndarray, groups: list[np.ndarray], rate: float, seed: int, kind: str = "asym"
-) -> np.ndarray:
+def add_noise(labels: np.ndarray, where: np.ndarray, groups: list[np.ndarray], rate: float, seed: int) -> np.ndarray:
     """Replace labels by others of the same group so that a share `rate` of the samples in `where` is wrong.
 
     labels: (n,) true labels. where: (n,) bool, the samples that may be hit (the training part). rate: overall share of
-    wrong labels among them; the rate inside the groups follows from it (30 % overall is 46.6 %
-    inside comp, rec and talk). kind: `asym`, every chosen sample gets another label of its group, uniformly; `shuffle`,
-    the labels of the chosen samples are permuted inside the group, so some keep theirs and the rate is met in
-    expectation only. Returns a copy of labels. Raises UserError if the groups hold too few samples for the rate.
+    wrong labels among them; the rate inside the groups follows from it (30 % overall is 46.6 % inside comp, rec and
+    talk). Every chosen sample gets another label of its group, uniformly. Returns a copy of labels. Raises UserError
+    if the groups hold too few samples for the rate.
     """
     noisy = labels.copy()
     if rate == 0:
         return noisy
     random = np.random.RandomState(seed)
     members = [np.flatnonzero(where & np.isin(labels, group)) for group in groups]
-    if kind == "asym":
-        can_be_wrong = sum(len(samples) for samples in members)
-    else:  # after a permutation a sample is wrong with probability 1 - sum of squared class shares
-        shares = [np.bincount(labels[samples]) / max(1, len(samples)) for samples in members]
-        can_be_wrong = sum(
-            len(samples) * (1 - (share**2).sum()) for samples, share in zip(members, shares, strict=True)
-        )
+    can_be_wrong = sum(len(samples) for samples in members)
     wanted = rate * where.sum()
     if wanted > can_be_wrong:
         raise UserError(
             f"noise of {rate:.0%} is impossible: the groups hold only {can_be_wrong / where.sum():.1%} of the training "
-            "samples; "
-            "lower noise.rates or name more noise.groups"
+            "samples; lower noise.rates or name more noise.groups"
         )
     within = wanted / can_be_wrong
     for group, samples in zip(groups, members, strict=True):
         hit = random.permutation(samples)[: round(within * len(samples))]
-        if kind == "asym":
-            position = np.searchsorted(np.sort(group), labels[hit])
-            step = random.randint(1, len(group), size=len(hit))  # 1 to size - 1: never its own label
-            noisy[hit] = np.sort(group)[(position + step) % len(group)]
-        else:
-            noisy[hit] = labels[random.permutation(hit)]
+        position = np.searchsorted(np.sort(group), labels[hit])
+        step = random.randint(1, len(group), size=len(hit))  # 1 to size - 1: never its own label
+        noisy[hit] = np.sort(group)[(position + step) % len(group)]
     return noisy

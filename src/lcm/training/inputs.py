@@ -50,9 +50,8 @@ class Source:
 
 
 def labels_of(params: Params, cell: Cell) -> str:
-    """Return which labels a cell learns from: labels-30, or labels-30-noisy where its study says so of validation."""
-    val = params.studies[cell.study].noise_val
-    return f"labels-{cell.noise}-{val}" if val and cell.noise else f"labels-{cell.noise}"
+    """Return which labels a cell learns from: labels-30, or labels-30-uniform where its study wants other noise."""
+    return f"labels-{cell.noise}{params.studies[cell.study].own_noise if cell.noise else ''}"
 
 
 def load(corpus: str, labels: str = "labels-0") -> Data:
