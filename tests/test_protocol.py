@@ -126,18 +126,6 @@ def test_asym_noise_meets_the_overall_rate_inside_the_groups_only(labels, rate, 
     assert np.any(noisy != add_noise(labels, where, groups, rate, seed=6))
 
 
-def test_shuffle_noise_keeps_class_counts_and_meets_the_rate_in_expectation(labels):
-    where = np.ones(len(labels), bool)
-    groups = label_groups(NAMES, ["comp", "rec", "talk"])
-    noisy = add_noise(labels, where, groups, 0.12, seed=0, kind="shuffle")
-    assert (noisy != labels).mean() == pytest.approx(0.12, abs=0.006)
-    np.testing.assert_array_equal(np.bincount(noisy), np.bincount(labels))
-    splits = make_splits(labels, 2, 0.30, 0.10)
-    for split, learnt in zip(splits, labels_to_learn(labels, splits, groups, 0.12, noise(kind="shuffle")), strict=True):
-        training = split == TRAIN
-        np.testing.assert_array_equal(np.bincount(learnt[training]), np.bincount(labels[training]))
-
-
 def test_impossible_noise(labels):
     where = np.ones(len(labels), bool)
     with pytest.raises(UserError, match="70% is impossible: the groups hold only 64.3%"):
@@ -146,7 +134,7 @@ def test_impossible_noise(labels):
 
 
 def noise(**change) -> Noise:
-    return Noise(**{"kind": "asym", "val": "clean", "seed": 0, "rates": {}, "groups": {}} | change)
+    return Noise(**{"val": "clean", "seed": 0, "rates": {}, "groups": {}} | change)
 
 
 @pytest.mark.parametrize("val", ["clean", "noisy"])

@@ -146,7 +146,7 @@ for value in (
     add("yaml", f"a: {value}", yaml_file(f"a: {value}\n"))
 for key, value in {
     "noise.seed": -1,
-    "noise.kind": "all",
+    "noise.val": "all",
     "split.n": 10**9,
     "split.test": 1.5,
     "split.val": float("inf"),

@@ -36,7 +36,7 @@ class Parts(Group):
 class Corpus(Group):
     """Knobs of one corpus. Its entry in corpora/catalogue.py says which of them it has."""
 
-    tokens: Literal["letters", "words", "jieba", "characters"] | None = None  # None: letters (English), jieba (Chinese)
+    tokens: Literal["letters", "words", "jieba"] | None = None  # None: letters (English), jieba (Chinese)
     empty: Literal["error", "drop"] = "error"
 
     # data/raw/<name>, with a name below `originals`, or your own table. Corpora may share one.
@@ -52,7 +52,6 @@ class Corpus(Group):
     text_form: Literal["allterms", "raw", "stripped"] | None = None
     min_words: Count | None = None
     use_title: bool = False
-    strip_header: bool = False
     sources: Annotated[list[str], Field(min_length=1)] | None = None
     bad_rows: Literal["error", "drop"] = "error"
 
@@ -135,7 +134,6 @@ class Wordpieces(Group):
 
 
 class Noise(Group):
-    kind: Literal["asym", "shuffle"]
     val: Literal["clean", "noisy"]
     seed: Seed
     rates: dict[Name, list[Percent]]

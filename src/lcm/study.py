@@ -231,7 +231,7 @@ def cell_config(params: Params, cell: Cell) -> dict:
     if cell.noise:
         noise = params.noise
         config["noise"] = {
-            "kind": noise.kind,
+            "kind": "asym",  # to another label of the group; there was a second kind once
             "val": params.studies[cell.study].noise_val or noise.val,
             "seed": noise.seed,
             "groups": noise.groups.get(cell.corpus),

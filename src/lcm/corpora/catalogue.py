@@ -160,7 +160,6 @@ CATALOGUE = {
             readers.fudan_documents, "sha256:0530913b9b90537ed8510c4b5e8527168ee25ef4a1ac99ab4c95ee0f4a1da9a7"
         ),
         language="zh",
-        knobs=("strip_header",),
     ),
     "thucnews": Entry(
         title="THUCNews",

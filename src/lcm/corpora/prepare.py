@@ -21,7 +21,7 @@ from lcm.params import Corpus
 from lcm.protocol.subsets import choose
 from lcm.text import encode, english
 
-TOKENS = {"en": ("letters", "words"), "zh": ("jieba", "characters")}  # by language, the default first
+TOKENS = {"en": ("letters", "words"), "zh": ("jieba",)}  # by language, the default first
 MOST_LABELS = 1000
 ARRAYS = {  # type and number of dimensions
     "labels": (np.int16, 1),
@@ -181,7 +181,7 @@ def _tokenise(corpus: str, item: Entry, texts: list[str], knobs: Corpus) -> Iter
     if item.language == "zh":
         from lcm.text import chinese
 
-        return chinese.tokenise_all(texts, tokens, f"tokenising {corpus}")
+        return chinese.tokenise_all(texts, f"tokenising {corpus}")
     return (english.tokenise(text, tokens) for text in tqdm(texts, f"tokenising {corpus}", disable=None))
 
 
@@ -235,9 +235,8 @@ def _edition(title: str, samples: int, knobs: Corpus, raw: Path) -> str:
         parts.append(f"{len(knobs.labels)} labels chosen")
     if knobs.sources:
         parts.append("from " + " and ".join(knobs.sources))
-    for knob, text in (("use_title", "with titles"), ("strip_header", "headers stripped")):
-        if getattr(knobs, knob):
-            parts.append(text)
+    if knobs.use_title:
+        parts.append("with titles")
     return ", ".join(parts)
 
 

@@ -248,40 +248,14 @@ def _decode(content: bytes, encoding: str, facts: Counter) -> str:
         return content.decode(encoding, "ignore")
 
 
-# The header's fields that are part of the text; the others are bibliography, and one of them names the class.
-TEXT_FIELDS = {"标题", "正文", "内容提要", "内容摘要", "摘要"}
-HEADER_LINE = re.compile(r"\s*【(.*?)】(.*)")
-
-
 def read_fudan(folder: Path, knobs: Corpus) -> Texts:
-    """FDCNews: GB18030, invalid bytes ignored and counted; without bibliographic header if `strip_header` says so."""
+    """FDCNews: GB18030, invalid bytes ignored and counted."""
     documents = sorted(
         (name, label, content) for label, name, content in fudan_documents(folder / "fdcnews-9833-gbk.tar.xz")
     )
-    texts, facts = [], Counter()
-    for _, _, content in tqdm(documents, "decoding", disable=None):
-        text = _decode(content, "gb18030", facts)
-        if knobs.strip_header:
-            stripped = without_header(text)
-            facts["headers_stripped"] += stripped != text
-            text = stripped
-        texts.append(text)
+    facts = Counter()
+    texts = [_decode(content, "gb18030", facts) for _, _, content in tqdm(documents, "decoding", disable=None)]
     return Texts(texts, [label for _, label, _ in documents], dict(facts))
-
-
-def without_header(text: str) -> str:
-    """The text without the lines 【field】value at its beginning, but with the values of fields that are text
-    (`TEXT_FIELDS`).
-    """
-    lines = text.split("\n")
-    kept = []
-    for number, line in enumerate(lines):
-        header = HEADER_LINE.match(line)
-        if not header and line.strip():
-            return "\n".join(kept + lines[number:])
-        if header and "".join(header[1].split()) in TEXT_FIELDS:
-            kept.append(header[2])
-    return "\n".join(kept)
 
 
 # As published: the label of each category and its number of documents.

@@ -36,10 +36,7 @@ def labels_to_learn(
     are never touched.
     """
     hit = splits == TRAIN if settings.val == "clean" else splits != TEST
-    rows = [
-        add_noise(np.asarray(labels), where, groups, rate, settings.seed + k, settings.kind)
-        for k, where in enumerate(hit)
-    ]
+    rows = [add_noise(np.asarray(labels), where, groups, rate, settings.seed + k) for k, where in enumerate(hit)]
     return np.stack(rows)
 
 
@@ -64,43 +61,29 @@ def transition(labels: np.ndarray, fit_labels: np.ndarray, mask: np.ndarray, n_l
     return counts / counts.sum(1, keepdims=True)
 
 
-def add_noise(
-    labels: np.ndarray, where: np.ndarray, groups: list[np.ndarray], rate: float, seed: int, kind: str = "asym"
-) -> np.ndarray:
-    """Replace labels by others of the same group so that a share `rate` of the samples in `where` is wrong.
+def add_noise(labels: np.ndarray, where: np.ndarray, groups: list[np.ndarray], rate: float, seed: int) -> np.ndarray:
+    """Give samples another label of their group, uniformly, so that a share `rate` of those in `where` is wrong.
 
     labels: (n,) true labels. where: (n,) bool, the samples that may be hit (the training part). rate: overall share of
-    wrong labels among them; the rate inside the groups follows from it (30 % overall is 46.6 %
-    inside comp, rec and talk). kind: `asym`, every chosen sample gets another label of its group, uniformly; `shuffle`,
-    the labels of the chosen samples are permuted inside the group, so some keep theirs and the rate is met in
-    expectation only. Returns a copy of labels. Raises UserError if the groups hold too few samples for the rate.
+    wrong labels among them; the rate inside the groups follows from it (30 % overall is 46.6 % inside comp, rec and
+    talk). Returns a copy of labels. Raises UserError if the groups hold too few samples for the rate.
     """
     noisy = labels.copy()
     if rate == 0:
         return noisy
     random = np.random.RandomState(seed)
     members = [np.flatnonzero(where & np.isin(labels, group)) for group in groups]
-    if kind == "asym":
-        can_be_wrong = sum(len(samples) for samples in members)
-    else:  # after a permutation a sample is wrong with probability 1 - sum of squared class shares
-        shares = [np.bincount(labels[samples]) / max(1, len(samples)) for samples in members]
-        can_be_wrong = sum(
-            len(samples) * (1 - (share**2).sum()) for samples, share in zip(members, shares, strict=True)
-        )
+    can_be_wrong = sum(map(len, members))
     wanted = rate * where.sum()
     if wanted > can_be_wrong:
         raise UserError(
             f"noise of {rate:.0%} is impossible: the groups hold only {can_be_wrong / where.sum():.1%} of the training "
-            "samples; "
-            "lower noise.rates or name more noise.groups"
+            "samples; lower noise.rates or name more noise.groups"
         )
     within = wanted / can_be_wrong
     for group, samples in zip(groups, members, strict=True):
         hit = random.permutation(samples)[: round(within * len(samples))]
-        if kind == "asym":
-            position = np.searchsorted(np.sort(group), labels[hit])
-            step = random.randint(1, len(group), size=len(hit))  # 1 to size - 1: never its own label
-            noisy[hit] = np.sort(group)[(position + step) % len(group)]
-        else:
-            noisy[hit] = labels[random.permutation(hit)]
+        position = np.searchsorted(np.sort(group), labels[hit])
+        step = random.randint(1, len(group), size=len(hit))  # 1 to size - 1: never its own label
+        noisy[hit] = np.sort(group)[(position + step) % len(group)]
     return noisy

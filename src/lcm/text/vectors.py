@@ -181,7 +181,7 @@ def _tokenise(texts: list[str], settings: Skipgram) -> Iterable[list[str]]:
         return (english.tokenise(text) for text in texts)
     from lcm.text import chinese
 
-    return chinese.tokenise_all(texts, "jieba", f"tokenising {settings.text}")
+    return chinese.tokenise_all(texts, f"tokenising {settings.text}")
 
 
 def _prepared_documents(folder: Path) -> Iterator[list[str]]:
