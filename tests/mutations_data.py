@@ -86,9 +86,9 @@ DATA = {
         ("content_of_any_label", "content_digest((label, content) for", 'content_digest(("", content) for'),
     ),
     ("corpora/tables.py", "test_readers.py"): (
-        ("title_always", "title = (table.title,) if knobs.use_title else ()", "title = (table.title,) if table.title is not None else ()"),
-        ("wrong_row_number", "rows.append(number)", "rows.append(number - 1)"),
-        ("row_of_file", "file_numbers.append(len(names) - 1)", "file_numbers.append(0)"),
+        ("title_always", "(table.title, *table.text) if knobs.use_title else", "(table.title, *table.text) if table.title is not None else"),
+        ("wrong_row_number", "given, number, len(names) - 1))", "given, number - 1, len(names) - 1))"),
+        ("row_of_file", "given, number, len(names) - 1))", "given, number, 0))"),
         ("sources_ignored", "if knobs.sources and row[table.source] not in knobs.sources:", "if False:"),
         ("dropped_uncounted", "dropped += 1", "pass"),
         ("header_as_row", "if isinstance(table.label, str):\n                yield None\n                continue", "if False:\n                continue"),

@@ -12,6 +12,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import TextIO
 
@@ -20,7 +21,7 @@ from tqdm import tqdm
 
 from lcm.archives import MB, Bounded, lines, tar_files, text_stream, unpacked, zip_content
 from lcm.corpora.pydocs import choose_docstrings
-from lcm.corpora.tables import Table, collect, read_labels, read_tables
+from lcm.corpora.tables import Table, collect, read_tables
 from lcm.corpora.texts import Images, Texts
 from lcm.errors import UserError, WrongContent, one_line, short
 from lcm.params import Corpus
@@ -163,20 +164,18 @@ def read_dbpedia(folder: Path, knobs: Corpus) -> Texts:
 
 def verify_dbpedia(archive: Path) -> None:
     """Raises WrongContent unless the archive holds both csv files with as many documents of each class as published."""
-    found = {name: Counter() for name in DBPEDIA_PER_LABEL}
     try:
-        for name, stream in _dbpedia_members(archive):
-            for label in read_labels(stream, name, DBPEDIA):
-                found[name][label] += 1
-                if found[name][label] > DBPEDIA_PER_LABEL[name]:
-                    break
+        content = collect(_dbpedia_members(archive), DBPEDIA, Corpus())
     except UserError as error:
         raise WrongContent(str(error)) from None
-    for name, count in DBPEDIA_PER_LABEL.items():
-        if found[name] != dict.fromkeys(DBPEDIA.names.values(), count):
-            raise WrongContent(
-                f"found {dict(found[name])} in {name}, expected {count} documents of each of the 14 classes"
-            )
+    found = Counter(zip([content.files[number] for number in content.file_numbers], content.labels, strict=True))
+    if found != {
+        (name, label): DBPEDIA_PER_LABEL[name] for name, label in product(DBPEDIA_PER_LABEL, DBPEDIA.names.values())
+    }:
+        expected = [
+            f"{count} documents of each of the 14 classes in {name}" for name, count in DBPEDIA_PER_LABEL.items()
+        ]
+        raise WrongContent(f"found {dict(found)}, expected {' and '.join(expected)}")
 
 
 # class, rank inside the class, text (, source); no header
