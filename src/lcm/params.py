@@ -196,7 +196,6 @@ class Study(Group):
     corpora: Annotated[list[Name], Field(min_length=1)]  # every corpus of its grids; each is a DVC stage
     splits: Count
     seeds: Annotated[int, Field(ge=1, le=1000)] = 1
-    train: dict = {}
     noise_val: Literal["clean", "noisy"] | None = None  # None: noise.val of params.yaml
     yardsticks: list[str] = []  # linear models beside the networks, on the same texts, noise and splits
     grids: Annotated[list[Grid], Field(min_length=1)]
@@ -327,24 +326,14 @@ class Params(Group):
             raise UserError(f"params.yaml: models.{name}.source is {source}, known are {sorted(self.encoders)}")
         return config
 
-    def training(self, study: str, model: str) -> Train:
-        """Return `train` with the changes of the model, then those of the study.
-
-        A change to null sets null. Raises UserError.
-        """
-        settings = self.train.model_dump()
-        overrides = {
-            f"models.{model}": self.models[model].get("train") or {},
-            f"studies.{study}": self.studies[study].train,
-        }
-        for name, keys in overrides.items():
-            if not isinstance(keys, dict):
-                raise UserError(f"params.yaml: {name}.train: expected keys of train, found {keys!r}")
-            settings.update(keys)
+    def training(self, model: str) -> Train:
+        """Return `train` with the changes of the model. A change to null sets null. Raises UserError."""
+        where, keys = f"models.{model}.train", self.models[model].get("train") or {}
+        if not isinstance(keys, dict):
+            raise UserError(f"params.yaml: {where}: expected keys of train, found {keys!r}")
         try:
-            return Train.model_validate(settings)
+            return Train.model_validate(self.train.model_dump() | keys)
         except ValidationError as error:
-            where = " and ".join(f"{name}.train" for name, keys in overrides.items() if keys) or "train"
             raise UserError(f"params.yaml: {explain(error, where)}") from None
 
 

@@ -240,7 +240,7 @@ def cell_config(params: Params, cell: Cell) -> dict:
         return config | {"linear": params.linear.model_dump(exclude_defaults=True)}
     model = params.model(cell.model)
     config["model"] = model.model_dump(exclude_defaults=True)
-    config["train"] = params.training(cell.study, cell.model).model_dump(exclude_defaults=True)
+    config["train"] = params.training(cell.model).model_dump(exclude_defaults=True)
     vectors = getattr(model, "vectors", None)
     if vectors is not None:
         source = params.vectors.sets[vectors].get(cell.corpus)
