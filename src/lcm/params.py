@@ -6,12 +6,11 @@ params.yaml has one group for each method (`lcm: {alpha: 4}`) and one for each m
 
 import codecs
 from pathlib import Path
-from reprlib import Repr
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from lcm.errors import UserError, one_line
+from lcm.errors import UserError, one_line, short
 from lcm.files import read_yaml
 from lcm.schema import Count, Group, Name, NotNegative, Percent, Positive, Seed, Share, Side
 
@@ -286,13 +285,10 @@ class Params(Group):
             if unknown:
                 raise ValueError(f"{key} names {unknown}, known are {sorted(known)}")
         for name, corpus in self.corpora.items():
-            if (
-                corpus.path
-                and Path(corpus.path).parent == Path("data/raw")
-                and Path(corpus.path).name not in self.originals
-            ):
+            path = Path(corpus.path or "")
+            if path.parent == Path("data/raw") and path.name not in self.originals:
                 raise ValueError(
-                    f"corpora.{name}.path is {corpus.path}, but originals, which names what is fetched, has only "
+                    f"corpora.{name}.path is {path}, but originals, which names what is fetched, has only "
                     f"{self.originals}"
                 )
         both = sorted(set(self.vectors.sets) & set(self.skipgram))  # both are folders in data/vectors
@@ -391,10 +387,6 @@ def _read_study(file: Path, params: Params) -> Study:
     return study
 
 
-_short = Repr()
-_short.maxstring = _short.maxother = 100
-
-
 def explain(error: ValidationError, where: str = "") -> str:
     """Describe every problem of a validation in one line: key, what is wrong, what was found.
 
@@ -413,4 +405,4 @@ def _explain(problem: dict, where: str) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return f"{where}: {message}" if where else message
-    return f"{where or 'the whole file'}: {message[0].lower()}{message[1:]}, found {_short.repr(problem['input'])}"
+    return f"{where or 'the whole file'}: {message[0].lower()}{message[1:]}, found {short(problem['input'], 100)}"

@@ -90,18 +90,7 @@ def read_digits(folder: Path, knobs: Corpus) -> Images:
 
 
 MNIST_LABELS = tuple("0123456789")
-FASHION_LABELS = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+FASHION_LABELS = tuple("T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(","))
 IDX_PARTS = ("train", "t10k")  # training part, official test part
 
 
