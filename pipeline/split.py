@@ -1,7 +1,7 @@
 """Stage `split`: divide a corpus into train / validation / test parts, and draw the labels to learn from.
 
 -> data/splits/<corpus>/splits.npy, (n_splits, n) uint8
--> data/splits/<corpus>/labels-<percent>.npy, (n_splits, n) int16, wrong in training samples only
+-> data/splits/<corpus>/labels-<percent>.npy, (n_splits, n) int16, wrong in training, validation if noise.val is noisy
 -> data/splits/<corpus>/labels-<percent>-noisy.npy, wrong in validation too, for studies that ask for it (noise_val)
 
 Example: python pipeline/split.py 20ng

@@ -30,12 +30,11 @@ def make_splits(
     """
     counts = np.bincount(labels)
     names = names or [str(label) for label in range(len(counts))]
-    for label, count in enumerate(counts):
-        if count < 3:
-            raise UserError(
-                f"class {short(names[label])} has {count} samples, a split needs at least 3 (train, validation, test); "
-                "add samples to it or leave it out"
-            )
+    if counts.min() < 3:
+        raise UserError(
+            f"class {short(names[counts.argmin()])} has {counts.min()} samples, a split needs at least 3 (train, "
+            "validation, test); add samples to it or leave it out"
+        )
     splits = np.full((n_splits, len(labels)), TRAIN, np.uint8)
     for k, split in enumerate(splits):
         # RandomState, because NumPy promises to keep its stream for ever.
