@@ -36,8 +36,8 @@ def main() -> None:
     cores = min(len(os.sched_getaffinity(0)), chinese.MOST_PROCESSES)
     ways: dict[str, Callable[[], list[list[str]]]] = {
         "jieba": lambda: [[word for word in own.cut(text.lower()) if chinese.WORD.search(word)] for text in texts],
-        "1 process": lambda: list(chinese.tokenise_all(texts, "jieba", "1 process", 1)),
-        f"{cores} processes": lambda: list(chinese.tokenise_all(texts, "jieba", f"{cores} processes", cores)),
+        "1 process": lambda: list(chinese.tokenise_all(texts, "1 process", 1)),
+        f"{cores} processes": lambda: list(chinese.tokenise_all(texts, f"{cores} processes", cores)),
     }
     characters, first = sum(map(len, texts)), None
     print(f"{arguments.corpus}: {len(texts)} documents, {characters} characters")

@@ -7,7 +7,7 @@ Example: python pipeline/fetch.py 20ng
 """
 
 from lcm.corpora.catalogue import RAW, fetch
-from lcm.errors import Unavailable, UserError, arguments, run_main
+from lcm.errors import Unavailable, arguments, lookup, run_main
 from lcm.files import GAP, gap, write_text
 from lcm.params import load_params
 
@@ -18,9 +18,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="name", help=what)
     names = parser.parse_args().names
     params = load_params()
-    unknown = [name for name in names if name not in params.originals]
-    if unknown:
-        raise UserError(f"params.yaml: originals has no {unknown[0]}; known are {', '.join(params.originals)}")
+    for name in names:
+        lookup(dict.fromkeys(params.originals), name, "originals")
     for name in names or [name for name in params.originals if gap(RAW / name)]:
         folder = RAW / name
         try:

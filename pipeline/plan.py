@@ -15,6 +15,7 @@ from lcm.corpora.catalogue import original
 from lcm.errors import arguments, run_main
 from lcm.files import new_folder, write_json
 from lcm.params import Params, kinds_of_wrong_labels, load_params
+from lcm.schema import Group
 from lcm.source import ROOT, digest
 from lcm.study import LINEAR, cell_config, cells
 from lcm.training import code
@@ -29,18 +30,19 @@ SPLIT = ("protocol/splits.py", "protocol/noise.py", "../../pipeline/split.py")
 TOKENISE = ("text/encode.py", "text/english.py", "text/chinese.py")
 
 
+def _changed(group: Group) -> dict:
+    """The settings of a group that have not their default."""
+    return group.model_dump(exclude_defaults=True)
+
+
 def data_plans(params: Params) -> dict[str, dict]:
     """Return what each data stage depends on, by "stage/name"; settings that have their default are left out."""
-
-    def of(group) -> dict:
-        return group.model_dump(exclude_defaults=True)
-
     read, split, vectors = digest((*READ, *TOKENISE)), digest(SPLIT), digest(("text/vectors.py", "archives.py"))
     found = {}
     for name in params.originals:
         found[f"fetch/{name}"] = {"files": {file.name: file.checksum for file in original(name).files}}
     for name, corpus in params.corpora.items():
-        found[f"prepare/{name}"] = {"corpus": of(corpus), "code": read}
+        found[f"prepare/{name}"] = {"corpus": _changed(corpus), "code": read}
         noise = params.noise.model_dump(exclude={"rates", "groups"})
         noise |= {"rates": params.noise.rates.get(name, []), "groups": params.noise.groups.get(name)}
         found[f"split/{name}"] = {
@@ -52,19 +54,19 @@ def data_plans(params: Params) -> dict[str, dict]:
         if others := kinds_of_wrong_labels(params, name):
             found[f"split/{name}"]["of_studies"] = list(others)
     for name, settings in params.skipgram.items():
-        found[f"skipgram/{name}"] = of(settings)
+        found[f"skipgram/{name}"] = _changed(settings)
     for set_name, corpora in params.vectors.sets.items():
         for name, source in corpora.items():
             found[f"vectors-{set_name}/{name}"] = {
                 **params.vectors.model_dump(exclude={"sets"}),
-                "source": of(source),
+                "source": _changed(source),
                 "code": vectors,
             }
     pieces = digest((*READ, "text/wordpieces.py"))
     for name, encoder in params.wordpieces.corpora.items():
         found[f"wordpieces/{name}"] = {
-            "encoder": of(params.encoders[encoder]),
-            "corpus": of(params.corpora[name]),
+            "encoder": _changed(params.encoders[encoder]),
+            "corpus": _changed(params.corpora[name]),
             "maxlen": params.wordpieces.maxlen,
             "code": pieces,
         }

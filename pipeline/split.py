@@ -1,7 +1,7 @@
 """Stage `split`: divide a corpus into train / validation / test parts, and draw the labels to learn from.
 
 -> data/splits/<corpus>/splits.npy, (n_splits, n) uint8
--> data/splits/<corpus>/labels-<percent>.npy, (n_splits, n) int16, wrong in training samples only
+-> data/splits/<corpus>/labels-<percent>.npy, (n_splits, n) int16, wrong in training, validation if noise.val is noisy
 -> data/splits/<corpus>/labels-<percent>-<own>.npy, for studies that want other wrong labels: -noisy, in validation too
    (noise_val); -uniform, drawn from all labels (noise_kind)
 

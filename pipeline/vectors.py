@@ -7,7 +7,7 @@ Example: python pipeline/vectors.py pretrained 20ng
 
 from pathlib import Path
 
-from lcm.errors import UserError, arguments, run_main
+from lcm.errors import arguments, lookup, run_main
 from lcm.files import new_folder, pass_gap, write_array, write_json
 from lcm.params import load_params
 from lcm.text.vectors import fit_vectors, read_vocabulary
@@ -18,10 +18,7 @@ def main() -> None:
     given = arguments(__doc__, set=sets, corpus="a name below that set, such as 20ng").parse_args()
     name, corpus = given.set, given.corpus
     settings = load_params().vectors
-    source = settings.sets.get(name, {}).get(corpus)
-    if source is None:
-        known = [f"{name} {corpus}" for name, corpora in settings.sets.items() for corpus in corpora]
-        raise UserError(f"params.yaml: no vectors.sets.{name}.{corpus}; known are {', '.join(known)}")
+    source = lookup(lookup(settings.sets, name, "vectors.sets"), corpus, f"vectors.sets.{name}")
     folder, prepared = Path("data/vectors") / name / corpus, Path("data/corpus") / corpus
     if pass_gap(prepared, folder) or pass_gap(Path(source.source), folder):
         return

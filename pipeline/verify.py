@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from lcm.errors import UserError, arguments, run_main
 from lcm.files import read_json, write_json
 from lcm.params import load_params
-from lcm.study import find
+from lcm.study import Cell, find
 from lcm.training import code, results, store
 from lcm.training.jobs import gather, jobs_of
 from lcm.training.pool import choose_device
@@ -50,21 +50,22 @@ def main() -> None:
         fleets, device = gather(jobs, params.execution.fleet, jobs[0].device), jobs[0].device
         run_jobs(params, fleets, device, str(cell), lambda result: store.save_run(*result))
         pairs = [(recorded[job.runs[0].split, 0], store.load_run(job.keys[0])) for job in jobs]
-    differences = _table(pairs)
-    if differences:
-        entry = {
-            "splits": len(differences),
-            "mean_difference": round(sum(differences) / len(differences), 3),
-            "largest_difference": round(max(map(abs, differences)), 3),
-            "device": pairs[-1][1]["device"],
-            "commit": code.commit(),
-        }
-        known = read_json(VERIFIED, f"python pipeline/verify.py {cell}") if VERIFIED.exists() else {}
-        write_json(VERIFIED, known | {str(cell): entry})
-    print(
-        "On the same CPU type the numbers are identical. "
-        "With other vector instructions runs differ as with another seed."
-    )
+    if differences := _table(pairs):
+        _record(cell, differences, pairs[-1][1]["device"])
+    print("On the same CPU type the numbers are identical.")
+    print("With other vector instructions runs differ as with another seed.")
+
+
+def _record(cell: Cell, differences: list[float], device: str) -> None:
+    known = read_json(VERIFIED, f"python pipeline/verify.py {cell}") if VERIFIED.exists() else {}
+    known[str(cell)] = {
+        "splits": len(differences),
+        "mean_difference": round(sum(differences) / len(differences), 3),
+        "largest_difference": round(max(map(abs, differences)), 3),
+        "device": device,
+        "commit": code.commit(),
+    }
+    write_json(VERIFIED, known)
 
 
 def _table(pairs: list[tuple[dict, dict]]) -> list[float]:

@@ -199,7 +199,7 @@ of(
     "study.py", "test_cells.py test_params.py",
     ("random_seed", "self.split + 1000 * self.seed", "self.split + self.seed"),
     ("resolve_labels", "groups, n_labels)\n\n\ndef cell_config", "groups, 2)\n\n\ndef cell_config"),
-    ("changes_lost", 'keys[key] = _value(value)', "pass"),
+    ("changes_lost", " | {key: _value(value) for key, value in given}", ""),
     ("config_noise", "    if cell.noise:\n", "    if False:\n"),
     ("config_split", '"split": params.split.model_dump(), ', ""),
     ("checked_whatever_it_says", "_digest(SETTINGS, params.model_dump_json())", "_digest(SETTINGS)"),

@@ -34,16 +34,11 @@ def test_the_words_are_jiebas_own():
     assert chinese.tokenise("今天，天气很好 OK!") == ["今天", "天气", "很", "好", "ok"]
 
 
-def test_characters():
-    assert chinese.tokenise("宇宙 Re=42，β。", "characters") == ["宇", "宙", "re", "42", "β"]
-
-
-@pytest.mark.parametrize("tokens", ["jieba", "characters"])
-def test_number_of_processes_changes_nothing(tokens, monkeypatch):
+def test_number_of_processes_changes_nothing(monkeypatch):
     monkeypatch.setattr(chinese, "CHUNK", 100)
-    alone = list(chinese.tokenise_all(TEXTS * 20, tokens, "test", processes=1))
-    assert alone == list(chinese.tokenise_all(TEXTS * 20, tokens, "test", processes=2))
-    assert alone == [chinese.tokenise(text, tokens) for text in TEXTS * 20]
+    alone = list(chinese.tokenise_all(TEXTS * 20, "test", processes=1))
+    assert alone == list(chinese.tokenise_all(TEXTS * 20, "test", processes=2))
+    assert alone == [chinese.tokenise(text) for text in TEXTS * 20]
 
 
 def test_another_dictionary_is_refused(monkeypatch):
@@ -52,5 +47,5 @@ def test_another_dictionary_is_refused(monkeypatch):
     with pytest.raises(
         UserError, match=r"dict.txt: found 7197c321.*, expected sha256 e3b0c442.*; pip install --force-reinstall jieba"
     ) as error:
-        list(chinese.tokenise_all(TEXTS, "jieba", "test"))
+        list(chinese.tokenise_all(TEXTS, "test"))
     assert "\n" not in str(error.value)

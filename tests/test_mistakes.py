@@ -51,8 +51,8 @@ STAGES = [
     ("prepare.py toy", None, "params.yaml: corpora.toy.text is missing; your own data needs path"),
     ("split.py toyy", None, "params.yaml: corpora has no 'toyy'"),
     ("split.py 20ng", None, "data/corpus/20ng/corpus.json: not found; make it with `dvc repro"),
-    ("fetch.py toyy", None, "params.yaml: originals has no toyy; known are"),
-    ("vectors.py glove 20ng", None, "params.yaml: no vectors.sets.glove.20ng; known are"),
+    ("fetch.py toyy", None, "params.yaml: originals has no 'toyy'; known are"),
+    ("vectors.py glove 20ng", None, "params.yaml: vectors.sets has no 'glove'; known are pretrained"),
     ("wordpieces.py toy", None, "params.yaml: wordpieces.corpora has no 'toy'; known are"),
     ("skipgram.py toy", None, "params.yaml: skipgram has no 'toy'; known are"),
     (

@@ -111,4 +111,4 @@ def test_a_schedule_that_ends_before_it_begins_is_refused():
     with pytest.raises(
         UserError, match="models.cnn_rand.train.*decay_end_step must be 0 or above warmup_steps 10, found 5"
     ):
-        params.training("benchmark", "cnn_rand")
+        params.training("cnn_rand")

@@ -124,12 +124,12 @@ def test_like_takes_the_keys_of_another_model_that_a_model_does_not_set(changed)
     params = changed("models.mine", {"like": "lstm_rand", "hidden": 7, "train": {"epochs": 2}})
     mine, base = params.model("mine"), params.model("lstm_rand")
     assert mine.model_copy(update={"hidden": base.hidden}) == base and mine.hidden == 7
-    assert params.training("benchmark", "mine").epochs == 2 and params.training("benchmark", "lstm_rand").epochs == 20
+    assert params.training("mine").epochs == 2 and params.training("lstm_rand").epochs == 20
     params = changed("models.lstm_rand.maxlen", 55)  # and follows it
     assert params.model("lstm_rand_post").maxlen == 55 and params.model("lstm_rand_post").padding == "post"
     assert changed("models.cnn_rand.like", None).model("cnn_rand") == params.model("cnn_rand")
     # train is one key: taken over as a whole or not at all
-    assert changed("models.mine", {"like": "cnn_rand"}).training("benchmark", "mine").epochs == 10
+    assert changed("models.mine", {"like": "cnn_rand"}).training("mine").epochs == 10
 
 
 @pytest.mark.parametrize("base", ["lstm_rand_post", "mine", "nobody", ["lstm_rand"], 3])
@@ -139,18 +139,14 @@ def test_like_names_a_model_that_is_not_like_another(changed, base):
     assert f"mine.like: expected a model that is not like another itself, found {base!r}" in str(error.value)
 
 
-def test_overrides_go_train_then_model_then_study(changed):
-    params = changed("models.cnn_rand.train", {"epochs": 7, "lr": 0.01, "restart_epoch": 2})
-    study = params.studies["benchmark"].model_copy(update={"train": {"epochs": 3, "restart_epoch": None}})
-    params = params.model_copy(update={"studies": {"s": study}})
-    train = params.training("s", "cnn_rand")
-    assert (train.epochs, train.lr, train.batch_size, train.restart_epoch) == (3, 0.01, 128, None)
-    broken = study.model_copy(update={"train": {"warmup_steps": 10, "decay_end_step": 5}})
+def test_a_model_overrides_train(changed):
+    params = changed("models.cnn_rand.train", {"epochs": 7, "lr": 0.01, "restart_epoch": None})
+    train = params.training("cnn_rand")
+    assert (train.epochs, train.lr, train.batch_size, train.restart_epoch) == (7, 0.01, 128, None)
     with pytest.raises(
-        UserError,
-        match="models.cnn_rand.train and studies.s.train: decay_end_step must be 0 or above warmup_steps 10, found 5",
+        UserError, match="models.cnn_rand.train: decay_end_step must be 0 or above warmup_steps 10, found 5"
     ):
-        params.model_copy(update={"studies": {"s": broken}}).training("s", "cnn_rand")
+        changed("models.cnn_rand.train", {"warmup_steps": 10, "decay_end_step": 5})
 
 
 # Methods
@@ -263,9 +259,7 @@ def test_a_star_stands_for_the_grid_of_a_target(changed):
         ("grids", [], "grids: list should have at least 1 item"),
         ("seeds", 0, "seeds: input should be greater than or equal to 1, found 0"),
         ("yardsticks", ["svm"], "yardsticks names ['svm'], known are linear, linear_window, svc"),
-        ("train", {"rl": 3}, "unknown key studies.benchmark.train.rl"),
-        ("train", {"epochs": 0}, "studies.benchmark.train.epochs: input should be greater than or equal to 1, found 0"),
-        ("train", 5, "train: input should be a valid dictionary, found 5"),
+        ("train", {"epochs": 3}, "unknown key train"),
         ("title", None, "title: input should be a valid string, found None"),
     ],
 )  # fmt: skip

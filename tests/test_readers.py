@@ -72,9 +72,9 @@ def test_every_corpus_of_params_has_an_entry_and_fitting_knobs():
 def test_knobs_without_effect_and_names_without_entry_are_refused():
     with pytest.raises(
         UserError,
-        match="corpora.ag_news.strip_header is not an option of this corpus; remove it. Its options: .*use_title",
+        match="corpora.ag_news.min_words is not an option of this corpus; remove it. Its options: .*use_title",
     ):
-        entry("ag_news", Corpus(strip_header=True))
+        entry("ag_news", Corpus(min_words=2))
     with pytest.raises(UserError, match="corpora.mnist.tokens is not an option"):
         entry("mnist", Corpus(tokens="letters"))
     with pytest.raises(UserError, match="'reviews' is not in the catalogue, .* for a table of your own, name its file"):
@@ -152,16 +152,11 @@ def fudan_archive(folder: Path) -> Path:
     return tar_of(folder / "fdcnews-9833-gbk.tar.xz", members, "w:xz")
 
 
-def test_fudan_is_decoded_counted_and_stripped(tmp_path):
+def test_fudan_is_decoded_and_counted(tmp_path):
     fudan_archive(tmp_path)
     content = readers.read_fudan(tmp_path, Corpus())
     assert content.labels == ["C19-Computer", "C3-Art", "C34-Economy"]
     assert content.texts == ["", "艺术\r\n㐀。", FUDAN_HEADER] and content.facts == {"with_invalid_bytes": 1}
-    stripped = readers.read_fudan(tmp_path, Corpus(strip_header=True))
-    assert (
-        stripped.texts[1:] == ["艺术\r\n㐀。", "论市场\n\n　　市场经济。\n"] and stripped.facts["headers_stripped"] == 1
-    )
-    assert "经济" not in readers.without_header("【分类名】经济\n\n【标题】人\n文【注】\n")
 
 
 def test_fudan_prepared_drops_and_reports_the_empty_file(tmp_path):

@@ -154,9 +154,9 @@ def zip_content(archive: zipfile.ZipFile, member: zipfile.ZipInfo | str, largest
     return content
 
 
-def text_stream(binary: BinaryIO, errors: str = "strict", newline: str | None = "") -> TextIO:
+def text_stream(binary: BinaryIO) -> TextIO:
     """Return a stream of bytes that can only be read, such as a member of an archive, as UTF-8 text."""
-    return io.TextIOWrapper(io.BufferedReader(Bounded(binary, sys.maxsize)), "utf-8-sig", errors, newline)
+    return io.TextIOWrapper(io.BufferedReader(Bounded(binary, sys.maxsize)), "utf-8-sig", newline="")
 
 
 def lines(stream: TextIO | BinaryIO, longest: int = LONGEST_LINE) -> Iterator:

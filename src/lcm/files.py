@@ -20,8 +20,6 @@ from lcm.errors import UserError, one_line
 
 GAP = "unavailable.txt"
 NUMBERS = re.compile(r"\[\n\s*(-?\d[^\s,]*(?:,\n\s*-?\d[^\s,]*)*)\n\s*\]")  # a raw newline: never inside a string
-MOST_LEVELS = 50
-MOST_NODES = 100_000  # of a YAML file, each alias counted as what it stands for
 
 
 def store_folder() -> Path:
@@ -164,45 +162,16 @@ class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):
 def read_yaml(path: Path) -> object:
     """Return the content of a YAML file, built of plain types.
 
-    Raises UserError if it is missing, not UTF-8 or no YAML, has a key twice, or grows by its aliases beyond all
-    measure.
+    Raises UserError if it is missing, not UTF-8 or no YAML, or has a key twice.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        _check_depth(text)
-        loader = _Loader(text)
-        try:
-            node = loader.get_single_node()
-            if node is not None and _size(node, {}) > MOST_NODES:
-                raise ValueError(f"more than {MOST_NODES} values")
-            return None if node is None else loader.construct_document(node)
-        finally:
-            loader.dispose()
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise UserError(f"{path}: not found; run from the root of the repository") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError, OverflowError) as error:
         raise UserError(one_line(f"{path}: not valid YAML: {error}", 400)) from None
-
-
-def _check_depth(text: str) -> None:
-    """Raises ValueError for nesting that no file here has, and that libyaml's composer does not survive."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MOST_LEVELS:
-            raise ValueError(f"more than {MOST_LEVELS} levels")
-
-
-def _size(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many values a node stands for, each alias counted as what it stands for."""
-    if id(node) not in known:
-        known[id(node)] = MOST_NODES + 1  # of a node that contains itself
-        inner = node.value if isinstance(node, yaml.CollectionNode) else []
-        children = [child for pair in inner for child in pair] if isinstance(node, yaml.MappingNode) else inner
-        known[id(node)] = 1 + sum(_size(child, known) for child in children)
-    return known[id(node)]
 
 
 @contextmanager

@@ -6,12 +6,11 @@ params.yaml has one group for each method (`lcm: {alpha: 4}`) and one for each m
 
 import codecs
 from pathlib import Path
-from reprlib import Repr
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from lcm.errors import UserError, one_line
+from lcm.errors import UserError, one_line, short
 from lcm.files import read_yaml
 from lcm.schema import Count, Group, Name, NotNegative, Percent, Positive, Seed, Share, Side
 
@@ -36,7 +35,7 @@ class Parts(Group):
 class Corpus(Group):
     """Knobs of one corpus. Its entry in corpora/catalogue.py says which of them it has."""
 
-    tokens: Literal["letters", "words", "jieba", "characters"] | None = None  # None: letters (English), jieba (Chinese)
+    tokens: Literal["letters", "words", "jieba"] | None = None  # None: letters (English), jieba (Chinese)
     empty: Literal["error", "drop"] = "error"
 
     # data/raw/<name>, with a name below `originals`, or your own table. Corpora may share one.
@@ -52,7 +51,6 @@ class Corpus(Group):
     text_form: Literal["allterms", "raw", "stripped"] | None = None
     min_words: Count | None = None
     use_title: bool = False
-    strip_header: bool = False
     sources: Annotated[list[str], Field(min_length=1)] | None = None
     bad_rows: Literal["error", "drop"] = "error"
 
@@ -198,7 +196,6 @@ class Study(Group):
     corpora: Annotated[list[Name], Field(min_length=1)]  # every corpus of its grids; each is a DVC stage
     splits: Count
     seeds: Annotated[int, Field(ge=1, le=1000)] = 1
-    train: dict = {}
     noise_kind: Literal["asym", "uniform"] | None = None  # None: noise.kind of params.yaml
     noise_val: Literal["clean", "noisy"] | None = None  # None: noise.val
     yardsticks: list[str] = []  # linear models beside the networks, on the same texts, noise and splits
@@ -295,13 +292,10 @@ class Params(Group):
             if unknown:
                 raise ValueError(f"{key} names {unknown}, known are {sorted(known)}")
         for name, corpus in self.corpora.items():
-            if (
-                corpus.path
-                and Path(corpus.path).parent == Path("data/raw")
-                and Path(corpus.path).name not in self.originals
-            ):
+            path = Path(corpus.path or "")
+            if path.parent == Path("data/raw") and path.name not in self.originals:
                 raise ValueError(
-                    f"corpora.{name}.path is {corpus.path}, but originals, which names what is fetched, has only "
+                    f"corpora.{name}.path is {path}, but originals, which names what is fetched, has only "
                     f"{self.originals}"
                 )
         both = sorted(set(self.vectors.sets) & set(self.skipgram))  # both are folders in data/vectors
@@ -340,24 +334,14 @@ class Params(Group):
         own = {"kind": self.studies[study].noise_kind, "val": self.studies[study].noise_val}
         return self.noise.model_copy(update={key: value for key, value in own.items() if value})
 
-    def training(self, study: str, model: str) -> Train:
-        """Return `train` with the changes of the model, then those of the study.
-
-        A change to null sets null. Raises UserError.
-        """
-        settings = self.train.model_dump()
-        overrides = {
-            f"models.{model}": self.models[model].get("train") or {},
-            f"studies.{study}": self.studies[study].train,
-        }
-        for name, keys in overrides.items():
-            if not isinstance(keys, dict):
-                raise UserError(f"params.yaml: {name}.train: expected keys of train, found {keys!r}")
-            settings.update(keys)
+    def training(self, model: str) -> Train:
+        """Return `train` with the changes of the model. A change to null sets null. Raises UserError."""
+        where, keys = f"models.{model}.train", self.models[model].get("train") or {}
+        if not isinstance(keys, dict):
+            raise UserError(f"params.yaml: {where}: expected keys of train, found {keys!r}")
         try:
-            return Train.model_validate(settings)
+            return Train.model_validate(self.train.model_dump() | keys)
         except ValidationError as error:
-            where = " and ".join(f"{name}.train" for name, keys in overrides.items() if keys) or "train"
             raise UserError(f"params.yaml: {explain(error, where)}") from None
 
 
@@ -415,10 +399,6 @@ def _read_study(file: Path, params: Params) -> Study:
     return study
 
 
-_short = Repr()
-_short.maxstring = _short.maxother = 100
-
-
 def explain(error: ValidationError, where: str = "") -> str:
     """Describe every problem of a validation in one line: key, what is wrong, what was found.
 
@@ -437,4 +417,4 @@ def _explain(problem: dict, where: str) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return f"{where}: {message}" if where else message
-    return f"{where or 'the whole file'}: {message[0].lower()}{message[1:]}, found {_short.repr(problem['input'])}"
+    return f"{where or 'the whole file'}: {message[0].lower()}{message[1:]}, found {short(problem['input'], 100)}"

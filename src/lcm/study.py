@@ -7,6 +7,7 @@ that left a grid, and a glob would count them in.
 
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
@@ -136,11 +137,10 @@ def tuning_grid(method: str) -> list[str]:
 
 def find(params: Params, study: str, corpus: str, noise: int, model: str, method: str) -> Cell:
     """Return the cell of these names. Raises UserError, one line that lists the known cells."""
-    for cell in cells(params, study, corpus):
-        if (cell.noise, cell.model, cell.method) == (noise, model, method):
-            return cell
-    known = [f"{cell.noise} {cell.model} {cell.method}" for cell in cells(params, study, corpus)]
-    shown = "; ".join(known[:12]) + ("; ..." if len(known) > 12 else "")
+    known = {(cell.noise, cell.model, cell.method): cell for cell in cells(params, study, corpus)}
+    if (noise, model, method) in known:
+        return known[noise, model, method]
+    shown = "; ".join(" ".join(map(str, place)) for place in list(known)[:12]) + ("; ..." if len(known) > 12 else "")
     raise UserError(
         f"{noise} {model} {method}: no cell of study {study} and corpus {corpus}; its cells (noise model method) are "
         f"{shown}"
@@ -180,18 +180,18 @@ def method_groups(params: Params, method: str) -> dict[str, Group]:
             f"method {method!r}: expected one of {known}, or one with settings, as in lcm.alpha=2,stop_epoch=10"
         )
     name, changes = match.groups()
-    target, groups = target_class(name), {}
-    for group in target.groups or (name,):
-        keys, of_group = dict(params.methods.get(group) or {}), target_class(group).Settings
-        given = [change.partition("=") for change in (changes or "").split(",") if change]
-        for key, _, value in given:
-            if key not in of_group.model_fields or [other for other, *_ in given].count(key) > 1:
+    given = [change.split("=") for change in changes.split(",")] if changes else []
+    for key, count in Counter(key for key, _ in given).items():
+        if count > 1:
+            raise UserError(f"method {method!r}: {key} is there twice")
+    groups = {}
+    for group in target_class(name).groups or (name,):
+        of_group = target_class(group).Settings
+        for key, _ in given:
+            if key not in of_group.model_fields:
                 known = ", ".join(of_group.model_fields)
-                reason = (
-                    f"is no key of {group}, which has {known}" if key not in of_group.model_fields else "is there twice"
-                )
-                raise UserError(f"method {method!r}: {key} {reason}")
-            keys[key] = _value(value)
+                raise UserError(f"method {method!r}: {key} is no key of {group}, which has {known}")
+        keys = dict(params.methods.get(group) or {}) | {key: _value(value) for key, value in given}
         try:
             groups[group] = of_group.model_validate(keys)
         except ValidationError as error:
@@ -240,7 +240,7 @@ def cell_config(params: Params, cell: Cell) -> dict:
         return config | {"linear": params.linear.model_dump(exclude_defaults=True)}
     model = params.model(cell.model)
     config["model"] = model.model_dump(exclude_defaults=True)
-    config["train"] = params.training(cell.study, cell.model).model_dump(exclude_defaults=True)
+    config["train"] = params.training(cell.model).model_dump(exclude_defaults=True)
     vectors = getattr(model, "vectors", None)
     if vectors is not None:
         source = params.vectors.sets[vectors].get(cell.corpus)

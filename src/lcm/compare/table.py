@@ -146,7 +146,7 @@ def _tokens(texts: list[str], language: str):
             raise UserError(
                 "--language zh needs jieba, which is not installed; pip install 'lcm-study[compare]'"
             ) from None
-        return chinese.tokenise_all(texts, "jieba", "tokenising")
+        return chinese.tokenise_all(texts, "tokenising")
     tokens = "letters" if language == "en" else "words"
     return (english.tokenise(text, tokens) for text in tqdm(texts, "tokenising", unit="row", disable=None))
 

@@ -52,6 +52,11 @@ class Entry(Original):
     language: str | None = "en"
     knobs: tuple[str, ...] = ()
 
+    @property
+    def own(self) -> bool:
+        """Whether it is a user's own table, which nobody fetches."""
+        return not (self.files or self.embed)
+
 
 def same_content(rows: Callable[[Path], Iterable[tuple[str, str, bytes]]], digest: str) -> Callable[[Path], None]:
     """A `verify` that compares the content digest of rows(path): (label, name, bytes) of every sample."""
@@ -77,8 +82,6 @@ def embed_pydocs(folder: Path) -> None:
 def embed_digits(folder: Path) -> None:
     """Copy scikit-learn's bundled digits."""
     package = importlib.util.find_spec("sklearn")
-    if package is None:
-        raise UserError("digits: scikit-learn is not installed; pip install -r requirements.txt")
     shutil.copyfile(Path(package.origin).parent / "datasets/data/digits.csv.gz", folder / "digits.csv.gz")
 
 
@@ -160,7 +163,6 @@ CATALOGUE = {
             readers.fudan_documents, "sha256:0530913b9b90537ed8510c4b5e8527168ee25ef4a1ac99ab4c95ee0f4a1da9a7"
         ),
         language="zh",
-        knobs=("strip_header",),
     ),
     "thucnews": Entry(
         title="THUCNews",

@@ -3,12 +3,12 @@
 import hashlib
 import json
 import os
-import queue
 import re
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -31,6 +31,7 @@ SLOW_FOR = 300.0
 TRIES = 4  # for each URL, where the connection breaks in the middle of the file
 BACKOFF = 1.0  # seconds before the second try, doubled for each further one
 CHUNK = 1 << 16  # bytes
+WEB_PAGE = "a web page came instead of the file"
 # Before the first byte. No server there, or no network here: trying more often would not help.
 RETRY = urllib3.Retry(
     total=3, connect=1, read=2, status=3, backoff_factor=BACKOFF, backoff_jitter=0.5,
@@ -73,8 +74,11 @@ def _obtain(corpus: str, file: RemoteFile, folder: Path, verify: Callable[[Path]
     finished = folder / file.name
     part = folder / f".{file.name}.part"
     if os.path.lexists(finished):  # lexists: a dangling link was put there by a person too
-        if reason := _wrong(finished, file, verify):
-            raise UserError(one_line(f"{finished} is not the file of {corpus}: {reason}; delete it, or replace it"))
+        try:
+            _check(finished, file, verify)
+        except (NoFile, WrongContent, OSError) as error:
+            what = f"{finished} is not the file of {corpus}: {error}; delete it, or replace it"
+            raise UserError(one_line(what)) from None
         _discard(part)
         return "already there"
     if part.is_symlink() or part.is_dir():  # not ours
@@ -84,7 +88,7 @@ def _obtain(corpus: str, file: RemoteFile, folder: Path, verify: Callable[[Path]
     wrong = False
     for place in (*_mirror_places(corpus, file.name), *file.urls):
         try:
-            (_download if _is_url(place) else _copy)(place, part, file, verify)
+            _get(place, part, file, verify)
         except WrongContent as error:
             reason, wrong = str(error), True
         except NoFile as error:
@@ -97,12 +101,10 @@ def _obtain(corpus: str, file: RemoteFile, folder: Path, verify: Callable[[Path]
             return _public(place + (f" (passed over {'; '.join(failures)})" if failures else ""))
         failures.append(f"{place}: {reason}")
     message = f"cannot get {file.name}: {'; '.join(failures) or 'no public address is known'}"
-    if wrong:
-        raise UserError(_public(
-            f"{corpus}: {message}; put the file by hand at {finished}, or set LCM_MIRRORS to a folder holding "
-            f"{corpus}/{file.name}"
-        ))  # fmt: skip
-    raise Unavailable(_public(message))
+    if not wrong:
+        raise Unavailable(_public(message))
+    by_hand = f"put the file by hand at {finished}, or set LCM_MIRRORS to a folder holding {corpus}/{file.name}"
+    raise UserError(_public(f"{corpus}: {message}; {by_hand}"))
 
 
 def content_digest(rows: Iterable[tuple[str, bytes]]) -> str:
@@ -115,52 +117,44 @@ def content_digest(rows: Iterable[tuple[str, bytes]]) -> str:
     return "sha256:" + hashlib.sha256(b"".join(digests)).hexdigest()
 
 
-def _check(part: Path, file: RemoteFile, verify: Callable[[Path], None] | None) -> None:
-    """Raises NoFile or WrongContent, and removes `part`, unless it is the file."""
-    try:
-        if reason := _nothing(part, file):
-            raise NoFile(reason)
-        if reason := _wrong(part, file, verify):
-            raise WrongContent(reason)
-    except (NoFile, WrongContent):
-        _discard(part)
-        raise
+def _get(place: str, part: Path, file: RemoteFile, verify: Callable[[Path], None] | None) -> None:
+    """Bring `part` here from a URL or a file. Raises what says why it is not complete and good."""
+    for again in (True, False):
+        resumed = (_download if _is_url(place) else _copy)(place, part, file.most)
+        try:
+            return _check(part, file, verify)
+        except (NoFile, WrongContent):
+            _discard(part)
+            # What was resumed may be wrong only because of its old part: again, from the beginning.
+            if not (resumed and again):
+                raise
 
 
-def _wrong(path: Path, file: RemoteFile, verify: Callable[[Path], None] | None) -> str:
-    """What is wrong with the file at `path`; empty if it is verified."""
+def _check(path: Path, file: RemoteFile, verify: Callable[[Path], None] | None) -> None:
+    """Raises WrongContent unless the file is verified, NoFile at what servers send in place of one."""
     found = ""
-    try:
-        if reason := _nothing(path, file):
-            return reason
-        if file.checksum:
-            algorithm, _, expected = file.checksum.partition(":")
-            with open(path, "rb") as stream:
-                digest = hashlib.file_digest(stream, algorithm).hexdigest()
-            if digest == expected.lower():
-                return ""
-            found = f"found {algorithm}:{digest} ({path.stat().st_size} bytes), expected {file.checksum}"
-        if verify is None:
-            return found
-        verify(path)
-    except WrongContent as error:
-        return str(error) or "wrong content"
-    except PARSE_ERRORS as error:
-        return f"cannot be read ({type(error).__name__}: {error})" + (f", {found}" if found else "")
-    return ""
-
-
-def _nothing(path: Path, file: RemoteFile) -> str:
-    """Why the file at `path` is no file at all, but what servers send in place of one; empty if it is one."""
     with open(path, "rb") as stream:
         head = stream.read(512)
-    if not head:
-        return "the file is empty"
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")) and not _is_page(
-        file.name
-    ):
-        return "it is a web page instead of the file"
-    return ""
+        if not head:
+            raise NoFile("the file is empty")
+        if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
+            raise NoFile(WEB_PAGE)
+        if file.checksum:
+            algorithm, _, expected = file.checksum.partition(":")
+            stream.seek(0)
+            digest = hashlib.file_digest(stream, algorithm).hexdigest()
+            if digest == expected.lower():
+                return
+            found = f"found {algorithm}:{digest} ({path.stat().st_size} bytes), expected {file.checksum}"
+    if verify is None:
+        if found:
+            raise WrongContent(found)
+        return
+    try:
+        verify(path)
+    except PARSE_ERRORS as error:
+        reason = f"cannot be read ({type(error).__name__}: {error})"
+        raise WrongContent(", ".join(filter(None, (reason, found)))) from None
 
 
 def _mirror_places(corpus: str, name: str) -> list[str]:
@@ -175,33 +169,26 @@ def _mirror_places(corpus: str, name: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _copy(source: str, part: Path, file: RemoteFile, verify: Callable[[Path], None] | None) -> None:
-    """Copy from a directory mirror. Raises what says why `part` is not complete and good."""
+def _copy(source: str, part: Path, most: int) -> bool:
+    """Copy from a directory mirror. Returns False: nothing was resumed."""
     if os.path.exists(source) and not os.path.isfile(source):
         raise NoFile("not a file")  # opening a pipe would wait for ever
     with open(source, "rb") as stream:
-        _save(part, iter(lambda: stream.read(CHUNK), b""), 0, os.fstat(stream.fileno()).st_size, None, file.most)
-    _check(part, file, verify)
+        _save(part, iter(lambda: stream.read(CHUNK), b""), 0, os.fstat(stream.fileno()).st_size, None, most)
+    return False
 
 
-def _download(url: str, part: Path, file: RemoteFile, verify: Callable[[Path], None] | None) -> None:
-    """Download, with retries. Raises what says why `part` is not complete and good.
-
-    A broken download leaves its part for the next try or run.
-    """
-    for attempt in range(1, TRIES + 1):
-        try:
-            resumed = _request(url, part, file.most)
-            try:
-                return _check(part, file, verify)
-            except (WrongContent, NoFile):
-                # What was resumed may be wrong only because of its old part: again, from the beginning.
-                if not resumed or attempt == TRIES:
-                    raise
-        except urllib3.exceptions.HTTPError as error:  # the connection broke in the middle of the file
-            if attempt == TRIES:
-                raise NoFile(_root_cause(error)) from None
+def _download(url: str, part: Path, most: int) -> bool:
+    """Download, with retries. Returns whether it was resumed. A broken one leaves its part for the next try or run."""
+    reason = ""
+    for attempt in range(TRIES):
+        if attempt:
             time.sleep(BACKOFF * 2 ** (attempt - 1))
+        try:
+            return _request(url, part, most)
+        except urllib3.exceptions.HTTPError as error:  # the connection broke in the middle of the file
+            reason = _root_cause(error)
+    raise NoFile(reason)
 
 
 def _request(url: str, part: Path, most: int) -> bool:
@@ -231,44 +218,33 @@ def _request(url: str, part: Path, most: int) -> bool:
             start, total = 0, int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
         else:
             raise NoFile(refusal)
-        if given.get("Content-Type", "").lower().startswith("text/html") and not _is_page(_name(part)):
-            raise NoFile("the server sent a web page instead of the file")
-        _save(
-            part,
-            _chunks(response),
-            start,
-            total,
-            {"url": _public(url), "validator": _validator(response) or validator},
-            most,
-        )
+        if given.get("Content-Type", "").lower().startswith("text/html"):
+            raise NoFile(WEB_PAGE)
+        note = {"url": _public(url), "validator": _validator(response) or validator}
+        _save(part, _chunks(response), start, total, note, most)
     if total is not None and (size := part.stat().st_size) != total:
         raise urllib3.exceptions.ProtocolError(f"the connection ended after {size} of {total} bytes")
     return start > 0
 
 
 def _answer(url: str, headers: dict[str, str]) -> requests.Response:
-    """The response to a GET request, its body not yet read. Raises requests.Timeout where even the headers take too
-    long.
-    """
-    answers: queue.Queue = queue.Queue()
+    """The response to a GET request, its body not yet read. Raises NoFile where even the headers take too long."""
+    answer: Future[requests.Response] = Future()
 
     def ask() -> None:
         try:
             with requests.Session() as session:
                 for scheme in ("http://", "https://"):
                     session.mount(scheme, HTTPAdapter(max_retries=RETRY))
-                answers.put(session.get(url, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)))
+                timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
+                answer.set_result(session.get(url, headers=headers, stream=True, timeout=timeout))
         except Exception as error:
-            answers.put(error)
+            answer.set_exception(error)
 
     threading.Thread(target=ask, daemon=True).start()
-    try:
-        answer = answers.get(timeout=ANSWER_TIMEOUT)
-    except queue.Empty:
-        raise NoFile(f"no answer within {ANSWER_TIMEOUT:g} seconds") from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+    if not wait([answer], ANSWER_TIMEOUT).done:
+        raise NoFile(f"no answer within {ANSWER_TIMEOUT:g} seconds")
+    return answer.result()
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
@@ -361,10 +337,6 @@ def _name(part: Path) -> str:
 
 def _is_url(place: str) -> bool:
     return place.lower().startswith(("http://", "https://"))
-
-
-def _is_page(name: str) -> bool:
-    return name.lower().endswith((".html", ".htm"))
 
 
 def _public(text: str) -> str:

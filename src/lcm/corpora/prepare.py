@@ -21,9 +21,9 @@ from lcm.params import Corpus
 from lcm.protocol.subsets import choose
 from lcm.text import encode, english
 
-TOKENS = {"en": ("letters", "words"), "zh": ("jieba", "characters")}  # by language, the default first
+TOKENS = {"en": ("letters", "words"), "zh": ("jieba",)}  # by language, the default first
 MOST_LABELS = 1000
-ARRAYS = {  # type and number of dimensions
+ARRAYS = {  # type and number of dimensions of the files that a corpus may have
     "labels": (np.int16, 1),
     "ids": (np.int32, 1),
     "offsets": (np.int64, 1),
@@ -32,8 +32,6 @@ ARRAYS = {  # type and number of dimensions
     "official_val": (np.bool_, 1),
     "given": (np.int16, 1),
 }
-KINDS = {"text": ("labels", "ids", "offsets"), "images": ("labels", "pixels")}
-OPTIONAL = ("official_test", "official_val", "given")
 
 
 @dataclass(frozen=True)
@@ -66,14 +64,7 @@ def prepare(corpus: str, knobs: Corpus, raw: Path, folder: Path, card: Path) -> 
     """
     item = entry(corpus, knobs)
     content = _read(corpus, item, knobs, raw)
-    labels = {*content.labels, *(content.given or [])}
-    names = sorted(labels) if item.files or item.embed else ordered(labels)
-    if not 2 <= len(names) <= MOST_LABELS:
-        raise UserError(
-            f"{corpus}: found {len(names)} labels in {len(content.labels)} samples "
-            f"({', '.join(short(name, 30) for name in names[:3])}), "
-            f"expected 2 to {MOST_LABELS}; is this the right column?"
-        )
+    names = _names(corpus, item, content)
     codes = {name: code for code, name in enumerate(names)}
     with new_folder(folder) as part:
         if isinstance(content, Images):
@@ -81,7 +72,7 @@ def prepare(corpus: str, knobs: Corpus, raw: Path, folder: Path, card: Path) -> 
             facts = {"kind": "images", "image_size": content.pixels.shape[-1]}
         else:
             kept, facts = _prepare_texts(corpus, item, content, knobs, part)
-            content = content.take(kept)
+            content = content.take(np.flatnonzero(kept))
         for name in ("official_test", "official_val"):
             if (mask := getattr(content, name)) is not None:
                 np.save(part / f"{name}.npy", mask)
@@ -103,6 +94,19 @@ def prepare(corpus: str, knobs: Corpus, raw: Path, folder: Path, card: Path) -> 
     counts = np.bincount(labels, minlength=len(names)).tolist()
     write_json(card, {**meta, "samples": len(labels), "samples_by_label": dict(zip(names, counts, strict=True))})
     return meta
+
+
+def _names(corpus: str, item: Entry, content: Texts | Images) -> list[str]:
+    """The names of the labels in their order. Raises UserError if they are too few or too many."""
+    labels = {*content.labels, *(content.given or [])}
+    names = ordered(labels) if item.own else sorted(labels)
+    if not 2 <= len(names) <= MOST_LABELS:
+        examples = ", ".join(short(name, 30) for name in names[:3])
+        raise UserError(
+            f"{corpus}: found {len(names)} labels in {len(content.labels)} samples ({examples}), expected 2 to "
+            f"{MOST_LABELS}; is this the right column?"
+        )
+    return names
 
 
 def ordered(labels: set[str]) -> list[str]:
@@ -145,11 +149,10 @@ def kept_texts(corpus: str, knobs: Corpus, raw: Path, folder: Path) -> list[str]
 
 def _read(corpus: str, item: Entry, knobs: Corpus, raw: Path) -> Texts | Images:
     """The samples that take part. Raises UserError for originals that are missing or cannot be read."""
-    own = not (item.files or item.embed)
     is_file, is_folder = os.path.isfile(raw), os.path.isdir(raw)  # not Path.is_file: a long name is an OSError there
-    if own and is_folder and not knobs.parts:
+    if item.own and is_folder and not knobs.parts:
         raise UserError(f"{raw}: is a folder; name its files, `parts: {{train: ..., test: ...}}`, or {_get_it(raw)}")
-    if not (is_folder or (own and is_file)):
+    if not (is_folder or (item.own and is_file)):
         raise UserError(f"{one_line(str(raw), 100)}: not found; {_get_it(raw)}")
     try:
         content = item.read(raw, knobs)
@@ -181,7 +184,7 @@ def _tokenise(corpus: str, item: Entry, texts: list[str], knobs: Corpus) -> Iter
     if item.language == "zh":
         from lcm.text import chinese
 
-        return chinese.tokenise_all(texts, tokens, f"tokenising {corpus}")
+        return chinese.tokenise_all(texts, f"tokenising {corpus}")
     return (english.tokenise(text, tokens) for text in tqdm(texts, f"tokenising {corpus}", disable=None))
 
 
@@ -235,9 +238,8 @@ def _edition(title: str, samples: int, knobs: Corpus, raw: Path) -> str:
         parts.append(f"{len(knobs.labels)} labels chosen")
     if knobs.sources:
         parts.append("from " + " and ".join(knobs.sources))
-    for knob, text in (("use_title", "with titles"), ("strip_header", "headers stripped")):
-        if getattr(knobs, knob):
-            parts.append(text)
+    if knobs.use_title:
+        parts.append("with titles")
     return ", ".join(parts)
 
 
@@ -256,10 +258,10 @@ def load(folder: Path) -> Prepared:
     again = _again(folder)
     meta = read_json(folder / "corpus.json", again)
     names = meta.get("labels")
-    if meta.get("kind") not in KINDS or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    if "kind" not in meta or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserError(f"{folder / 'corpus.json'}: does not say kind and labels; make it again with `{again}`")
-    found = [*KINDS[meta["kind"]], *(name for name in OPTIONAL if (folder / f"{name}.npy").exists())]
-    arrays = {name: read_array(folder / f"{name}.npy", again, *ARRAYS[name]) for name in found}
+    paths = {name: folder / f"{name}.npy" for name in ARRAYS}
+    arrays = {name: read_array(path, again, *ARRAYS[name]) for name, path in paths.items() if path.exists()}
     if not all(path.is_file() for path in folder.iterdir()) or meta.get("digest") != digest(folder, names):
         raise UserError(
             f"{folder}: its files are not those that corpus.json was written for; make it again with `{again}`"

@@ -3,8 +3,6 @@ images.
 """
 
 import bz2
-import csv
-import gzip
 import io
 import json
 import re
@@ -12,6 +10,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import TextIO
 
@@ -20,7 +19,7 @@ from tqdm import tqdm
 
 from lcm.archives import MB, Bounded, lines, tar_files, text_stream, unpacked, zip_content
 from lcm.corpora.pydocs import choose_docstrings
-from lcm.corpora.tables import Table, collect, read_labels, read_tables
+from lcm.corpora.tables import Table, collect, read_tables
 from lcm.corpora.texts import Images, Texts
 from lcm.errors import UserError, WrongContent, one_line, short
 from lcm.params import Corpus
@@ -82,25 +81,13 @@ def read_pydocs(folder: Path, knobs: Corpus) -> Texts:
 
 def read_digits(folder: Path, knobs: Corpus) -> Images:
     """scikit-learn's digits.csv.gz: 64 pixels from 0 to 16 and the digit a line; scaled to 0 to 255."""
-    with gzip.open(folder / "digits.csv.gz", "rt") as file:
-        table = np.array([[int(float(cell)) for cell in row] for row in csv.reader(file)])
+    table = np.loadtxt(folder / "digits.csv.gz", delimiter=",").astype(int)
     pixels = np.rint(table[:, :64] * 255 / 16).astype(np.uint8).reshape(-1, 8, 8)
     return Images(pixels, [str(digit) for digit in table[:, 64]])
 
 
 MNIST_LABELS = tuple("0123456789")
-FASHION_LABELS = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+FASHION_LABELS = tuple("T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(","))
 IDX_PARTS = ("train", "t10k")  # training part, official test part
 
 
@@ -163,20 +150,18 @@ def read_dbpedia(folder: Path, knobs: Corpus) -> Texts:
 
 def verify_dbpedia(archive: Path) -> None:
     """Raises WrongContent unless the archive holds both csv files with as many documents of each class as published."""
-    found = {name: Counter() for name in DBPEDIA_PER_LABEL}
     try:
-        for name, stream in _dbpedia_members(archive):
-            for label in read_labels(stream, name, DBPEDIA):
-                found[name][label] += 1
-                if found[name][label] > DBPEDIA_PER_LABEL[name]:
-                    break
+        content = collect(_dbpedia_members(archive), DBPEDIA, Corpus())
     except UserError as error:
         raise WrongContent(str(error)) from None
-    for name, count in DBPEDIA_PER_LABEL.items():
-        if found[name] != dict.fromkeys(DBPEDIA.names.values(), count):
-            raise WrongContent(
-                f"found {dict(found[name])} in {name}, expected {count} documents of each of the 14 classes"
-            )
+    found = Counter(zip([content.files[number] for number in content.file_numbers], content.labels, strict=True))
+    if found != {
+        (name, label): DBPEDIA_PER_LABEL[name] for name, label in product(DBPEDIA_PER_LABEL, DBPEDIA.names.values())
+    }:
+        expected = [
+            f"{count} documents of each of the 14 classes in {name}" for name, count in DBPEDIA_PER_LABEL.items()
+        ]
+        raise WrongContent(f"found {dict(found)}, expected {' and '.join(expected)}")
 
 
 # class, rank inside the class, text (, source); no header
@@ -248,40 +233,14 @@ def _decode(content: bytes, encoding: str, facts: Counter) -> str:
         return content.decode(encoding, "ignore")
 
 
-# The header's fields that are part of the text; the others are bibliography, and one of them names the class.
-TEXT_FIELDS = {"标题", "正文", "内容提要", "内容摘要", "摘要"}
-HEADER_LINE = re.compile(r"\s*【(.*?)】(.*)")
-
-
 def read_fudan(folder: Path, knobs: Corpus) -> Texts:
-    """FDCNews: GB18030, invalid bytes ignored and counted; without bibliographic header if `strip_header` says so."""
+    """FDCNews: GB18030, invalid bytes ignored and counted."""
     documents = sorted(
         (name, label, content) for label, name, content in fudan_documents(folder / "fdcnews-9833-gbk.tar.xz")
     )
-    texts, facts = [], Counter()
-    for _, _, content in tqdm(documents, "decoding", disable=None):
-        text = _decode(content, "gb18030", facts)
-        if knobs.strip_header:
-            stripped = without_header(text)
-            facts["headers_stripped"] += stripped != text
-            text = stripped
-        texts.append(text)
+    facts = Counter()
+    texts = [_decode(content, "gb18030", facts) for _, _, content in tqdm(documents, "decoding", disable=None)]
     return Texts(texts, [label for _, label, _ in documents], dict(facts))
-
-
-def without_header(text: str) -> str:
-    """The text without the lines 【field】value at its beginning, but with the values of fields that are text
-    (`TEXT_FIELDS`).
-    """
-    lines = text.split("\n")
-    kept = []
-    for number, line in enumerate(lines):
-        header = HEADER_LINE.match(line)
-        if not header and line.strip():
-            return "\n".join(kept + lines[number:])
-        if header and "".join(header[1].split()) in TEXT_FIELDS:
-            kept.append(header[2])
-    return "\n".join(kept)
 
 
 # As published: the label of each category and its number of documents.

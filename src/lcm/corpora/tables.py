@@ -5,14 +5,14 @@ import gzip
 import io
 import json
 import re
+import sys
 import zlib
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import numpy as np
 from tqdm import tqdm
@@ -52,6 +52,14 @@ class Table:
         return [column for column in every if column is not None]
 
 
+class _Document(NamedTuple):
+    text: str
+    label: str
+    given: str | None
+    row: int
+    file_number: int
+
+
 class BadRow(Exception):
     """A row that is no document; the text says what was found and what was expected."""
 
@@ -65,66 +73,44 @@ def read_tables(paths: Iterable[Path], table: Table, knobs: Corpus) -> Texts:
     return collect(((path.name, open_table(path, knobs.encoding)) for path in paths), table, knobs)
 
 
-def collect(files: Iterable[tuple[str, Iterable[TextIO]]], table: Table, knobs: Corpus) -> Texts:
+def collect(files: Iterable[tuple[str, AbstractContextManager[TextIO]]], table: Table, knobs: Corpus) -> Texts:
     """`read_tables` of streams: (file name, context manager that opens it)."""
-    texts, labels, given, sources, dropped = [], [], [], Counter(), 0
-    names, rows, file_numbers, once = [], array("q"), array("h"), {}
-    title = (table.title,) if knobs.use_title else ()
+    names, found, sources, dropped = [], [], Counter(), 0
+    columns = (table.title, *table.text) if knobs.use_title else table.text
     for name, file in files:
         names.append(name)
-        before = len(texts) + dropped
+        rows = 0
         with file as stream:
             for number, row in _rows(stream, name, table):
+                rows += 1
                 try:
-                    if isinstance(row, BadRow):
-                        raise row
-                    label = _label(row[table.label], table.names)
-                    other = None if table.given is None else _label(row[table.given], table.names)
+                    label, given = _labels(row, table)
                 except BadRow as bad:
                     if knobs.bad_rows == "error":
-                        raise UserError(
-                            f"{name}, row {number}: {bad}; mend it, or set bad_rows to drop for this corpus in "
-                            "params.yaml"
-                        ) from None
+                        what_to_do = "mend it, or set bad_rows to drop for this corpus in params.yaml"
+                        raise UserError(f"{name}, row {number}: {bad}; {what_to_do}") from None
                     dropped += 1
                     continue
                 if table.source is not None:
                     sources[row[table.source]] += 1
                     if knobs.sources and row[table.source] not in knobs.sources:
                         continue
-                label = once.setdefault(label, label)  # one object for each class, not for each row
-                texts.append(" ".join(row[column] for column in (*title, *table.text)))
-                labels.append(label)
-                if other is not None:
-                    given.append(other)
-                rows.append(number)
-                file_numbers.append(len(names) - 1)
-        if len(texts) + dropped == before and not sources:
+                text = " ".join(row[column] for column in columns)
+                found.append(_Document(text, label, given, number, len(names) - 1))
+        if not rows:
             raise UserError(f"{name}: no document in this file; it is empty, or has nothing but a header")
     unknown = [source for source in knobs.sources or [] if source not in sources]
     if unknown:
         raise UserError(f"sources: {short(unknown[0])} is not in {name}; there are {', '.join(sorted(sources))}")
-    facts = {"bad_rows_dropped": dropped} if dropped else {}
     return Texts(
-        texts,
-        labels,
-        facts,
-        None if table.given is None else given,
-        rows=np.array(rows, np.int64),
-        file_numbers=np.array(file_numbers, np.int16),
+        [document.text for document in found],
+        [document.label for document in found],
+        {"bad_rows_dropped": dropped} if dropped else {},
+        None if table.given is None else [document.given for document in found],
+        rows=np.array([document.row for document in found], np.int64),
+        file_numbers=np.array([document.file_number for document in found], np.int16),
         files=tuple(names),
     )
-
-
-def read_labels(stream: TextIO, name: str, table: Table) -> Iterator[str]:
-    """Yield the label of each row of a table. Raises UserError at a bad row."""
-    for number, row in _rows(stream, name, table):
-        try:
-            if isinstance(row, BadRow):
-                raise row
-            yield _label(row[table.label], table.names)
-        except BadRow as bad:
-            raise UserError(f"{name}, row {number}: {bad}") from None
 
 
 @contextmanager
@@ -240,12 +226,20 @@ def _json_rows(stream: TextIO, table: Table) -> Iterator[Record | BadRow | None]
             yield {column: row[column] if column in table.text else str(row[column]) for column in table.columns}
 
 
+def _labels(row: Record | BadRow, table: Table) -> tuple[str, str | None]:
+    """The label of a row and, where the table has one, the label that was given. Raises BadRow."""
+    if isinstance(row, BadRow):
+        raise row
+    label = _label(row[table.label], table.names)
+    return label, None if table.given is None else _label(row[table.given], table.names)
+
+
 def _label(cell: str, names: dict[str, str] | None) -> str:
     cell = cell.strip()
     if not cell:
         raise BadRow("found an empty label, expected a class")
     if names is None:
-        return cell
+        return sys.intern(cell)  # one object for each class, not for each row
     if cell not in names:
         raise BadRow(f"found class {short(cell, 40)}, expected one of {', '.join(names)}")
     return names[cell]

@@ -9,17 +9,16 @@ class Samples:
     """What texts and images have in common: fields that run in parallel, one item a sample, or are None."""
 
     def take(self, chosen: np.ndarray):
-        """Return the samples of these indices, or of this mask, in this order."""
-        if chosen.dtype == bool:
-            chosen = np.flatnonzero(chosen)
-        if len(chosen) == len(self.labels) and np.array_equal(chosen, np.arange(len(chosen))):
-            return self
+        """Return the samples of these indices, in this order."""
         parallel = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("facts", "files")}
-        return replace(self, **{name: _take(values, chosen) for name, values in parallel.items() if values is not None})
-
-
-def _take(values, chosen: np.ndarray):
-    return values[chosen] if isinstance(values, np.ndarray) else [values[index] for index in chosen]
+        return replace(
+            self,
+            **{
+                name: values[chosen] if isinstance(values, np.ndarray) else [values[index] for index in chosen]
+                for name, values in parallel.items()
+                if values is not None
+            },
+        )
 
 
 @dataclass(frozen=True)

@@ -63,19 +63,18 @@ def transition(labels: np.ndarray, fit_labels: np.ndarray, mask: np.ndarray, n_l
 
 
 def add_noise(labels: np.ndarray, where: np.ndarray, groups: list[np.ndarray], rate: float, seed: int) -> np.ndarray:
-    """Replace labels by others of the same group so that a share `rate` of the samples in `where` is wrong.
+    """Give samples another label of their group, uniformly, so that a share `rate` of those in `where` is wrong.
 
     labels: (n,) true labels. where: (n,) bool, the samples that may be hit (the training part). rate: overall share of
     wrong labels among them; the rate inside the groups follows from it (30 % overall is 46.6 % inside comp, rec and
-    talk). Every chosen sample gets another label of its group, uniformly. Returns a copy of labels. Raises UserError
-    if the groups hold too few samples for the rate.
+    talk). Returns a copy of labels. Raises UserError if the groups hold too few samples for the rate.
     """
     noisy = labels.copy()
     if rate == 0:
         return noisy
     random = np.random.RandomState(seed)
     members = [np.flatnonzero(where & np.isin(labels, group)) for group in groups]
-    can_be_wrong = sum(len(samples) for samples in members)
+    can_be_wrong = sum(map(len, members))
     wanted = rate * where.sum()
     if wanted > can_be_wrong:
         raise UserError(

@@ -25,13 +25,9 @@ def choose(labels: list[str], knobs: Corpus) -> np.ndarray:
     if knobs.labels:
         kept = kept[np.isin(names[codes], knobs.labels)]
     if knobs.per_label:
-        order = random.permutation(len(kept))
-        order = order[np.argsort(codes[kept][order], kind="stable")]
-        sizes = np.bincount(codes[kept])
-        rank = np.arange(len(order)) - np.repeat(
-            np.cumsum(sizes) - sizes, sizes
-        )  # place of a sample among those of its label
-        kept = np.sort(kept[order[rank < knobs.per_label]])
+        order = kept[random.permutation(len(kept))]
+        drawn = [order[codes[order] == code][: knobs.per_label] for code in range(len(names))]
+        kept = np.sort(np.concatenate(drawn))
     if knobs.subset:
         if knobs.subset > len(kept):
             raise UserError(

@@ -1,7 +1,8 @@
-"""Chinese tokens: jieba's words or single characters; the same on every machine and with any number of processes."""
+"""Chinese tokens: jieba's words; the same on every machine and with any number of processes."""
 
 import hashlib
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -18,7 +19,7 @@ with warnings.catch_warnings(action="ignore"):  # jieba's sources have invalid e
     import jieba
 
 DICTIONARY = "7197c3211ddd98962b036cdf40324d1ea2bfaa12bd028e68faa70111a88e12a8"  # sha256 of dict.txt of jieba 0.42.1
-CHUNK = 100_000  # characters that a process gets at a time
+CHUNK = 100_000  # characters that a process gets at a time, about
 MOST_PROCESSES = 8  # each holds its own dictionary, 0.1 GB
 ALONE = 1_000_000  # characters below which starting processes takes longer than cutting
 
@@ -26,7 +27,6 @@ ALONE = 1_000_000  # characters below which starting processes takes longer than
 # the most.
 RUN = re.compile(r"([\u4E00-\u9FD5a-z0-9+#&._%\-]+)")
 WORD = re.compile(r"[^\W_]")
-CHARACTER = re.compile(r"[a-z0-9]+|[^\W_]")
 
 
 def verified_dictionary() -> Path:
@@ -58,72 +58,45 @@ def _tokenizer() -> jieba.Tokenizer:
 @lru_cache(maxsize=200_000)
 def _words_of_run(run: str) -> tuple[str, ...]:
     """`jieba.cut` of one run, without punctuation. Half of all runs occur again."""
-    return tuple(word for word in _tokenizer().cut(run) if WORD.search(word))
+    # One object for each word: pickle writes it once for all texts that a process returns together.
+    return tuple(sys.intern(word) for word in _tokenizer().cut(run) if WORD.search(word))
 
 
-def tokenise(text: str, tokens: str = "jieba") -> list[str]:
-    """The tokens of a text in lower case, without punctuation. tokens: `jieba` (words) or `characters` (Latin runs stay
-    whole).
-    """
-    text = text.lower()
-    if tokens == "characters":
-        return CHARACTER.findall(text)
+def tokenise(text: str) -> list[str]:
+    """The words of a text in lower case, without punctuation."""
     words: list[str] = []
-    for number, part in enumerate(RUN.split(text)):
+    for number, part in enumerate(RUN.split(text.lower())):
         words.extend(_words_of_run(part) if number % 2 else WORD.findall(part))
     return words
 
 
-def tokenise_all(texts: list[str], tokens: str, title: str, processes: int | None = None) -> Iterator[list[str]]:
+def tokenise_all(texts: list[str], title: str, processes: int | None = None) -> Iterator[list[str]]:
     """`tokenise` of every text, in order. processes: None is one per core.
 
     Raises UserError if jieba's dictionary is the wrong one or a process was ended from outside.
     """
-    if tokens == "jieba":
-        verified_dictionary()  # refused here, not in every process
+    verified_dictionary()  # refused here, not in every process
     total = sum(map(len, texts))
     if processes is None:
         from joblib import cpu_count  # takes a quarter of a second to import, in each process if it stood above
 
         processes = 1 if total < ALONE else min(cpu_count(), MOST_PROCESSES)
     with tqdm(total=total, desc=title, unit="char", unit_scale=True, disable=None) as bar:
-        for text, document in zip(texts, _documents(texts, tokens, title, processes), strict=True):
+        documents = map(tokenise, texts) if processes == 1 else _in_parallel(texts, total, title, processes)
+        for text, document in zip(texts, documents, strict=True):
             bar.update(len(text))
             yield document
 
 
-def _documents(texts: list[str], tokens: str, title: str, processes: int) -> Iterator[list[str]]:
-    if processes == 1:
-        yield from (tokenise(text, tokens) for text in texts)
-        return
-    chunks = list(_chunks(texts))
+def _in_parallel(texts: list[str], total: int, title: str, processes: int) -> Iterator[list[str]]:
     # spawn: forking is not safe once NumPy's threads run. Processes that end from outside make this pool fail, not
     # hang.
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         try:
-            for documents in pool.map(_tokenise_chunk, chunks, [tokens] * len(chunks)):
-                yield from documents
+            yield from pool.map(tokenise, texts, chunksize=1 + CHUNK * len(texts) // total)
         except BrokenProcessPool:
             raise UserError(
                 f"{title}: a process was ended from outside (out of memory?); run the same command again"
             ) from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _chunks(texts: list[str]) -> Iterator[list[str]]:
-    chunk, size = [], 0
-    for text in texts:
-        chunk.append(text)
-        size += len(text)
-        if size >= CHUNK:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
-
-
-def _tokenise_chunk(texts: list[str], tokens: str) -> list[list[str]]:
-    # One object per word: pickle writes it once, and the parent gets one object, not a million.
-    once: dict[str, str] = {}
-    return [[once.setdefault(word, word) for word in tokenise(text, tokens)] for text in texts]

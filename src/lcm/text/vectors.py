@@ -14,13 +14,12 @@ from typing import BinaryIO
 import numpy as np
 from tqdm import tqdm
 
-from lcm.archives import MB, PARSE_ERRORS, lines, opened, tar_files, text_stream, unpacked
+from lcm.archives import MB, PARSE_ERRORS, lines, opened
 from lcm.errors import UserError, WrongContent, one_line, short
 from lcm.files import read_array, read_json
 from lcm.params import Skipgram, Vectors, VectorSource
 from lcm.text import english
 
-MOST_TEXT = 100_000 * MB  # of a text, unpacked
 BATCH = 20_000  # texts tokenised at a time: a pool of processes is started for each
 
 
@@ -142,18 +141,16 @@ def train_skipgram(settings: Skipgram, scratch: Path, out: Path) -> dict:
             yield from super().__iter__()
             bar.update()
 
+    of_gensim = settings.model_dump(include={"window", "min_count", "epochs", "seed"})  # by the names that it has there
     with bar:
         try:
             model = Word2Vec(
                 Passes(str(tokens)),
                 sg=1,
                 vector_size=settings.size,
-                window=settings.window,
-                min_count=settings.min_count,
-                epochs=settings.epochs,
-                seed=settings.seed,
                 workers=1,
                 hashfxn=lambda word: zlib.crc32(word.encode()),
+                **of_gensim,
             )
         except RuntimeError as error:  # gensim's answer to an empty vocabulary
             raise UserError(
@@ -181,7 +178,7 @@ def _tokenise(texts: list[str], settings: Skipgram) -> Iterable[list[str]]:
         return (english.tokenise(text) for text in texts)
     from lcm.text import chinese
 
-    return chinese.tokenise_all(texts, "jieba", f"tokenising {settings.text}")
+    return chinese.tokenise_all(texts, f"tokenising {settings.text}")
 
 
 def _prepared_documents(folder: Path) -> Iterator[list[str]]:
@@ -205,9 +202,8 @@ def read_vocabulary(folder: Path) -> tuple[list[str], np.ndarray]:
 def read_texts(path: Path) -> Iterator[str]:
     """Lines of running text: of a file or of every file in a folder, sorted.
 
-    A file is plain UTF-8 text (invalid bytes are left out), WikiExtractor's output, either of them packed (.gz, .bz2)
-    or many of them in an archive (.tar.*), or a Wikipedia dump (.xml.bz2). Raises UserError if there is nothing or it
-    is damaged.
+    A file is plain UTF-8 text (invalid bytes are left out), WikiExtractor's output or a Wikipedia dump (.xml.bz2).
+    Raises UserError if there is nothing or it is damaged.
     """
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     if not files or not files[0].is_file():
@@ -228,15 +224,8 @@ def _lines(file: Path) -> Iterator[str]:
         with bz2.open(file) as stream:
             for _, text, _ in extract_pages(stream, filter_namespaces=("0",)):
                 yield from filter_wiki(text).splitlines()
-    elif ".tar" in file.suffixes[-2:]:
-        for _, stream in tar_files(file, MOST_TEXT, MOST_TEXT):
-            yield from _plain(stream)
     else:
-        with unpacked(file, MOST_TEXT) as stream:
-            yield from _plain(stream)
-
-
-def _plain(stream: BinaryIO) -> Iterator[str]:
-    for line in lines(text_stream(stream, errors="ignore", newline=None)):
-        if not line.startswith(("<doc ", "</doc>")):  # WikiExtractor's
-            yield line
+        with open(file, encoding="utf-8-sig", errors="ignore") as stream:
+            for line in lines(stream):
+                if not line.startswith(("<doc ", "</doc>")):  # WikiExtractor's
+                    yield line

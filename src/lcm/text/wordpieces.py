@@ -4,6 +4,7 @@ business.
 
 import hashlib
 import socket
+from functools import partial
 from importlib import util
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,14 +17,7 @@ from lcm.errors import Unavailable, UserError
 from lcm.params import Encoder
 
 BATCH = 1000
-HUB_FILES = (
-    "config.json",
-    "vocab.txt",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "*.safetensors",
-    "pytorch_model.bin",
-)
+HUB_FILES = "config.json vocab.txt tokenizer.json tokenizer_config.json *.safetensors pytorch_model.bin".split()
 
 
 def encoder_folder(name: str, encoder: Encoder) -> Path:
@@ -85,7 +79,7 @@ def _from_hub(where: str, repository: str) -> Path:
         pass
     try:
         _reach(HfApi().endpoint)
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=list(HUB_FILES)))
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=HUB_FILES))
     except Exception as error:  # the hub's client raises what its HTTP library and its own code please
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise Unavailable(
@@ -135,10 +129,9 @@ def _tokenizer(folder: Path):
     from tokenizers import BertWordPieceTokenizer, Tokenizer
 
     path = _vocabulary(folder)
+    # From vocab.txt where there is one: a tokenizer.json may carry truncation, and other settings, of its own.
+    read = partial(BertWordPieceTokenizer, lowercase=True) if path.name == "vocab.txt" else Tokenizer.from_file
     try:
-        # From vocab.txt where there is one: a tokenizer.json may carry truncation, and other settings, of its own.
-        return path, BertWordPieceTokenizer(
-            str(path), lowercase=True
-        ) if path.name == "vocab.txt" else Tokenizer.from_file(str(path))
+        return path, read(str(path))
     except Exception as error:  # what the Rust library raises has no class of its own
         raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())}); get the encoder again") from None

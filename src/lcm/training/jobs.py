@@ -78,7 +78,7 @@ def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
             (),
             method_settings(params, cell.method, len(data.corpus.names)),
             params.model(cell.model),
-            params.training(cell.study, cell.model),
+            params.training(cell.model),
             labels=labels,
             source=inputs.find_source(params, cell, data.corpus),
             device=device,
