@@ -137,7 +137,7 @@ of(
     ("key_split_0", "inputs.sha(data.splits[run.split]),", "inputs.sha(data.splits[0]),"),
     ("key_of_base", "name, settings = target.key_name or target.name,", "name, settings = target.name,"),
     ("vocabulary_shared", "        which = run.split if fitted else None\n", "        which = None\n"),
-    ("vocabulary_read_shared", "tokens, start = read[run.split if fitted else None]", "tokens, start = read[min(read, key=str)]"),
+    ("vocabulary_read_shared", "tokens, start = read[which]", "tokens, start = read[min(read, key=str)]"),
     ("vocabulary_of_val", "corpus, data.splits[run.split] == TRAIN)", "corpus, data.splits[run.split] != 2)"),
     ("labels_of_split_0", "fit_labels=data.fit_labels[run.split],", "fit_labels=data.fit_labels[0],"),
     ("parts_of_split_0", "assignment=data.splits[run.split],", "assignment=data.splits[0],"),
