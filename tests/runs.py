@@ -34,7 +34,7 @@ from lcm.models import ModelConfig, Predictor, Start, build, config_class, encod
 from lcm.params import Linear, Params, Train, load_params
 from lcm.protocol.splits import TEST, TRAIN, VAL, make_splits
 from lcm.study import Cell, find, method_settings
-from lcm.training import fleet, inputs, jobs, linear, pool, store
+from lcm.training import inputs, jobs, linear, pool, store
 from lcm.training.run import RunData, train_runs
 from lcm.training.train import train_cells
 
@@ -190,20 +190,6 @@ def assert_alike(found, expected):
     for name in ("label_embedding", "lcd_by_class"):
         if name in found:
             np.testing.assert_allclose(found[name], expected[name], atol=1e-4)
-
-
-def orders_of(action: Callable[[], object]) -> list[np.ndarray]:
-    """The order of samples, (R, n_train), of every epoch that is trained while action() runs."""
-    seen, train_epoch = [], fleet.Fleet.train_epoch
-
-    def watched(self, order):
-        seen.append(np.array(order))
-        return train_epoch(self, order)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fleet.Fleet, "train_epoch", watched)
-        action()
-    return seen
 
 
 def fresh_predictor(model: str, data: RunData, seed: int, **changes) -> Predictor:

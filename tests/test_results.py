@@ -223,22 +223,6 @@ def test_when_every_run_fails_the_committed_cell_stays(workplace, params, traine
     assert len(trained) == 4 and path.read_bytes() == before[path]
 
 
-def test_a_run_that_fails_alone_is_in_the_file(workplace, params, trained, monkeypatch):
-    train = runs.jobs._train_networks
-
-    def one_diverges(job, data):
-        return (
-            [{"failed": "the loss became nan in epoch 1", "seconds": 1.0}]
-            if job.runs[0].split == 1
-            else train(job, data)
-        )
-
-    monkeypatch.setattr(runs.jobs, "_train_networks", one_diverges)
-    first, second = runs.numbers(runs.train_cell(runs.load(params, workplace), *CNN))
-    assert "test" in first and second["failed"] == "the loss became nan in epoch 1" and "test" not in second
-    assert second["key"] and second["code"]["digest"] == first["code"]["digest"]
-
-
 def test_a_study_does_without_the_cells_that_it_cannot_train(workplace, params, trained, monkeypatch, capsys):
     """One pool for all of it; a cell's files come as soon as it is complete."""
     params["studies"] = {
