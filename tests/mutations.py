@@ -123,7 +123,7 @@ of(
 # --------------------------------------------------------------------------------------------------- cells, keys, store
 
 of(
-    "training/jobs.py", "test_cells.py",
+    "training/jobs.py", "test_cells.py test_inputs.py",
     ("key_corpus", '"corpus": data.corpus.meta["digest"], "assignment"', '"assignment"'),
     ("key_assignment", '            "assignment": inputs.sha(data.splits[run.split]),\n', ""),
     ("key_labels", '            "fit_labels": inputs.sha(data.fit_labels[run.split]),\n', ""),

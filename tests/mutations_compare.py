@@ -25,7 +25,7 @@ COMPARE = {
         ("codes_of_other_order", "for code, name in enumerate(names)}", "for code, name in enumerate(sorted(names))}"),
         ("length_median", "np.quantile(lengths, 0.95)", "np.quantile(lengths, 0.5)"),
     ),
-    ("compare/table.py", "test_compare.py::test_what_a_person_can_mend_is_one_line"): (
+    ("compare/table.py", "test_mistakes.py::test_lcm_compare"): (
         ("table_damaged", "except (WrongContent, *PARSE_ERRORS) as error:", "except ZeroDivisionError as error:"),
         ("table_long_lines", "except (WrongContent, *PARSE_ERRORS) as error:", "except PARSE_ERRORS as error:"),
     ),
@@ -75,7 +75,7 @@ COMPARE = {
         ("reliability_last_bin", "np.minimum((confidence * BINS).astype(int), BINS - 1)", "(confidence * BINS).astype(int)"),
         ("reliability_by_bin", "float(right[place == b].mean())", "float(right.mean())"),
     ),
-    ("compare/summary.py", "test_compare.py"): (
+    ("compare/summary.py", "test_compare_numbers.py test_compare.py"): (
         ("under_trained_never", "if top < best - UNDER_TRAINED", "if top < best - 1"),
         ("under_trained_always", "if top < best - UNDER_TRAINED", "if top < best"),
         ("doubtful_wrong_row", '"place": documents.places[row]', '"place": documents.places[row - 1]'),
@@ -106,7 +106,7 @@ COMPARE = {
     ("compare/page.html", "test_compare_numbers.py"): (
         ("page_name_cut", 'row.place.rpartition(", ")[2]', 'row.place.partition(", ")[2]'),
     ),
-    ("compare/train.py", "test_compare.py::test_the_budget_holds_on_a_machine_that_is_slower_than_its_first_runs"): (
+    ("compare/train.py", "test_compare_time.py::test_the_budget_holds_on_a_machine_that_is_slower_than_its_first_runs"): (
         ("budget_at_once", "done = max(known, 1) if can <= known else known + (max(1, (can - known) // 2) if trained else 1)", "done = max(can, 1)"),
         ("budget_never_corrected", "self.pace = (time.monotonic() - start) / planned if planned else self.pace", "self.pace = 1.0"),
     ),

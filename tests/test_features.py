@@ -10,8 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lcm.corpora.prepare import Prepared, prepare
-from lcm.errors import Unavailable, UserError
-from lcm.files import make_gap
+from lcm.errors import UserError
 from lcm.models.bert import RandomShape, pretrained_bert, random_bert
 from lcm.params import Params
 from lcm.study import Cell
@@ -65,9 +64,9 @@ def workplace(folder, monkeypatch):
 DATA = Prepared({}, np.zeros(3, np.int16))
 
 
-def source(content, data=DATA):
+def source(content):
     """What a run on the corpus `mine` starts from."""
-    return find_source(Params.model_validate(content), Cell("any", "mine", 0, "minilm_frozen", "ce", 1), data)
+    return find_source(Params.model_validate(content), Cell("any", "mine", 0, "minilm_frozen", "ce", 1), DATA)
 
 
 def made(monkeypatch, capsys):
@@ -119,35 +118,13 @@ def test_a_run_reads_them_and_they_are_computed_once(workplace, folder, monkeypa
     assert len(calls) == 1 and np.array_equal(read, features(ids, folder))
 
 
-def test_an_encoder_without_weights_is_a_gap(workplace, folder, monkeypatch, capsys):
+def test_an_encoder_of_another_size_is_one_line(workplace, monkeypatch, capsys):
+    """What else can be missing or not fit: test_bert.py."""
     made(monkeypatch, capsys)
-    (folder / "model.safetensors").rename(folder / "elsewhere")
-    with pytest.raises(
-        Unavailable, match="holds neither model.safetensors nor pytorch_model.bin; put the weights there"
-    ):
-        source(workplace)
-    (folder / "elsewhere").rename(folder / "model.safetensors")
-    assert source(workplace).digests["features"]
-    make_gap(Path("data/wordpieces/mine"), "the hub did not answer")
-    with pytest.raises(
-        Unavailable, match="wordpieces are not available; data/wordpieces/mine/unavailable.txt says why"
-    ):
-        source(workplace)
-
-
-def test_what_is_missing_or_does_not_fit_is_one_line(workplace, monkeypatch, capsys):
-    def error(data=DATA):
-        with pytest.raises(UserError) as caught:
-            source(workplace, data)
-        assert "\n" not in str(caught.value) and not isinstance(caught.value, Unavailable)
-        return str(caught.value)
-
-    again = "make it with `dvc repro data/dvc.yaml:wordpieces@mine`"
-    assert error() == f"data/wordpieces/mine/wordpieces.npy: not found; {again}"
-    made(monkeypatch, capsys)
-    assert "is for 3 documents, the corpus has 2; make it again with" in error(Prepared({}, np.zeros(2)))
     workplace["models"]["minilm_frozen"]["size"] = 65
-    assert error() == (
+    with pytest.raises(UserError) as error:
+        source(workplace)
+    assert str(error.value) == (
         "models.minilm_frozen.size: found 65, but encoders.minilm makes 64 numbers of a text; correct it in params.yaml"
     )
 

@@ -83,8 +83,6 @@ def test_the_target_prefers_the_label_from_alpha_1_on_only():
         assert bool(s[0, 0] > s[0, 1]) is keeps
 
 
-def test_bad_arguments():
-    with pytest.raises(ValueError, match="alpha"):
-        LabelConfusionModel(3, 4, alpha=-1)
+def test_one_class_is_refused():
     with pytest.raises(ValueError, match="2 classes"):
         matched_epsilon(4, 1)
