@@ -26,37 +26,10 @@ from lcm.text.wordpieces import encoder_folder, vocabulary_digest, wordpieces
 from lcm.training.inputs import find_source
 from lcm.training.run import RunData, train_run
 
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "label", "con", "##fusion", "!"]
-SHAPE = RandomShape(layers=2, hidden=64)
-
 
 @pytest.fixture
 def folder(tmp_path):
-    """An encoder as the hub has it: configuration, vocabulary, weights."""
-    folder = tmp_path / "encoder"
-    folder.mkdir()
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
-    config = {
-        "model_type": "bert",
-        "vocab_size": 8,
-        "max_position_embeddings": 16,
-        "hidden_dropout_prob": 0.1,
-        "pad_token_id": 0,
-    }
-    (folder / "config.json").write_text(json.dumps(config))
-    torch.manual_seed(0)
-    model = random_bert(folder, SHAPE)
-    (folder / "config.json").write_text(
-        json.dumps(
-            config
-            | {
-                name: getattr(model.config, name)
-                for name in ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
-            }
-        )
-    )
-    save_file({f"bert.{name}": value for name, value in model.state_dict().items()}, folder / "model.safetensors")
-    return folder
+    return runs.encoder(tmp_path / "encoder", layers=2, positions=16)
 
 
 @pytest.fixture
@@ -189,7 +162,7 @@ def test_another_vocabulary_is_refused_by_name_another_file_of_the_same_is_not(w
     (folder / "vocab.txt").unlink()
     assert vocabulary_digest(folder) == same
     source(workplace)
-    (folder / "vocab.txt").write_text("\n".join([*VOCABULARY[:6], "!", "##fusion"]) + "\n")
+    (folder / "vocab.txt").write_text("\n".join([*runs.PIECES[:6], "!", "##fusion"]) + "\n")
     with pytest.raises(
         UserError,
         match="wordpieces of bert_tiny, whose vocabulary is not that of bert_tiny, .* "

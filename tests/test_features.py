@@ -11,30 +11,20 @@ from safetensors.torch import load_file, save_file
 
 from lcm.corpora.prepare import Prepared, prepare
 from lcm.errors import UserError
-from lcm.models.bert import RandomShape, pretrained_bert, random_bert
-from lcm.params import Params
+from lcm.models.bert import pretrained_bert
+from lcm.params import Corpus, Params
 from lcm.study import Cell
 from lcm.text import features as computed
 from lcm.text.features import digest, features
 from lcm.text.wordpieces import wordpieces
 from lcm.training.inputs import find_source, model_inputs
 
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "label", "con", "##fusion", "!"]
 TEXTS = ["label", "label confusion! " * 3, "con"]
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """An encoder with weights, its vectors of 64 numbers."""
-    folder = tmp_path / "encoder"
-    folder.mkdir()
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
-    shape = {"num_hidden_layers": 1, "hidden_size": 64, "num_attention_heads": 1, "intermediate_size": 256}
-    config = {"model_type": "bert", "vocab_size": 8, "max_position_embeddings": 128, "hidden_dropout_prob": 0.1}
-    (folder / "config.json").write_text(json.dumps(config | shape))
-    torch.manual_seed(0)
-    save_file(random_bert(folder, RandomShape(layers=1, hidden=64)).state_dict(), folder / "model.safetensors")
-    return folder
+    return runs.encoder(tmp_path / "encoder", layers=1, positions=128, prefix="")
 
 
 @pytest.fixture
@@ -45,18 +35,12 @@ def workplace(folder, monkeypatch):
     content = runs.committed()
     content["encoders"]["minilm"] = {"folder": str(folder)}
     content["models"]["minilm_frozen"]["size"] = 64
-    content["corpora"]["mine"] = {
-        "path": "mine.jsonl",
-        "text": "text",
-        "label": "label",
-        "language": "en",
-        "empty": "drop",
-    }
+    knobs = {"path": "mine.jsonl", "text": "text", "label": "label", "language": "en", "empty": "drop"}
+    content["corpora"]["mine"] = knobs
     content["wordpieces"]["corpora"]["mine"] = "minilm"
     rows = [{"text": text, "label": label} for text, label in zip([*TEXTS, "?"], "abab", strict=True)]
     Path("mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    knobs = Params.model_validate(content).corpora["mine"]
-    prepare("mine", knobs, Path("mine.jsonl"), Path("data/corpus/mine"), Path("data/cards/mine.json"))
+    prepare("mine", Corpus(**knobs), Path("mine.jsonl"), Path("data/corpus/mine"), Path("data/cards/mine.json"))
     runs.write_params(content)
     return content
 
@@ -88,9 +72,8 @@ def test_the_digest_is_that_of_wordpieces_configuration_and_weights(folder):
     ids, _ = wordpieces(TEXTS, folder, 12)
     found = {digest(ids, folder), digest(ids[:, :5], folder)}
     weights = load_file(folder / "model.safetensors")
-    save_file(
-        {**weights, "embeddings.LayerNorm.bias": weights["embeddings.LayerNorm.bias"] + 1}, folder / "model.safetensors"
-    )
+    weights["embeddings.LayerNorm.bias"] += 1
+    save_file(weights, folder / "model.safetensors")
     found.add(digest(ids, folder))
     (folder / "config.json").write_text((folder / "config.json").read_text() + " ")
     found.add(digest(ids, folder))
