@@ -30,7 +30,7 @@ class World:
         sizes = {"train": 320, "val": 60, "test": 180}
         self.documents = SimpleNamespace(request=request, folder=folder, sizes=sizes, texts=[""] * 600)
         self.methods = [SimpleNamespace(name=names[0], candidates=names) for names in METHODS]
-        self.models, self.device, self.slower = tuple(seconds), "cpu", 1
+        self.models, self.cores, self.slower = tuple(seconds), 1, 1
         self.curve = lambda model, steps: [0.5, 0.9, 0.9]
         self.looked_up = []
 
@@ -48,7 +48,7 @@ class World:
         self.looked_up.append(key)
         return self.known.get(key)
 
-    def train(self, comparison, todo, title, processes):
+    def train(self, comparison, todo, title):
         for job in todo:
             if job.keys[0] not in self.known:
                 steps = int(job.keys[0].split()[2])
@@ -65,9 +65,7 @@ def world(tmp_path, monkeypatch):
         made = World(tmp_path, seconds, **more)
         monkeypatch.setattr(train, "train", made.train)
         monkeypatch.setattr(train.store, "load_run", made.load_run)
-        monkeypatch.setattr(train, "workers", lambda processes, device: made.cores)
         monkeypatch.setattr(train.time, "monotonic", lambda: made.clock)
-        made.cores = 1
         return made
 
     return make
@@ -81,9 +79,9 @@ def fitted(made, left, cores=1, slower=1):
     made.cores = cores
     schedule = train.Schedule(list(made.models), dict.fromkeys(made.models, 1500), 0)
     for model in made.models:
-        made.train(made, train._pilots(made, model, 1500), "", 1)
+        made.train(made, train._pilots(made, model, 1500), "")
     made.slower, begin = slower, made.clock
-    train._train(made, schedule, left / 60, begin + left, 1)
+    train._train(made, schedule, left / 60, begin + left)
     assert made.clock - begin <= left or schedule.splits == 1 or made.slower > 1
     return schedule.models, schedule.splits
 
@@ -121,7 +119,7 @@ def test_the_budget_holds_on_a_machine_that_is_slower_than_its_first_runs(world,
 def test_runs_that_are_known_take_no_time(world):
     made = world({"bag": 10}, splits=6)
     for method in (name for names in METHODS for name in names):
-        made.train(made, made.jobs("bag", method, 1500, 5), "", 1)
+        made.train(made, made.jobs("bag", method, 1500, 5), "")
     assert fitted(made, 39) == (["bag"], 5) and fitted(made, 40) == (["bag"], 6)
 
 
@@ -158,7 +156,7 @@ def test_the_lines_say_how_many_minutes_have_room_for_more(world, capsys):
 
 def left_out(made, seconds):
     schedule = train.Schedule(list(made.models), {}, 0)
-    train._leave_out(made, schedule, seconds, made.cores, 1)
+    train._leave_out(made, schedule, seconds)
     return schedule.models
 
 
@@ -181,7 +179,7 @@ def test_a_network_that_an_earlier_call_trained_stays(world, tmp_path):
 
 def lengths(made, seconds=1e9):
     schedule = train.Schedule(list(made.models), {}, 0)
-    train._lengths(made, schedule, seconds, 1)
+    train._lengths(made, schedule, seconds)
     assert json.loads((made.documents.folder / "steps.json").read_text()) == schedule.steps
     return schedule
 

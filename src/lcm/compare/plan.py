@@ -14,7 +14,7 @@ from lcm.files import write_array
 from lcm.models import ModelConfig, config_class
 from lcm.params import Encoder, Linear, Train
 from lcm.study import LINEAR, Cell, method_settings
-from lcm.training import inputs, jobs
+from lcm.training import inputs, jobs, pool
 from lcm.training.jobs import Job
 from lcm.training.linear import method_settings as linear_settings
 
@@ -56,12 +56,18 @@ class Method:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything but the number of splits. methods: of every network."""
+    """Everything but the number of splits. methods: of every network. processes: as `pool.workers` counts them."""
 
     documents: Documents
     models: tuple[str, ...]
     methods: tuple[Method, ...]
     device: str
+    processes: int = 0
+
+    @property
+    def cores(self) -> int:
+        """How many runs are trained at a time."""
+        return pool.workers(self.processes, self.device)
 
     @property
     def names(self) -> list[str]:

@@ -16,7 +16,6 @@ from lcm.files import read_json, write_json
 from lcm.study import LINEAR
 from lcm.training import jobs, pool, store
 from lcm.training.jobs import Job
-from lcm.training.pool import workers
 
 SAFETY = 1.3  # a few epochs say too little: later ones share the machine with other runs
 FEWEST_SPLITS = 3  # below it a second network is left out, so that the first one gets more
@@ -33,13 +32,13 @@ def _data(folder: Path):
     return table.load(folder)
 
 
-def train(comparison: Comparison, todo: list[Job], title: str, processes: int) -> None:
+def train(comparison: Comparison, todo: list[Job], title: str) -> None:
     """Train those of the jobs whose runs the store lacks, and put them there."""
     missing = {job.keys: job for job in todo if store.load_run(job.keys[0]) is None}
     work, device = partial(do, comparison.documents.folder), comparison.device
     fleets = jobs.gather(list(missing.values()), 0, device)
     save = lambda result: store.save_run(*result)  # noqa: E731
-    pool.run_jobs(work, fleets, processes, device, title, save, ["lcm.training.preload"])
+    pool.run_jobs(work, fleets, comparison.processes, device, title, save, ["lcm.training.preload"])
 
 
 @dataclass
@@ -56,26 +55,25 @@ class Schedule:
         print(line, file=sys.stderr, flush=True)
 
 
-def run(comparison: Comparison, minutes: float, processes: int) -> Schedule:
+def run(comparison: Comparison, minutes: float) -> Schedule:
     """Train the comparison within about so many minutes from now. Every method of a network gets the same splits."""
     end = time.monotonic() + 60 * minutes
     schedule = Schedule(list(comparison.models), {}, 0)
-    _yardsticks(comparison, processes)
-    cores = workers(processes, comparison.device)
-    _leave_out(comparison, schedule, 60 * minutes, cores, processes)
-    _lengths(comparison, schedule, 60 * minutes, processes)
-    _train(comparison, schedule, minutes, end, processes)
+    _yardsticks(comparison)
+    _leave_out(comparison, schedule, 60 * minutes)
+    _lengths(comparison, schedule, 60 * minutes)
+    _train(comparison, schedule, minutes, end)
     return schedule
 
 
-def _yardsticks(comparison: Comparison, processes: int) -> None:
+def _yardsticks(comparison: Comparison) -> None:
     request = comparison.documents.request
     splits = 1 if request.fixed else request.splits  # there is no random seed in them
     found = [job for name in YARDSTICKS for job in comparison.jobs(LINEAR, name, 0, splits)]
-    train(comparison, found, "linear models", processes)
+    train(comparison, found, "linear models")
 
 
-def _leave_out(comparison: Comparison, schedule: Schedule, seconds: float, cores: int, processes: int) -> None:
+def _leave_out(comparison: Comparison, schedule: Schedule, seconds: float) -> None:
     """Leave out the slowest networks, one always stays, while a few splits of all do not fit into the time.
 
     A few epochs of each network say how long its runs take. A network that an earlier call trained stays.
@@ -84,14 +82,15 @@ def _leave_out(comparison: Comparison, schedule: Schedule, seconds: float, cores
     if not new or len(schedule.models) < 2:
         return
     probes = {model: comparison.jobs(model, "ce", 1, 1)[0] for model in new}
-    train(comparison, list(probes.values()), "how long a run takes", processes)
+    train(comparison, list(probes.values()), "how long a run takes")
     runs = min(FEWEST_SPLITS, comparison.documents.request.splits) * sum(
         len(method.candidates) for method in comparison.methods
     )
     needs = {}
     for model, probe in probes.items():
         epochs = training(model, comparison.documents, STEPS[model]).epochs
-        needs[model] = SAFETY * runs * store.load_run(probe.keys[0])["seconds"] * epochs / probe.train.epochs / cores
+        run = store.load_run(probe.keys[0])["seconds"] * epochs / probe.train.epochs
+        needs[model] = SAFETY * runs * run / comparison.cores
     while len(schedule.models) > 1 and needs and sum(needs.values()) > seconds:
         slowest, enough = max(needs, key=needs.get), _minutes(sum(needs.values()))
         schedule.models.remove(slowest)
@@ -109,7 +108,7 @@ def _pilots(comparison: Comparison, model: str, steps: int) -> list[Job]:
     return [job for method in PILOTS for job in comparison.jobs(model, method, steps, 1)]
 
 
-def _lengths(comparison: Comparison, schedule: Schedule, seconds: float, processes: int) -> None:
+def _lengths(comparison: Comparison, schedule: Schedule, seconds: float) -> None:
     """How many steps each network trains, decided once for a table: longer while validation still rises at the end.
 
     The pilots of all networks run at the same time; they are the first split's runs of their methods.
@@ -119,7 +118,7 @@ def _lengths(comparison: Comparison, schedule: Schedule, seconds: float, process
     growing = list(schedule.models)
     while growing:
         pilots = {model: _pilots(comparison, model, schedule.steps[model]) for model in growing}
-        train(comparison, [job for found in pilots.values() for job in found], "how long to train", processes)
+        train(comparison, [job for found in pilots.values() for job in found], "how long to train")
         growing = []
         for model, found in pilots.items():
             steps, records = schedule.steps[model], [store.load_run(job.keys[0]) for job in found]
@@ -154,8 +153,8 @@ def _network_jobs(comparison: Comparison, schedule: Schedule, splits: int) -> li
 class _Plan:
     """What the networks of a schedule still need. seconds: of a run of each. pace: measured time over planned time."""
 
-    def __init__(self, comparison: Comparison, schedule: Schedule, seconds: dict[str, float], cores: int):
-        self.comparison, self.schedule, self.seconds, self.cores, self.pace = comparison, schedule, seconds, cores, 1.0
+    def __init__(self, comparison: Comparison, schedule: Schedule, seconds: dict[str, float]):
+        self.comparison, self.schedule, self.seconds, self.pace = comparison, schedule, seconds, 1.0
         self.wanted = comparison.documents.request.splits
         self.possible = _network_jobs(comparison, schedule, self.wanted)  # once: to make and look up all takes seconds
         self.missing = {job.keys for job in self.possible if store.load_run(job.keys[0]) is None}
@@ -168,16 +167,16 @@ class _Plan:
     def needs(self, splits: int) -> float:
         """Seconds to train what the first splits lack."""
         lacking = [job for job in self.first(splits) if job.keys in self.missing]
-        return self.pace * sum(self.seconds[job.cell.model] for job in lacking) / self.cores
+        return self.pace * sum(self.seconds[job.cell.model] for job in lacking) / self.comparison.cores
 
     def fitting(self, seconds: float) -> int:
         """How many splits fit into so many seconds."""
         return max((splits for splits in range(1, self.wanted + 1) if self.needs(splits) <= seconds), default=0)
 
-    def train(self, splits: int, title: str, processes: int) -> bool:
+    def train(self, splits: int, title: str) -> bool:
         """Train the first splits, and correct the pace. Returns whether anything was left to train."""
         planned, start, todo = self.needs(splits) / self.pace, time.monotonic(), self.first(splits)
-        train(self.comparison, todo, title, processes)
+        train(self.comparison, todo, title)
         self.missing -= {job.keys for job in todo}
         self.pace = (time.monotonic() - start) / planned if planned else self.pace
         return planned > 0
@@ -193,14 +192,14 @@ def _run_seconds(comparison: Comparison, schedule: Schedule) -> dict[str, float]
     return seconds
 
 
-def _train(comparison: Comparison, schedule: Schedule, minutes: float, end: float, processes: int) -> None:
+def _train(comparison: Comparison, schedule: Schedule, minutes: float, end: float) -> None:
     """Train as many splits as fit before `end`, and with them the networks that fit.
 
     At first one split is trained, then half of what seems to fit, and so on. Each time the measured time corrects the
     plan: the first runs may have had the machine to themselves, and some methods take longer. One split is the least.
     """
-    cores, unit = workers(processes, comparison.device), "seeds" if comparison.documents.request.fixed else "splits"
-    plan = _Plan(comparison, schedule, _run_seconds(comparison, schedule), cores)
+    cores, unit = comparison.cores, "seeds" if comparison.documents.request.fixed else "splits"
+    plan = _Plan(comparison, schedule, _run_seconds(comparison, schedule))
     wanted, begin, done, trained = plan.wanted, end - 60 * minutes, 0, False
     while done < wanted:
         _leave_out_what_does_not_fit(plan, begin, end, done, unit)
@@ -214,7 +213,7 @@ def _train(comparison: Comparison, schedule: Schedule, minutes: float, end: floa
             schedule.say(f"{splits} of {wanted} {unit}, {len(plan.first(splits))} runs of networks, {time_needed}")
         known = plan.fitting(0)
         done = max(known, 1) if can <= known else known + (max(1, (can - known) // 2) if trained else 1)
-        trained |= plan.train(done, f"training, {done} of {wanted} {unit}", processes)
+        trained |= plan.train(done, f"training, {done} of {wanted} {unit}")
     schedule.splits = done
     took = time.monotonic() - begin
     if trained:
