@@ -62,7 +62,6 @@ of(
     ("loss_by_batch", "(total.double() / train_index.shape[1])", "(total.double() / train.batch_size)"),
     ("first_labels", "np.stack([each.fit_labels for each in data])", "np.stack([data[0].fit_labels for each in data])"),
     ("true_labels_learnt", "np.stack([each.fit_labels for each in data])", "np.stack([each.labels for each in data])"),
-    ("lcd_after_stop", "(stop is None or epoch <= stop)", "(stop is None or epoch <= stop + 1)"),
     ("lcd_of_best", "lcd = fleet.confusions(vectors, val_index)[0]", "lcd = fleet.confusions(vectors * 0, val_index)[0]"),
     ("by_class_true", '_by_class(lcd[r], data[r].fit_labels[val_index[r]])', '_by_class(lcd[r], data[r].labels[val_index[r]])'),
     ("implicit_of_val", "fleet.implicit(train_index[:, :IMPLICIT])", "fleet.implicit(val_index)"),
@@ -79,6 +78,7 @@ of(
 )  # fmt: skip
 of(
     "training/run.py", "test_training.py",
+    ("lcd_after_stop", "(stop is None or epoch <= stop)", "(stop is None or epoch <= stop + 1)"),
     ("no_restart", "if done == train.restart_epoch", "if epoch == train.restart_epoch"),
     ("stop_never_resets", 'settings.get("stop_resets_optimizer") and done', "False and done"),
 )  # fmt: skip
