@@ -1,6 +1,7 @@
 """Tests run in the repository's root, whatever folder pytest is started from, and never touch its run store."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 # As in a worker of the pool; two threads of one small model wait for each other, for minutes on a busy machine.
 torch.set_num_threads(1)
+sys.path.append(str(runs.ROOT / "pipeline"))  # `import plan`
 os.environ["OMP_NUM_THREADS"] = "1"
 
 TEXT = {"vocabulary_size": 40, "maxlen": 14}

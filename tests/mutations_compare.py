@@ -25,7 +25,7 @@ COMPARE = {
         ("codes_of_other_order", "for code, name in enumerate(names)}", "for code, name in enumerate(sorted(names))}"),
         ("length_median", "np.quantile(lengths, 0.95)", "np.quantile(lengths, 0.5)"),
     ),
-    ("compare/table.py", "test_compare.py::test_what_a_person_can_mend_is_one_line"): (
+    ("compare/table.py", "test_mistakes.py::test_lcm_compare"): (
         ("table_damaged", "except (WrongContent, *PARSE_ERRORS) as error:", "except ZeroDivisionError as error:"),
         ("table_long_lines", "except (WrongContent, *PARSE_ERRORS) as error:", "except PARSE_ERRORS as error:"),
     ),
@@ -75,7 +75,7 @@ COMPARE = {
         ("reliability_last_bin", "np.minimum((confidence * BINS).astype(int), BINS - 1)", "(confidence * BINS).astype(int)"),
         ("reliability_by_bin", "float(right[place == b].mean())", "float(right.mean())"),
     ),
-    ("compare/summary.py", "test_compare.py"): (
+    ("compare/summary.py", "test_compare_numbers.py test_compare.py"): (
         ("under_trained_never", "if top < best - UNDER_TRAINED", "if top < best - 1"),
         ("under_trained_always", "if top < best - UNDER_TRAINED", "if top < best"),
         ("doubtful_wrong_row", '"place": documents.places[row]', '"place": documents.places[row - 1]'),
@@ -106,24 +106,24 @@ COMPARE = {
     ("compare/page.html", "test_compare_numbers.py"): (
         ("page_name_cut", 'row.place.rpartition(", ")[2]', 'row.place.partition(", ")[2]'),
     ),
-    ("compare/train.py", "test_compare.py::test_the_budget_holds_on_a_machine_that_is_slower_than_its_first_runs"): (
-        ("budget_at_once", "step = max(known, 1) if can <= known else known + (max(1, (can - known) // 2) if trained else 1)", "step = max(can, 1)"),
-        ("budget_never_corrected", "pace = (time.monotonic() - start) / planned if planned else pace", "pace = 1.0"),
+    ("compare/train.py", "test_compare_time.py::test_the_budget_holds_on_a_machine_that_is_slower_than_its_first_runs"): (
+        ("budget_at_once", "done = max(known, 1) if can <= known else known + (max(1, (can - known) // 2) if trained else 1)", "done = max(can, 1)"),
+        ("budget_never_corrected", "self.pace = (time.monotonic() - start) / planned if planned else self.pace", "self.pace = 1.0"),
     ),
     ("compare/train.py", "test_compare_time.py"): (
-        ("budget_ignored", "if needs(splits) <= left)", "if True)"),
-        ("budget_of_all_runs", "for job in first(splits) if job.keys in missing)", "for job in first(splits))"),
-        ("budget_never_done", "missing -= {job.keys for job in first(step)}", "pass"),
-        ("budget_of_all_networks", "for job in possible if job.cell.model in schedule.models]", "for job in possible]"),
-        ("budget_splits", "if comparison.place(job)[0] < splits]", "if comparison.place(job)[0] <= splits]"),
-        ("budget_more_than_wanted", "min(FEWEST_SPLITS, request.splits), ", "FEWEST_SPLITS, "),
-        ("budget_one_core", "in missing) / cores\n", "in missing)\n"),
-        ("budget_least_first", "slowest = max(schedule.models, key=seconds.get)", "slowest = min(schedule.models, key=seconds.get)"),
-        ("budget_never_less", "while fitting() < fewest and len(schedule.models) > 1:", "while False:"),
+        ("budget_ignored", "if self.needs(splits) <= seconds)", "if True)"),
+        ("budget_of_all_runs", "for job in self.first(splits) if job.keys in self.missing]", "for job in self.first(splits)]"),
+        ("budget_never_done", "self.missing -= {job.keys for job in todo}", "pass"),
+        ("budget_of_all_networks", "for job in self.possible if job.cell.model in self.schedule.models]", "for job in self.possible]"),
+        ("budget_splits", "if self.comparison.place(job)[0] < splits]", "if self.comparison.place(job)[0] <= splits]"),
+        ("budget_more_than_wanted", "plan.schedule, min(FEWEST_SPLITS, plan.wanted)", "plan.schedule, FEWEST_SPLITS"),
+        ("budget_one_core", "for job in lacking) / self.comparison.cores", "for job in lacking)"),
+        ("budget_least_first", "slowest = max(schedule.models, key=plan.seconds.get)", "slowest = min(schedule.models, key=plan.seconds.get)"),
+        ("budget_never_less", "while plan.fitting(end - time.monotonic()) < fewest and len(schedule.models) > 1:", "while False:"),
         ("budget_splits_planned", "schedule.splits = done", "schedule.splits = wanted"),
         ("budget_fastest_run", "seconds[model] = max(store.load_run", "seconds[model] = 0.5 * max(store.load_run"),
         ("budget_minutes", "return math.ceil(seconds / 60)", "return int(seconds / 60)"),
-        ("probe_epochs", '* epochs / probe.train.epochs / cores', "/ cores"),
+        ("probe_epochs", '["seconds"] * epochs / probe.train.epochs', '["seconds"]'),
         ("probe_runs", "runs = min(FEWEST_SPLITS, comparison.documents.request.splits) * sum(", "runs = sum("),
         ("probe_fastest_out", "slowest, enough = max(needs", "slowest, enough = min(needs"),
         ("probe_known_out", "if model not in _known_steps(comparison)]", "]"),

@@ -10,12 +10,14 @@ import json
 import multiprocessing
 import multiprocessing.forkserver
 import os
+import resource
 import runpy
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +26,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import save_file
 
 from lcm.corpora import prepare
 from lcm.corpora.prepare import Prepared
@@ -31,10 +34,11 @@ from lcm.corpora.prepare import load as load_corpus
 from lcm.errors import UserError
 from lcm.files import write_array, write_json
 from lcm.models import ModelConfig, Predictor, Start, build, config_class, encoder_names
+from lcm.models.bert import RandomShape, random_bert
 from lcm.params import Linear, Params, Train, load_params
 from lcm.protocol.splits import TEST, TRAIN, VAL, make_splits
 from lcm.study import Cell, find, method_settings
-from lcm.training import fleet, inputs, jobs, linear, pool, store
+from lcm.training import inputs, jobs, linear, pool, store
 from lcm.training.run import RunData, train_runs
 from lcm.training.train import train_cells
 
@@ -129,6 +133,35 @@ def bert_folder(folder: Path, kind: str = "bert", dropout: float = 0.1) -> Path:
     return folder
 
 
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "label", "con", "##fusion", "!"]
+
+
+def encoder(folder: Path, layers: int, positions: int, prefix: str = "bert.") -> Path:
+    """An encoder as the hub has it: configuration, vocabulary, weights; its vectors have 64 numbers."""
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(PIECES) + "\n")
+    shape = {"num_hidden_layers": layers, "hidden_size": 64, "num_attention_heads": 1, "intermediate_size": 256}
+    config = {"model_type": "bert", "vocab_size": 8, "max_position_embeddings": positions, "hidden_dropout_prob": 0.1}
+    write_json(folder / "config.json", config | shape)
+    torch.manual_seed(0)
+    weights = random_bert(folder, RandomShape(layers=layers, hidden=64)).state_dict()
+    save_file({prefix + name: value for name, value in weights.items()}, folder / "model.safetensors")
+    return folder
+
+
+@contextmanager
+def largest_file(size: int):
+    """No file can grow beyond so many bytes: what a full disk says, for this process alone."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
 def changed(data: RunData, **arrays) -> RunData:
     return replace(data, **arrays)
 
@@ -190,20 +223,6 @@ def assert_alike(found, expected):
     for name in ("label_embedding", "lcd_by_class"):
         if name in found:
             np.testing.assert_allclose(found[name], expected[name], atol=1e-4)
-
-
-def orders_of(action: Callable[[], object]) -> list[np.ndarray]:
-    """The order of samples, (R, n_train), of every epoch that is trained while action() runs."""
-    seen, train_epoch = [], fleet.Fleet.train_epoch
-
-    def watched(self, order):
-        seen.append(np.array(order))
-        return train_epoch(self, order)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fleet.Fleet, "train_epoch", watched)
-        action()
-    return seen
 
 
 def fresh_predictor(model: str, data: RunData, seed: int, **changes) -> Predictor:

@@ -26,37 +26,10 @@ from lcm.text.wordpieces import encoder_folder, vocabulary_digest, wordpieces
 from lcm.training.inputs import find_source
 from lcm.training.run import RunData, train_run
 
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "label", "con", "##fusion", "!"]
-SHAPE = RandomShape(layers=2, hidden=64)
-
 
 @pytest.fixture
 def folder(tmp_path):
-    """An encoder as the hub has it: configuration, vocabulary, weights."""
-    folder = tmp_path / "encoder"
-    folder.mkdir()
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
-    config = {
-        "model_type": "bert",
-        "vocab_size": 8,
-        "max_position_embeddings": 16,
-        "hidden_dropout_prob": 0.1,
-        "pad_token_id": 0,
-    }
-    (folder / "config.json").write_text(json.dumps(config))
-    torch.manual_seed(0)
-    model = random_bert(folder, SHAPE)
-    (folder / "config.json").write_text(
-        json.dumps(
-            config
-            | {
-                name: getattr(model.config, name)
-                for name in ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
-            }
-        )
-    )
-    save_file({f"bert.{name}": value for name, value in model.state_dict().items()}, folder / "model.safetensors")
-    return folder
+    return runs.encoder(tmp_path / "encoder", layers=2, positions=16)
 
 
 @pytest.fixture
@@ -91,17 +64,6 @@ def test_nothing_is_unpickled(folder, tmp_path):
     with pytest.raises(UserError, match="pytorch_model.bin: cannot be read .*; get the encoder again") as error:
         pretrained_bert(folder)
     assert "\n" not in str(error.value) and not (tmp_path / "sprung").exists()
-
-
-def test_the_vector_is_that_of_cls_and_padding_does_not_matter(bert):
-    vector, logits = bert(TOKENS)
-    assert vector.shape == (2, 64) and logits.shape == (2, 3)
-    for row, length in ((0, 5), (1, 3)):  # alone, without a single pad
-        states = bert.encoder.bert(input_ids=TOKENS[row : row + 1, :length]).last_hidden_state
-        torch.testing.assert_close(torch.tanh(bert.encoder.dense(states[:, 0]))[0], vector[row], rtol=1e-4, atol=1e-6)
-    longer = torch.nn.functional.pad(TOKENS, (0, 8))
-    torch.testing.assert_close(bert(longer)[0], vector, rtol=1e-4, atol=1e-6)
-    assert (vector[0] - vector[1]).abs().max() > 1e-3
 
 
 def test_every_weight_is_trained(bert):
@@ -200,7 +162,7 @@ def test_another_vocabulary_is_refused_by_name_another_file_of_the_same_is_not(w
     (folder / "vocab.txt").unlink()
     assert vocabulary_digest(folder) == same
     source(workplace)
-    (folder / "vocab.txt").write_text("\n".join([*VOCABULARY[:6], "!", "##fusion"]) + "\n")
+    (folder / "vocab.txt").write_text("\n".join([*runs.PIECES[:6], "!", "##fusion"]) + "\n")
     with pytest.raises(
         UserError,
         match="wordpieces of bert_tiny, whose vocabulary is not that of bert_tiny, .* "

@@ -32,11 +32,6 @@ def every(found):
     return {key for of in found.values() for key in of}
 
 
-def test_a_key_differs_by_split_and_method(workplace, params):
-    found = keys(workplace, params)
-    assert [len(of) for of in found.values()] == [2, 2, 2, 2] and len(every(found)) == 8
-
-
 def test_a_key_differs_by_seed_where_all_else_is_equal(workplace, params):
     """Two splits may be the same where a corpus has its own test part; their runs have different seeds."""
     splits = np.load(workplace / "data/splits/toy/splits.npy")
@@ -190,25 +185,6 @@ def test_a_run_reads_its_own_split_and_labels_and_the_groups_of_the_names(workpl
             and each.n_labels == 4
         )
     assert first.inputs is second.inputs  # one vocabulary for all: one array
-
-
-def test_what_a_target_is_told_is_of_the_runs_own_split(workplace, params):
-    """The noise matrix that an oracle knows, and the out-of-fold beliefs of pruning."""
-    splits, given = (np.load(workplace / f"data/splits/toy/{name}.npy") for name in ("splits", "labels-0"))
-    true = given[0].copy()
-    given[1] = (given[1] + 1) % 4  # the second split: all wrong, each label one further
-    write_array(workplace / "data/splits/toy/labels-0.npy", given)
-    runs.forget_data()
-    checked = runs.load(params, workplace)
-    matrices = [each.transition for each in runs.inputs_of(checked, *CELL, "forward")]
-    assert np.array_equal(matrices[0], np.eye(4)) and np.array_equal(matrices[1], np.roll(np.eye(4), 1, axis=1))
-    for r, each in enumerate(runs.inputs_of(checked, *CELL, "prune")):
-        learnt = splits[r] == TRAIN
-        assert np.allclose(each.held_out.sum(1), 1, atol=1e-5)
-        assert (each.held_out[~learnt] == 0.25).all() and (each.held_out[learnt] != 0.25).any(1).all()
-        best = each.held_out.argmax(1)
-        assert (best == given[r])[learnt].mean() > 0.5 > (best == given[1 - r])[learnt].mean()
-    assert np.array_equal(true, np.load(workplace / "data/corpus/toy/labels.npy"))
 
 
 # What a cell's file says

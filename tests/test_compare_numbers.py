@@ -219,6 +219,21 @@ def test_of_several_winners_the_simplest_that_cannot_be_told_from_the_best():
     assert "LCM is better than label smoothing of the same strength: +3.0 points" in found[1]
 
 
+def test_a_network_far_below_the_linear_model_is_called_under_trained():
+    def lines(below):
+        accuracies = np.array([0.80, 0.81, 0.79])
+        return summary.under_trained(summed([row("bag", "ce", accuracies - below), row(LINEAR, "svc", accuracies)]))
+
+    (line,) = lines(below=0.4)
+    assert "UNDER-TRAINED" in line and "40.0 % at best" in line and "80.0 %" in line
+    assert not lines(below=0.05)
+
+
+def test_one_run_of_each_method_decides_nothing():
+    one = [row("bag", method, [0.8]) for method in ("ce", "lcm")]
+    assert advice.advice(summed(one))[0].startswith("Undecided: one run")
+
+
 def test_what_is_advised_where_nothing_is_better():
     level, wide = (0.001, -0.001, 0.002, -0.002), (0.03, -0.02, 0.02, -0.01)
     found = advice.advice(summed(rows_of(lcm=(level, wide), ls=(level, wide))))

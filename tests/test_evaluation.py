@@ -18,15 +18,6 @@ def some(n=200, n_labels=5, seed=0):
     return probabilities / probabilities.sum(1, keepdims=True), labels
 
 
-def test_two_bins_with_opposite_gaps_do_not_cancel():
-    probabilities = np.array([[0.9, 0.1], [0.4, 0.6]])
-    found = evaluate(
-        probabilities, np.array([1, 1])
-    )  # sure and wrong: 0.9 too sure. Unsure and right: 0.4 not sure enough
-    assert found["ece"] == pytest.approx((0.9 + 0.4) / 2)
-    assert found["accuracy"] == 0.5
-
-
 def test_within_a_bin_gaps_do_cancel_and_a_certain_one_is_in_the_last():
     probabilities = np.array([[0.61, 0.39], [0.39, 0.61], [0.62, 0.38], [0.0, 1.0], [0.95, 0.05]])
     found = evaluate(

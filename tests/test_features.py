@@ -10,32 +10,21 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lcm.corpora.prepare import Prepared, prepare
-from lcm.errors import Unavailable, UserError
-from lcm.files import make_gap
-from lcm.models.bert import RandomShape, pretrained_bert, random_bert
-from lcm.params import Params
+from lcm.errors import UserError
+from lcm.models.bert import pretrained_bert
+from lcm.params import Corpus, Params
 from lcm.study import Cell
 from lcm.text import features as computed
 from lcm.text.features import digest, features
 from lcm.text.wordpieces import wordpieces
 from lcm.training.inputs import find_source, model_inputs
 
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "label", "con", "##fusion", "!"]
 TEXTS = ["label", "label confusion! " * 3, "con"]
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """An encoder with weights, its vectors of 64 numbers."""
-    folder = tmp_path / "encoder"
-    folder.mkdir()
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
-    shape = {"num_hidden_layers": 1, "hidden_size": 64, "num_attention_heads": 1, "intermediate_size": 256}
-    config = {"model_type": "bert", "vocab_size": 8, "max_position_embeddings": 128, "hidden_dropout_prob": 0.1}
-    (folder / "config.json").write_text(json.dumps(config | shape))
-    torch.manual_seed(0)
-    save_file(random_bert(folder, RandomShape(layers=1, hidden=64)).state_dict(), folder / "model.safetensors")
-    return folder
+    return runs.encoder(tmp_path / "encoder", layers=1, positions=128, prefix="")
 
 
 @pytest.fixture
@@ -46,18 +35,12 @@ def workplace(folder, monkeypatch):
     content = runs.committed()
     content["encoders"]["minilm"] = {"folder": str(folder)}
     content["models"]["minilm_frozen"]["size"] = 64
-    content["corpora"]["mine"] = {
-        "path": "mine.jsonl",
-        "text": "text",
-        "label": "label",
-        "language": "en",
-        "empty": "drop",
-    }
+    knobs = {"path": "mine.jsonl", "text": "text", "label": "label", "language": "en", "empty": "drop"}
+    content["corpora"]["mine"] = knobs
     content["wordpieces"]["corpora"]["mine"] = "minilm"
     rows = [{"text": text, "label": label} for text, label in zip([*TEXTS, "?"], "abab", strict=True)]
     Path("mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    knobs = Params.model_validate(content).corpora["mine"]
-    prepare("mine", knobs, Path("mine.jsonl"), Path("data/corpus/mine"), Path("data/cards/mine.json"))
+    prepare("mine", Corpus(**knobs), Path("mine.jsonl"), Path("data/corpus/mine"), Path("data/cards/mine.json"))
     runs.write_params(content)
     return content
 
@@ -65,9 +48,9 @@ def workplace(folder, monkeypatch):
 DATA = Prepared({}, np.zeros(3, np.int16))
 
 
-def source(content, data=DATA):
+def source(content):
     """What a run on the corpus `mine` starts from."""
-    return find_source(Params.model_validate(content), Cell("any", "mine", 0, "minilm_frozen", "ce", 1), data)
+    return find_source(Params.model_validate(content), Cell("any", "mine", 0, "minilm_frozen", "ce", 1), DATA)
 
 
 def made(monkeypatch, capsys):
@@ -89,9 +72,8 @@ def test_the_digest_is_that_of_wordpieces_configuration_and_weights(folder):
     ids, _ = wordpieces(TEXTS, folder, 12)
     found = {digest(ids, folder), digest(ids[:, :5], folder)}
     weights = load_file(folder / "model.safetensors")
-    save_file(
-        {**weights, "embeddings.LayerNorm.bias": weights["embeddings.LayerNorm.bias"] + 1}, folder / "model.safetensors"
-    )
+    weights["embeddings.LayerNorm.bias"] += 1
+    save_file(weights, folder / "model.safetensors")
     found.add(digest(ids, folder))
     (folder / "config.json").write_text((folder / "config.json").read_text() + " ")
     found.add(digest(ids, folder))
@@ -119,35 +101,13 @@ def test_a_run_reads_them_and_they_are_computed_once(workplace, folder, monkeypa
     assert len(calls) == 1 and np.array_equal(read, features(ids, folder))
 
 
-def test_an_encoder_without_weights_is_a_gap(workplace, folder, monkeypatch, capsys):
+def test_an_encoder_of_another_size_is_one_line(workplace, monkeypatch, capsys):
+    """What else can be missing or not fit: test_bert.py."""
     made(monkeypatch, capsys)
-    (folder / "model.safetensors").rename(folder / "elsewhere")
-    with pytest.raises(
-        Unavailable, match="holds neither model.safetensors nor pytorch_model.bin; put the weights there"
-    ):
-        source(workplace)
-    (folder / "elsewhere").rename(folder / "model.safetensors")
-    assert source(workplace).digests["features"]
-    make_gap(Path("data/wordpieces/mine"), "the hub did not answer")
-    with pytest.raises(
-        Unavailable, match="wordpieces are not available; data/wordpieces/mine/unavailable.txt says why"
-    ):
-        source(workplace)
-
-
-def test_what_is_missing_or_does_not_fit_is_one_line(workplace, monkeypatch, capsys):
-    def error(data=DATA):
-        with pytest.raises(UserError) as caught:
-            source(workplace, data)
-        assert "\n" not in str(caught.value) and not isinstance(caught.value, Unavailable)
-        return str(caught.value)
-
-    again = "make it with `dvc repro data/dvc.yaml:wordpieces@mine`"
-    assert error() == f"data/wordpieces/mine/wordpieces.npy: not found; {again}"
-    made(monkeypatch, capsys)
-    assert "is for 3 documents, the corpus has 2; make it again with" in error(Prepared({}, np.zeros(2)))
     workplace["models"]["minilm_frozen"]["size"] = 65
-    assert error() == (
+    with pytest.raises(UserError) as error:
+        source(workplace)
+    assert str(error.value) == (
         "models.minilm_frozen.size: found 65, but encoders.minilm makes 64 numbers of a text; correct it in params.yaml"
     )
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import signal
 import threading
@@ -281,14 +280,8 @@ def test_a_full_disk_stops_checkpoints_and_not_training(tmp_path, capsys):
     """A limit on the size of files stands for the disk; the second training has room and takes up what it finds."""
     data, point = runs.noisy_runs("cnn", 1), Checkpoint(tmp_path, ["ab12"], 1)
     whole = runs.train("cnn", data, "lcm")
-    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, usual[1]))
-    try:
+    with runs.largest_file(2000):
         found = runs.train("cnn", data, "lcm", checkpoint=point)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
-        signal.signal(signal.SIGXFSZ, handler)
     said = capsys.readouterr().err.splitlines()
     assert found == whole and len(said) == 1 and "ab12-1.pt: no checkpoint (" in said[0]
     assert said[0].endswith("); training goes on without") and not list(tmp_path.rglob("*.p*t"))

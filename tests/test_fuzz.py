@@ -3,7 +3,6 @@
 import copy
 import json
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
@@ -15,6 +14,7 @@ import synthetic
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plan import data_plans
 
 from lcm.corpora.catalogue import entry
 from lcm.corpora.prepare import load, prepare
@@ -22,10 +22,6 @@ from lcm.errors import UserError
 from lcm.evidence.report import write_report
 from lcm.params import Corpus, Params, load_params
 from lcm.study import cells
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "pipeline"))
-from plan import data_plans  # noqa: E402
 
 MANY = {
     "deadline": None,
@@ -49,7 +45,7 @@ VALUES = st.recursive(
 
 @lru_cache
 def committed() -> dict:
-    return yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load((synthetic.ROOT / "params.yaml").read_text(encoding="utf-8"))
 
 
 def below(value: object, path: tuple = ()) -> Iterator[tuple]:

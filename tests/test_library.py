@@ -237,15 +237,10 @@ def test_the_target_distribution_is_of_float32_under_autocast_and_after_a_half_m
     assert torch.equal(model(vector.bfloat16(), labels), expected)
 
 
-def test_alpha_is_shown_and_a_state_with_another_alpha_is_refused():
-    two, four = LabelConfusionModel(C, D, alpha=2.0), LabelConfusionModel(C, D)
-    assert (
-        "alpha=2.0" in repr(two)
-        and "epsilon=0.3" in repr(LabelSmoothing(C, epsilon=0.3))
-        and two.state_dict()["alpha"] == 2
-    )
-    with pytest.raises(RuntimeError, match="alpha: the state holds 2, this LabelConfusionModel was built with 4"):
-        four.load_state_dict(two.state_dict())
+def test_settings_are_shown_and_a_state_with_another_one_is_refused():
+    """LCM's own: test_targets_base.py."""
+    assert "alpha=2.0" in repr(LabelConfusionModel(C, D, alpha=2.0))
+    assert "epsilon=0.3" in repr(LabelSmoothing(C, epsilon=0.3))
     with pytest.raises(RuntimeError, match="q: the state holds 0.5, this GeneralisedCrossEntropy was built with 0.7"):
         GeneralisedCrossEntropy(C).load_state_dict(GeneralisedCrossEntropy(C, q=0.5).state_dict())
 
@@ -254,23 +249,6 @@ def test_alpha_is_shown_and_a_state_with_another_alpha_is_refused():
 def test_a_target_can_be_copied_and_compiled_steps_are_possible(name):
     target, batch = make(name), inputs(B)
     assert torch.equal(copy.deepcopy(target)(*batch), target(*batch))
-
-
-def test_a_plain_loop_learns():
-    """As in the README: model and LCM in one optimiser; at test time LCM is gone."""
-    torch.manual_seed(0)
-    texts, labels = torch.randn(200, 8), torch.arange(200) % C
-    texts[torch.arange(200), labels] += 4
-    encoder, output = nn.Linear(8, D), nn.Linear(D, C)
-    model = LabelConfusionModel(C, D, alpha=4.0)
-    optimizer = torch.optim.Adam([*encoder.parameters(), *output.parameters(), *model.parameters()], lr=0.05)
-    for _ in range(60):
-        vector = encoder(texts).tanh()
-        loss = lcm_loss(output(vector), model(vector, labels))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert (output(encoder(texts).tanh()).argmax(-1) == labels).float().mean() > 0.9
 
 
 # Names

@@ -3,9 +3,6 @@
 Each is one line that names the file or the key, and exit status 1; with the cause gone the same command goes on.
 """
 
-import resource
-import signal
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,19 +28,6 @@ def refused(workplace, monkeypatch, capsys):
     return stage
 
 
-@contextmanager
-def largest_file(size):
-    """No file can grow beyond so many bytes: what a full disk says, for this process alone."""
-    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
-        signal.signal(signal.SIGXFSZ, handler)
-
-
 def finishes(monkeypatch, capsys):
     assert runs.stage(monkeypatch, capsys, "train.py", *CELL)[0] == 0
     assert len(runs.numbers(PATH)) == 2 and not list(Path().rglob(".*.part"))
@@ -51,13 +35,13 @@ def finishes(monkeypatch, capsys):
 
 
 def test_a_full_disk_loses_nothing(refused, workplace, monkeypatch, capsys):
-    with largest_file(100):
+    with runs.largest_file(100):
         said = refused("train.py", *CELL)
     assert "File too large; what had finished is kept, run the same command again to go on" in said
     assert not PATH.exists() and not list(workplace.rglob(".*.part"))
     assert finishes(monkeypatch, capsys)
     before = PATH.read_bytes()
-    with largest_file(100):
+    with runs.largest_file(100):
         assert "what had finished is kept" in refused("train.py", *CELL, "--retrain")
         assert "what had finished is kept" in refused("report.py", "small")
     assert PATH.read_bytes() == before

@@ -1,4 +1,4 @@
-"""Encoders against NumPy in float64, written from the definitions (docs/protocol.md), not from PyTorch's layers."""
+"""Encoders: their gradients, stacked against alone, and what is not in Keras (LSTM and CNN: test_keras_parity.py)."""
 
 import copy
 
@@ -25,86 +25,12 @@ def image_cnn(channels, hidden, dropout, size=8):
     return runs.built("image_cnn", image_size=size, channels=channels, hidden=hidden, dropout=dropout).encoder
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def numpy_lstm(encoder, tokens, skip_pads):
-    """Last state of a Keras LSTM: one bias, gates i f g o, a masked step changes nothing."""
-    w, u = encoder.lstm.weight_ih_l0.detach().numpy(), encoder.lstm.weight_hh_l0.detach().numpy()
-    bias = (encoder.lstm.bias_ih_l0 + encoder.lstm.bias_hh_l0).detach().numpy()
-    table = encoder.embedding.weight.detach().numpy()
-    states = []
-    for row in tokens:
-        h = c = np.zeros(u.shape[1])
-        for token in row:
-            if skip_pads and token == 0:
-                continue
-            i, f, g, o = np.split(w @ table[token] + u @ h + bias, 4)
-            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-            h = sigmoid(o) * np.tanh(c)
-        states.append(h)
-    return np.array(states)
-
-
 TOKENS = np.array([[0, 0, 3, 1, 2], [4, 4, 1, 2, 3], [5, 2, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 6]])
-
-
-@pytest.mark.parametrize("mask", [False, True])
-def test_lstm_equals_numpy(mask):
-    torch.manual_seed(0)
-    encoder = lstm(7, 4, 3, mask, "keras").double()
-    torch.nn.init.normal_(encoder.embedding.weight)
-    torch.nn.init.normal_(encoder.lstm.bias_ih_l0)
-    found = encoder(torch.tensor(TOKENS)).detach().numpy()
-    np.testing.assert_allclose(found, numpy_lstm(encoder, TOKENS, mask), rtol=1e-10, atol=1e-14)
-
-
-def test_with_a_mask_the_padding_side_does_not_matter_without_it_does():
-    torch.manual_seed(0)
-    left, right = torch.tensor([[0, 0, 3, 1, 2]]), torch.tensor([[3, 1, 2, 0, 0]])
-    masked, plain = lstm(7, 4, 3, True, "keras"), lstm(7, 4, 3, False, "keras")
-    torch.testing.assert_close(masked(left), masked(right))
-    assert not torch.allclose(plain(left), plain(right))
-
-
-def test_keras_initialisation_of_the_lstm():
-    torch.manual_seed(0)
-    encoder = lstm(20000, 64, 64, False, "keras")
-    table = encoder.embedding.weight
-    assert table.abs().max() <= 0.05 and table[0].abs().max() > 0  # the pad's row is an ordinary one
-    assert table.std().item() == pytest.approx(0.1 / 12**0.5, rel=0.01)
-    kernel = encoder.lstm.weight_ih_l0
-    limit = (6 / (64 + 256)) ** 0.5  # Glorot over the fused (in, 4h) kernel
-    assert kernel.abs().max() <= limit and kernel.abs().max() > 0.98 * limit
-    recurrent = encoder.lstm.weight_hh_l0
-    torch.testing.assert_close(recurrent.T @ recurrent, torch.eye(64), atol=1e-5, rtol=0)
-    assert encoder.lstm.bias_ih_l0[64:128].eq(1).all() and encoder.lstm.bias_ih_l0.sum() == 64
-    assert encoder.lstm.bias_hh_l0.eq(0).all() and not encoder.lstm.bias_hh_l0.requires_grad
 
 
 def test_torch_initialisation_is_left_alone():
     torch.manual_seed(0)
     assert lstm(2000, 64, 64, False, "torch").embedding.weight.std().item() == pytest.approx(1, rel=0.02)
-
-
-def test_cnn_equals_numpy():
-    torch.manual_seed(0)
-    encoder = runs.built("cnn", vocabulary_size=9, embedding=4).encoder.double()
-    tokens = np.random.default_rng(0).integers(0, 9, (3, 8))
-    table = encoder.embedding.weight.detach().numpy()
-    expected = []
-    for row in tokens:
-        parts = []
-        for convolution in encoder.convolutions:
-            w, b = convolution.weight.detach().numpy(), convolution.bias.detach().numpy()
-            width = w.shape[2]
-            windows = np.stack(
-                [table[row[t : t + width]] for t in range(len(row) - width + 1)]
-            )  # (time, width, embedding)
-            parts.append(np.maximum(np.einsum("twe,few->tf", windows, w) + b, 0).max(0))
-        expected.append(np.concatenate(parts))
-    np.testing.assert_allclose(encoder(torch.tensor(tokens)).detach().numpy(), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("width", [1, 3, 10])
@@ -149,17 +75,6 @@ def test_the_bag_is_the_mean_of_the_vectors_of_real_tokens():
     expected = [table[[token for token in row if token]].mean(0) if row.any() else np.zeros(4) for row in TOKENS]
     found = encoder(torch.tensor(TOKENS)).detach().numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
-
-
-@pytest.mark.parametrize("size", [8, 28])
-def test_image_cnn_takes_bytes(size):
-    encoder = image_cnn([4, 6], 10, 0.5, size).eval()
-    images = torch.randint(0, 256, (3, size, size), dtype=torch.uint8)
-    assert encoder(images).shape == (3, 10)
-    black, white = (encoder(torch.full((1, size, size), value, dtype=torch.uint8)) for value in (0, 255))
-    assert torch.allclose(black, encoder.layers(torch.zeros(1, 1, size, size))) and torch.allclose(
-        white, encoder.layers(torch.ones(1, 1, size, size))
-    )
 
 
 @pytest.mark.parametrize("name,vector_size", [("lstm_rand", 64), ("cnn_rand", 300), ("image_cnn", 64)])
@@ -269,9 +184,5 @@ def test_vectors_fill_the_first_rows_and_no_others():
     torch.manual_seed(0)
     vectors = np.random.RandomState(0).normal(size=(5, 6)).astype(np.float32)
     table = runs.built("cnn", start_vectors=vectors, embedding=None, vectors="any").encoder.embedding.weight
-    assert (
-        torch.equal(table[:5], torch.from_numpy(vectors))
-        and table[5:].abs().max() <= 0.05
-        and len(table) == 40
-        and table.requires_grad
-    )
+    assert torch.equal(table[:5], torch.from_numpy(vectors)) and table[5:].abs().max() <= 0.05
+    assert len(table) == 40 and table.requires_grad

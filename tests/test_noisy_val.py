@@ -5,6 +5,7 @@ import runpy
 import sys
 
 import numpy as np
+import plan
 import pytest
 import runs
 
@@ -85,9 +86,6 @@ def test_a_cell_says_so(checked):
     assert [each["kind"] for each in said] == ["asym", "asym", "uniform"]
 
 
-def test_the_stage_that_makes_labels_depends_on_it(checked, monkeypatch):
-    monkeypatch.syspath_prepend(str(runs.ROOT / "pipeline"))
-    import plan
-
+def test_the_stage_that_makes_labels_depends_on_it(checked):
     plans = plan.data_plans(checked)
     assert plans["split/toy"]["of_studies"] == ["-uniform", "-noisy"] and "of_studies" not in plans["split/20ng"]

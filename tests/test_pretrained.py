@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import runs
-import torch
 
 from lcm.corpora.prepare import load, prepare
 from lcm.errors import Unavailable, UserError
 from lcm.files import make_gap, write_array
-from lcm.models import Start, build
+from lcm.models import build
 from lcm.params import Corpus
 from lcm.protocol.splits import TRAIN, make_splits
 from lcm.text.vectors import read_vocabulary
@@ -98,17 +97,6 @@ def test_rows_are_those_of_the_words_that_the_model_reads(workplace, fit, vocabu
     for line, row in zip(Path("mine.jsonl").read_text().splitlines(), window, strict=True):
         expected = [name_of(word) for word in json.loads(line)["text"].split() if name_of(word) in known]
         assert table[row[row > 0], 0].tolist() == expected
-
-
-def test_a_model_starts_from_its_vectors_and_trains_them(workplace):
-    params = checked(workplace)
-    for model in ("lstm_own", "cnn_own"):
-        torch.manual_seed(0)
-        predictor = build(params.model(model), 2, Start(vectors=np.arange(15, dtype=np.float32).reshape(5, 3)))
-        table = predictor.encoder.embedding.weight
-        assert table[:5].flatten().tolist() == list(range(15)) and table[5:].abs().max() <= 0.05 and table.requires_grad
-        predictor(torch.randint(0, 5, (4, 14)))[1].square().sum().backward()
-        assert table.grad[:5].abs().sum() > 0
 
 
 def test_the_content_of_the_vectors_is_part_of_the_key(workplace):

@@ -4,7 +4,6 @@ import json
 import platform
 import shutil
 import subprocess
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from lcm.corpora import prepare
 from lcm.errors import UserError
 from lcm.files import make_gap, write_array, write_json
 from lcm.study import cells, read_seconds, seconds_path
-from lcm.training import jobs, results, store
+from lcm.training import results, store
 from lcm.training.train import train_cells
 
 CNN = "cnn_rand", "ls"
@@ -224,22 +223,6 @@ def test_when_every_run_fails_the_committed_cell_stays(workplace, params, traine
     assert len(trained) == 4 and path.read_bytes() == before[path]
 
 
-def test_a_run_that_fails_alone_is_in_the_file(workplace, params, trained, monkeypatch):
-    train = runs.jobs._train_networks
-
-    def one_diverges(job, data):
-        return (
-            [{"failed": "the loss became nan in epoch 1", "seconds": 1.0}]
-            if job.runs[0].split == 1
-            else train(job, data)
-        )
-
-    monkeypatch.setattr(runs.jobs, "_train_networks", one_diverges)
-    first, second = runs.numbers(runs.train_cell(runs.load(params, workplace), *CNN))
-    assert "test" in first and second["failed"] == "the loss became nan in epoch 1" and "test" not in second
-    assert second["key"] and second["code"]["digest"] == first["code"]["digest"]
-
-
 def test_a_study_does_without_the_cells_that_it_cannot_train(workplace, params, trained, monkeypatch, capsys):
     """One pool for all of it; a cell's files come as soon as it is complete."""
     params["studies"] = {
@@ -306,20 +289,12 @@ def test_a_study_does_without_the_cells_that_it_cannot_train(workplace, params, 
 )
 def test_seconds_are_written_when_they_are_news(workplace, params, known, measured, written):
     """Or git would show a change wherever a machine is a little faster."""
-    checked = runs.load(params, workplace)
-    cell = runs.cell(checked, "cnn_rand", "ce")
+    cell = runs.cell(runs.load(params, workplace), "cnn_rand", "ce")
     path = seconds_path("small", "toy")
     write_json(path, {"other": {"runs": 1, "seconds": 1.0}} | ({cell.name: known} if known else {}))
     before = path.read_bytes()
-    found = [
-        replace(job, keys=(store.run_key({"seconds": number}),))
-        for number, job in enumerate(jobs.jobs_of(checked, cell, "cpu"))
-    ]
-    for job, seconds in zip(found, measured, strict=True):
-        store.save_run({"key": job.keys[0], "test": {"accuracy": 0.5}, "seconds": seconds})
-    failed = store.run_key({"seconds": "failed"})
-    store.save_run({"key": failed, "failed": "the loss became nan in epoch 1", "seconds": 0.1})
-    results.write_seconds(cell, [*found, replace(found[0], keys=(failed,))])
+    failed = {"failed": "the loss became nan in epoch 1", "seconds": 0.1}
+    results.write_seconds(cell, [*({"seconds": seconds} for seconds in measured), failed])
     assert (path.read_bytes() != before) == (written is not None)
     content = json.loads(path.read_text())
     assert content[cell.name] == (written or known) and content["other"] == {"runs": 1, "seconds": 1.0}
@@ -437,6 +412,8 @@ def test_missing_data_and_wrong_pairs_are_said_in_one_line(workplace, params, tr
     labels.write_bytes(kept)
 
     write_array(workplace / "data/corpus/toy/pixels.npy", np.zeros((240, 8, 8), np.uint8))
+    for name in ("ids", "offsets"):
+        (workplace / f"data/corpus/toy/{name}.npy").unlink()
     rewrite_card(workplace / "data/corpus/toy", kind="images")
     assert "yardsticks read texts, and corpus toy holds images" in reason("linear", "linear")
     assert "target prune needs a model of texts beside it, and toy holds images" in reason("image_cnn", "prune")

@@ -1,7 +1,5 @@
 """The loop: what a run learns from, in which order, what judges it, which epoch is tested. Alone and in a fleet."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 import runs
@@ -129,7 +127,11 @@ def trained_plainly(model, data, method, seed, epochs, batch_size=8, lr=0.01, se
 @pytest.mark.parametrize("n_runs", [1, 2])
 @pytest.mark.parametrize("select", ["best_val", "last"])
 def test_the_loop_equals_a_plain_one(model, method, n_runs, select):
-    """Every run has its own wrong labels in training, validation and test part, its own split, its own seed."""
+    """Every run has its own wrong labels in training, validation and test part, its own split, its own seed.
+
+    So the plain loop says what a run learns from and in which order, by which labels an epoch is chosen and by which it
+    is tested, and where dropout is on.
+    """
     data, seeds = runs.noisy_runs(model, n_runs), [3, 5][:n_runs]
     found = runs.train(model, data, method, seeds, select=select)
     for record, each, seed in zip(found, data, seeds, strict=True):
@@ -215,143 +217,6 @@ def test_every_target_in_the_loop_is_what_it_is_in_a_loop_of_ones_own(n_runs, me
         assert record["best_epoch"] > len(expected) - 2  # of the last round
 
 
-# What a run learns from, and in which order
-
-
-def test_samples_come_in_another_order_in_every_epoch_and_seed_and_in_the_same_for_every_method():
-    data = runs.noisy_runs("cnn", 2)
-    orders = {method: runs.orders_of(lambda method=method: runs.train("cnn", data, method)) for method in runs.METHODS}
-    for r, each in enumerate(data):
-        of_run = [order[r] for order in orders["ce"]]
-        assert len(of_run) == 3
-        for order in of_run:
-            assert sorted(order) == np.flatnonzero(each.assignment == TRAIN).tolist()
-        assert not any(np.array_equal(one, other) for one, other in pairwise(of_run))
-        assert not any(np.array_equal(order, np.sort(order)) for order in of_run)
-    for method, found in orders.items():
-        assert all(np.array_equal(one, other) for one, other in zip(found, orders["ce"], strict=True)), method
-    (same, other), places = orders["ce"][0], {}
-    for r, each in enumerate(data):  # as places in the training part, for the runs have parts of their own
-        places[r] = np.searchsorted(np.flatnonzero(each.assignment == TRAIN), (same, other)[r])
-    assert not np.array_equal(places[0], places[1])
-
-
-@ALONE_AND_IN_A_FLEET
-def test_a_run_learns_from_the_labels_of_its_training_part_alone(n_runs):
-    """Other given labels elsewhere, other true labels in it: not one loss changes. Other given labels in it: all do."""
-    data = runs.noisy_runs("cnn", n_runs)
-    start = runs.train("cnn", data, "ce", epochs=2)
-    elsewhere, inside = [], []
-    for each in data:
-        training = each.assignment == TRAIN
-        turned = ((each.fit_labels + 1) % runs.N_LABELS).astype(np.int16)
-        elsewhere.append(
-            runs.changed(
-                each,
-                fit_labels=np.where(training, each.fit_labels, turned),
-                labels=np.where(training, turned, each.labels),
-            )
-        )
-        inside.append(runs.changed(each, fit_labels=np.where(training, turned, each.fit_labels)))
-    for record, same, other in zip(
-        start, runs.train("cnn", elsewhere, "ce", epochs=2), runs.train("cnn", inside, "ce", epochs=2), strict=True
-    ):
-        losses, of_same, of_other = ([row["train_loss"] for row in each["curve"]] for each in (record, same, other))
-        assert losses == of_same and losses[0] != of_other[0] and losses[1] != of_other[1]
-
-
-def test_every_run_of_a_fleet_learns_its_own_labels():
-    """Two runs with one split and one seed; the second's labels are wrong. Each learns what it learns alone."""
-    (first,) = runs.noisy_runs("cnn", 1)
-    second = runs.changed(first, fit_labels=((first.fit_labels + 1) % runs.N_LABELS).astype(np.int16))
-    for method in ("ce", "lcm"):
-        together = runs.train("cnn", [first, second], method, seeds=[0, 0])
-        for record, each in zip(together, (first, second), strict=True):
-            (alone,) = runs.train("cnn", [each], method, seeds=[0])
-            for row, other in zip(record["curve"], alone["curve"], strict=True):
-                assert row == pytest.approx(other, abs=1e-5)
-        assert abs(together[0]["curve"][-1]["train_loss"] - together[1]["curve"][-1]["train_loss"]) > 1e-3
-
-
-# What judges it
-
-
-@ALONE_AND_IN_A_FLEET
-def test_validation_is_judged_by_the_labels_to_learn_from(n_runs):
-    """They are noisy where noise was asked for; the true ones are not to be had when a model is chosen."""
-    data = [
-        runs.changed(each, fit_labels=np.where(each.assignment == VAL, (each.labels + 1) % runs.N_LABELS, each.labels))
-        for each in runs.noisy_runs("cnn", n_runs)
-    ]
-    for record in runs.train("cnn", data, "ce", epochs=12, lr=0.03):
-        assert record["test_last"]["accuracy"] > 0.5  # it learns; its validation labels are all wrong
-        assert (
-            record["curve"][-1]["val_accuracy"] < 0.25
-            and record["curve"][-1]["val_nll"] > record["test_last"]["nll"] + 1
-        )
-
-
-@ALONE_AND_IN_A_FLEET
-def test_the_test_part_is_judged_by_true_labels(n_runs):
-    data = runs.noisy_runs("cnn", n_runs)
-    given, true = [], []
-    for each in data:
-        testing = each.assignment == TEST
-        given.append(
-            runs.changed(each, fit_labels=np.where(testing, (each.fit_labels + 1) % runs.N_LABELS, each.fit_labels))
-        )
-        true.append(runs.changed(each, labels=np.where(testing, (each.labels + 1) % runs.N_LABELS, each.labels)))
-    start = runs.train("cnn", data, "ce")
-    assert runs.train("cnn", given, "ce") == start  # labels to learn from are nothing to a test part
-    for record, other in zip(start, runs.train("cnn", true, "ce"), strict=True):
-        assert (
-            record["curve"] == other["curve"] and record["best_epoch"] == other["best_epoch"]
-        )  # and true labels nothing to a choice
-        for part in ("test", "test_last"):
-            assert record[part]["nll"] != other[part]["nll"]
-        assert np.array(record["confusion_matrix"]).sum() == 15
-
-
-@ALONE_AND_IN_A_FLEET
-@pytest.mark.parametrize("method", ["ce", "lcm"])
-def test_nothing_drops_in_evaluation(n_runs, method):
-    """A model that cannot learn says in every epoch what a fresh one says without dropout."""
-    data = runs.noisy_runs("image_cnn", n_runs)
-    for seed, (record, each) in enumerate(
-        zip(runs.train("image_cnn", data, method, lr=1e-30, dropout=0.5), data, strict=True)
-    ):
-        predictor = runs.fresh_predictor("image_cnn", each, seed, dropout=0.5).eval()
-        for part, found in (
-            (VAL, [row["val_nll"] for row in record["curve"]]),
-            (TEST, [record["test"]["nll"], record["test_last"]["nll"]]),
-        ):
-            index = np.flatnonzero(each.assignment == part)
-            with torch.no_grad():
-                probabilities = predictor(torch.from_numpy(each.inputs[index]))[1].softmax(-1).numpy()
-            expected = evaluate(probabilities, (each.fit_labels if part == VAL else each.labels)[index])["nll"]
-            assert found == pytest.approx([expected] * len(found), abs=1e-5)
-
-
-@ALONE_AND_IN_A_FLEET
-def test_dropout_is_on_in_training_and_another_in_every_epoch_and_run(n_runs):
-    """Of a model that cannot learn, on one batch: the losses differ by dropout alone."""
-    data = [runs.noisy_runs("image_cnn", 1)[0]] * n_runs
-    found = runs.train("image_cnn", data, "ce", lr=1e-30, dropout=0.5, batch_size=36)
-    for record in found:
-        losses = [row["train_loss"] for row in record["curve"]]
-        assert min(abs(one - other) for one, other in pairwise(losses)) > 1e-4
-    still = runs.train("image_cnn", data, "ce", lr=1e-30, dropout=0.0, batch_size=36)
-    for record in still:
-        losses = [row["train_loss"] for row in record["curve"]]
-        assert losses == pytest.approx(losses[:1] * 3, abs=1e-5)
-    if n_runs > 1:  # a seed makes the weights too: what is left after these are taken off is dropout's
-        shares = [
-            record["curve"][0]["train_loss"] - other["curve"][0]["train_loss"]
-            for record, other in zip(found, still, strict=True)
-        ]
-        assert min(abs(one - other) for one, other in pairwise(shares)) > 1e-4
-
-
 # Which epoch is tested
 
 
@@ -378,36 +243,3 @@ def test_each_run_is_tested_at_its_best_epoch_or_at_the_last():
         for record in (best, alone):
             assert record["test"] == pytest.approx(ended["test_last"], abs=1e-4)
             assert np.array_equal(record["confusion_matrix"], ended["confusion_matrix"])
-
-
-# Settings that change the target on the way
-
-
-@ALONE_AND_IN_A_FLEET
-@pytest.mark.parametrize("method", ["ls", "lcm"])
-def test_a_target_stops_after_its_epoch_for_every_run(n_runs, method):
-    data = runs.noisy_runs("cnn", n_runs)
-    whole, stopped, plain = (
-        runs.train("cnn", data, name, epochs=3) for name in (method, f"{method}.stop_epoch=2", "ce")
-    )
-    for one, other, ce in zip(whole, stopped, plain, strict=True):
-        assert (
-            one["curve"][:2] == other["curve"][:2] and one["curve"][2]["train_loss"] != other["curve"][2]["train_loss"]
-        )
-        assert one["curve"][0]["train_loss"] != ce["curve"][0]["train_loss"]
-        described = ["lcd_entropy" in row for row in other["curve"]]  # while it is the target, no longer
-        assert described == [method == "lcm", method == "lcm", False]
-    atonce = runs.train("cnn", data, f"{method}.stop_epoch=0", epochs=3)
-    for one, ce in zip(atonce, plain, strict=True):
-        assert [row["train_loss"] for row in one["curve"]] == pytest.approx(
-            [row["train_loss"] for row in ce["curve"]], abs=1e-6
-        )
-
-
-def test_an_epochs_loss_is_the_mean_over_samples_its_last_batch_is_smaller():
-    """36 samples in batches of 8: with a model that cannot learn, the size of batches is nothing to the loss."""
-    data = runs.noisy_runs("cnn", 1)
-    found = [
-        runs.train("cnn", data, "ce", lr=1e-30, batch_size=size)[0]["curve"][0]["train_loss"] for size in (8, 36, 5)
-    ]
-    assert found == pytest.approx(found[:1] * 3, abs=1e-6)

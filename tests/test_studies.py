@@ -5,10 +5,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import plan
 import pytest
 import runs
 import yaml
 
+from lcm import source
 from lcm.corpora.catalogue import CATALOGUE, original
 from lcm.files import make_gap
 from lcm.params import OWN, OWN_TABLES, load_params
@@ -78,11 +80,8 @@ def test_every_cell_of_a_study_is_made_by_the_stage_of_its_corpus(stages, params
     assert report.cmd == f"python pipeline/report.py {study}"
 
 
-def test_the_plans_in_git_are_todays(monkeypatch):
+def test_the_plans_in_git_are_todays():
     """Or the first `dvc repro` of a clone would change them."""
-    monkeypatch.syspath_prepend(str(runs.ROOT / "pipeline"))
-    import plan
-
     params = load_params(training=True)
     made = {f"plans/{name}.json": content for name, content in plan.training_plans(params).items()}
     in_git = {path.as_posix(): json.loads(path.read_text()) for path in Path("plans").rglob("*.json")}
@@ -90,11 +89,6 @@ def test_the_plans_in_git_are_todays(monkeypatch):
 
 
 def test_a_report_is_made_again_when_its_code_or_its_texts_change(params, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(runs.ROOT / "pipeline"))
-    import plan
-
-    from lcm import source
-
     def report():
         source._without_prose.cache_clear()
         return plan.training_plans(params.model_copy(update={"studies": {}, **one}))["noise/+report"]
@@ -118,10 +112,7 @@ def test_a_report_is_made_again_when_its_code_or_its_texts_change(params, tmp_pa
 
 
 @pytest.mark.parametrize("field", ["title", "question"])
-def test_a_report_is_made_again_when_its_study_says_something_else(params, monkeypatch, field):
-    monkeypatch.syspath_prepend(str(runs.ROOT / "pipeline"))
-    import plan
-
+def test_a_report_is_made_again_when_its_study_says_something_else(params, field):
     studies = {"noise": params.studies["noise"]}
     before = plan.training_plans(params.model_copy(update={"studies": studies}))
     studies = {"noise": params.studies["noise"].model_copy(update={field: "Something else?"})}
@@ -132,11 +123,6 @@ def test_a_report_is_made_again_when_its_study_says_something_else(params, monke
 @pytest.mark.parametrize("file", ["corpora/catalogue.py", "corpora/texts.py", "corpora/readers.py", "archives.py"])
 def test_a_corpus_is_prepared_again_when_what_reads_it_changes(params, tmp_path, monkeypatch, file):
     """The catalogue says which reader, texts.py orders the samples."""
-    monkeypatch.syspath_prepend(str(runs.ROOT / "pipeline"))
-    import plan
-
-    from lcm import source
-
     copy = tmp_path / "src/lcm"
     for folder in ("src/lcm", "pipeline"):
         shutil.copytree(runs.ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -149,8 +135,6 @@ def test_a_corpus_is_prepared_again_when_what_reads_it_changes(params, tmp_path,
 
 
 def test_a_misspelt_file_in_a_digest_is_noticed():
-    from lcm import source
-
     with pytest.raises(FileNotFoundError):
         source.digest(["training/runs.py"])
 

@@ -24,6 +24,7 @@ EXTRA = {  # settings beside the default and the ends of the grid
     "posterior_lcm": [{"beta": 0.8, "smoothing": 0.2, "matrix": "known"}, {"beta": 0.0}],
     "held_out_lcm": [{"epsilon": 0.4, "whole": True}],
     "label_embedding": [{"beta": 0.3, "cap": 0.2}],
+    "ps_kd": [{"memory": 0.75}],
 }
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.func import functional_call, stack_module_state
 
 from lcm.targets import Task, implicit_target, lcm_loss, strength, structure, target_class, target_files, target_names
 
@@ -143,42 +142,6 @@ def test_until_epoch(target):
         target.end_epoch()
     with pytest.raises(ValueError, match="stop_epoch"):
         LS(20, stop_epoch=-1)
-
-
-def test_runs_with_different_settings_stack():
-    logits, labels, vector = batch(16)
-    for targets in (
-        [LS(20, epsilon=0.1, stop_epoch=1), LS(20, epsilon=0.3, stop_epoch=3)],
-        [LCM(Task(20, vector_size=8), alpha=1.0), LCM(Task(20, vector_size=8), alpha=3.0)],
-    ):
-        assert targets[0].fleet_key(targets[0].settings) == targets[1].fleet_key(targets[1].settings)
-        weights, buffers = stack_module_state(targets)
-        mould = targets[0]
-
-        def losses(state, mould=mould):
-            return functional_call(mould, state, (logits, labels, vector))
-
-        def finish(state, mould=mould):
-            class Ender(torch.nn.Module):
-                def __init__(self):
-                    super().__init__()
-                    self.target = mould
-
-                def forward(self):
-                    self.target.end_epoch()
-                    return self.target.epoch
-
-            return functional_call(Ender(), {f"target.{name}": tensor for name, tensor in state.items()}, ())
-
-        for _ in range(3):
-            stacked = torch.vmap(losses)(weights | buffers)
-            alone = torch.stack([target(logits, labels, vector) for target in targets])
-            torch.testing.assert_close(stacked, alone)
-            torch.vmap(finish)(weights | buffers)
-            mould.epoch = torch.zeros_like(mould.epoch).fill_(buffers["epoch"][0])
-            targets[1].end_epoch()
-    assert LS.fleet_key(LS.Settings(stop_epoch=1)) != LS.fleet_key(LS.Settings())
-    assert LCM.fleet_key(LCM.Settings(detach=True)) != LCM.fleet_key(LCM.Settings())
 
 
 def test_a_state_with_other_numbers_is_refused_and_an_older_state_is_not():

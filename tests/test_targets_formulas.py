@@ -186,48 +186,6 @@ def test_square_loss_is_the_strong_end_of_label_smoothing(epsilon):
 LOG = {share: [math.log(share), math.log(1 - share)] for share in (0.9, 0.6, 0.2)}  # logits of p = (share, 1 - share)
 
 
-def test_online_label_smoothing_over_two_epochs_by_hand():
-    target, labels = make("ols", 2, mix=0.5), torch.tensor([0, 0, 0, 1])
-    logits = torch.tensor([LOG[0.9], LOG[0.6], LOG[0.2], LOG[0.9]])  # right, right, wrong, wrong
-    losses = target.losses(logits, labels)
-    assert losses.tolist() == pytest.approx([0.5 * -math.log(p) for p in (0.9, 0.6, 0.2, 0.1)])
-    target.end_epoch()
-    assert target.table.tolist() == [pytest.approx([0.75, 0.25]), [0.5, 0.5]]  # nothing right with label 1: uniform
-    first = target.losses(logits, labels)[0].item()
-    assert first == pytest.approx(0.5 * -math.log(0.9) + 0.5 * -(0.75 * math.log(0.9) + 0.25 * math.log(0.1)))
-    target.losses(torch.tensor([LOG[0.2]]), torch.tensor([1]))  # right
-    target.end_epoch()
-    assert target.table.tolist() == [pytest.approx([0.75, 0.25]), pytest.approx([0.2, 0.8])]
-    target.end_epoch()  # sums start anew
-    assert target.table.tolist() == [[0.5, 0.5], [0.5, 0.5]]
-
-
-def test_early_learning_regularisation_over_two_epochs_by_hand():
-    target, labels, sample = (
-        make("elr", Task(2, n_samples=3), weight=2.0, memory=0.5),
-        torch.tensor([1]),
-        torch.tensor([2]),
-    )
-    first = target.losses(torch.tensor([LOG[0.9]]), labels, None, sample)
-    assert target.table.tolist() == [[0, 0], [0, 0], pytest.approx([0.45, 0.05])]
-    assert first.item() == pytest.approx(-math.log(0.1) + 2 * math.log(1 - 0.9 * 0.45 - 0.1 * 0.05))
-    target.end_epoch()
-    target.losses(torch.tensor([LOG[0.6]]), labels, None, sample)
-    assert target.table[2].tolist() == pytest.approx([0.525, 0.225])
-
-
-def test_self_distillation_over_two_epochs_by_hand():
-    task, labels, sample = Task(2, n_samples=3, epochs=4), torch.tensor([1]), torch.tensor([0])
-    target, running = make("ps_kd", task, weight=0.8), make("ps_kd", task, weight=0.8, memory=0.75)
-    for each in (target, running):
-        assert each.losses(torch.tensor([LOG[0.9]]), labels, None, sample).item() == pytest.approx(-math.log(0.1))
-        each.end_epoch()
-        second = each.losses(torch.tensor([LOG[0.6]]), labels, None, sample).item()  # a = .8 * 2 / 4, t = (.9, .1)
-        assert second == pytest.approx(-(0.36 * math.log(0.6) + 0.64 * math.log(0.4)))
-    assert target.table[0].tolist() == pytest.approx([0.6, 0.4])
-    assert running.table[0].tolist() == pytest.approx([0.75 * 0.9 + 0.25 * 0.6, 0.75 * 0.1 + 0.25 * 0.4])
-
-
 def test_seal_trains_its_second_round_on_the_mean_of_the_first():
     target, labels, sample = make("seal", Task(2, n_samples=2)), torch.tensor([1]), torch.tensor([1])
     for share in (0.9, 0.6):

@@ -48,68 +48,41 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    column = "a name from the header, or a number from 0 for a file without a header"
-    parser.add_argument("table", nargs="?", type=Path, help="a .csv, .tsv, .txt (tabs) or .jsonl file, .gz too")
-    parser.add_argument(
-        "--text",
-        nargs="+",
-        default=["text"],
-        metavar="COLUMN",
+    add, column = parser.add_argument, "a name from the header, or a number from 0 for a file without a header"
+    add("table", nargs="?", type=Path, help="a .csv, .tsv, .txt (tabs) or .jsonl file, .gz too")
+    add(
+        "--text", nargs="+", default=["text"], metavar="COLUMN",
         help=f"columns that make the text: {column} (default: text)",
-    )
-    parser.add_argument(
-        "--label", default="label", metavar="COLUMN", help=f"the column of the class: {column} (default: label)"
-    )
-    parser.add_argument(
-        "--language",
-        choices=("en", "zh", "other"),
-        default="en",
+    )  # fmt: skip
+    add("--label", default="label", metavar="COLUMN", help=f"the column of the class: {column} (default: label)")
+    add(
+        "--language", choices=("en", "zh", "other"), default="en",
         help="en: words of the letters a to z; zh: jieba's words; other: words of any letters and digits (default: en)",
-    )
-    parser.add_argument(
-        "--encoding", metavar="NAME", help="of the files, such as cp1252, gb18030 or utf_16 (default: UTF-8)"
-    )
-    parser.add_argument(
-        "--bad-rows",
-        choices=("error", "drop"),
-        default="error",
+    )  # fmt: skip
+    add("--encoding", metavar="NAME", help="of the files, such as cp1252, gb18030 or utf_16 (default: UTF-8)")
+    add(
+        "--bad-rows", choices=("error", "drop"), default="error",
         help="what to do with a row that cannot be read (default: error)",
-    )
-    parser.add_argument("--train", type=Path, metavar="FILE", help="rows to train on, in place of TABLE")
-    parser.add_argument(
-        "--dev", type=Path, metavar="FILE", help="rows to choose epochs and settings by; default: drawn from TABLE"
-    )
-    parser.add_argument("--test", type=Path, metavar="FILE", help="rows to test on; default: drawn from TABLE")
-    parser.add_argument(
-        "--model",
-        nargs="+",
-        choices=("bag", "cnn", "lstm", "minilm"),
-        default=["bag", "cnn"],
+    )  # fmt: skip
+    add("--train", type=Path, metavar="FILE", help="rows to train on, in place of TABLE")
+    add("--dev", type=Path, metavar="FILE", help="rows to choose epochs and settings by; default: drawn from TABLE")
+    add("--test", type=Path, metavar="FILE", help="rows to test on; default: drawn from TABLE")
+    add(
+        "--model", nargs="+", choices=("bag", "cnn", "lstm", "minilm"), default=["bag", "cnn"],
         help="networks (default: bag cnn). minilm, a pre-trained encoder, needs lcm-study[bert] and hours on a CPU",
-    )
-    parser.add_argument(
-        "--all-targets",
-        action="store_true",
+    )  # fmt: skip
+    add(
+        "--all-targets", action="store_true",
         help="also the rivals of the study that train once: generalised cross-entropy, bootstrapping, ...",
-    )
-    parser.add_argument(
-        "--minutes",
-        type=float,
-        default=10,
-        metavar="M",
+    )  # fmt: skip
+    add(
+        "--minutes", type=float, default=10, metavar="M",
         help="time to train; what fits is planned from the first runs (default: 10)",
-    )
-    parser.add_argument("--splits", type=int, default=10, metavar="N", help="random splits at most (default: 10)")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("lcm-compare"),
-        metavar="FOLDER",
+    )  # fmt: skip
+    add("--splits", type=int, default=10, metavar="N", help="random splits at most (default: 10)")
+    add(
+        "--out", type=Path, default=Path("lcm-compare"), metavar="FOLDER",
         help="where the page goes (default: lcm-compare)",
-    )
-    parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one"
-    )
-    parser.add_argument(
-        "--processes", type=int, default=0, metavar="N", help="processes on a CPU; 0 is one a core (default: 0)"
-    )
+    )  # fmt: skip
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one")
+    add("--processes", type=int, default=0, metavar="N", help="processes on a CPU; 0 is one a core (default: 0)")

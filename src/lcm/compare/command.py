@@ -26,8 +26,8 @@ def run(given: argparse.Namespace, command: list[str]) -> None:
         _say(f"note: {note}")
     device = choose_device(Execution(device=given.device, processes=given.processes))
     models = tuple(dict.fromkeys(given.model))
-    comparison = plan.Comparison(documents, models, plan.methods(given.all_targets), device)
-    schedule = train.run(comparison, given.minutes, given.processes)
+    comparison = plan.Comparison(documents, models, plan.methods(given.all_targets), device, given.processes)
+    schedule = train.run(comparison, given.minutes)
     found = summary.summarise(comparison, schedule)
     found.advice = advice(found)
     path = page.write(found, given.out, command)
@@ -57,18 +57,21 @@ def requested(given: argparse.Namespace) -> table.Request:
     return table.Request(files, text, label, given.language, given.splits, given.encoding, given.bad_rows == "drop")
 
 
+FOR_COMMAND_LINE = (  # what the readers say to somebody who has a params.yaml; what it is called here
+    (r"set `encoding: (\S+)`", r"give --encoding \1"),
+    (r"set bad_rows to drop", "leave such rows out with --bad-rows drop"),
+    (r"name another `encoding`", "name another encoding with --encoding"),
+    (r"name the columns: `label: (.*)`, and so for text,", r"name the columns: --label \1, and so for --text"),
+    (r"correct text and label of this corpus", "correct --text and --label"),
+    (r"( for this corpus)? in params\.yaml", ""),
+)
+
+
 def for_command_line(message: str) -> str:
-    """A message of the readers, which speak to somebody who has a params.yaml."""
-    message = re.sub(r"set `encoding: (\S+)`", r"give --encoding \1", message)
-    message = message.replace("set bad_rows to drop", "leave such rows out with --bad-rows drop")
-    message = message.replace("name another `encoding`", "name another encoding with --encoding")
-    message = re.sub(
-        r"name the columns: `label: (.*)`, and so for text,",
-        r"name the columns: --label \1, and so for --text",
-        message,
-    )
-    message = message.replace("correct text and label of this corpus", "correct --text and --label")
-    return message.replace(" for this corpus in params.yaml", "").replace(" in params.yaml", "")
+    """A message of the readers, in the words of the command line."""
+    for pattern, words in FOR_COMMAND_LINE:
+        message = re.sub(pattern, words, message)
+    return message
 
 
 def column(name: str) -> Column:

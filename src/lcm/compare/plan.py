@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from lcm.files import write_array
 from lcm.models import ModelConfig, config_class
 from lcm.params import Encoder, Linear, Train
 from lcm.study import LINEAR, Cell, method_settings
-from lcm.training import inputs, jobs
+from lcm.training import inputs, jobs, pool
 from lcm.training.jobs import Job
 from lcm.training.linear import method_settings as linear_settings
 
@@ -35,6 +36,7 @@ RATES = {"bag": {"lr": 0.01}, "cnn": {"lr": 0.001}, "lstm": {"lr": 0.003}, "mini
 LONGEST, SHORTEST = 400, 10  # tokens that a network reads
 WORDS = 20_000
 BATCHES = ((1_000, 16), (4_000, 32), (16_000, 64))  # rows of the table below which this batch size is used
+AT_DEFAULTS = SimpleNamespace(methods={})  # stands for params.yaml, which `lcm compare` does not have
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,18 @@ class Method:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything but the number of splits. methods: of every network."""
+    """Everything but the number of splits. methods: of every network. processes: as `pool.workers` counts them."""
 
     documents: Documents
     models: tuple[str, ...]
     methods: tuple[Method, ...]
     device: str
+    processes: int = 0
+
+    @property
+    def cores(self) -> int:
+        """How many runs are trained at a time."""
+        return pool.workers(self.processes, self.device)
 
     @property
     def names(self) -> list[str]:
@@ -80,24 +88,16 @@ class Comparison:
         cell = Cell("compare", "table", 0, model, method, *self.runs(splits))
         if model == LINEAR:
             settings = Linear(C=1.0, sublinear_tf=True, vocabulary_size=WORDS, maxlen=LONGEST, truncation="post")
-            return jobs.with_keys(Job(cell, (), (), linear_settings(method, settings), linear=settings), data)
-        return jobs.with_keys(
-            Job(
-                cell, (), (), method_settings(_NO_GROUPS, method, len(self.names)), model_config(model, documents),
-                training(model, documents, steps), device=self.device,
-                source=_minilm(documents.folder) if model == "minilm" else inputs.Source(),
-            ),
-            data,
-        )  # fmt: skip
-
-
-class _NoGroups:
-    """Stands for params.yaml, which `lcm compare` does not have: every method's settings are at their defaults."""
-
-    methods: dict = {}
-
-
-_NO_GROUPS = _NoGroups()
+            return jobs.with_keys(Job(cell, linear_settings(method, settings), linear=settings), data)
+        common = Job(
+            cell,
+            method_settings(AT_DEFAULTS, method, len(self.names)),
+            model_config(model, documents),
+            training(model, documents, steps),
+            source=_minilm(documents.folder) if model == "minilm" else inputs.Source(),
+            device=self.device,
+        )
+        return jobs.with_keys(common, data)
 
 
 def methods(all_targets: bool) -> tuple[Method, ...]:
@@ -127,20 +127,13 @@ def model_config(model: str, documents: Documents) -> ModelConfig:
     """A network's keys. It reads whole rows, 95 % of them, and all words, within limits."""
     meta = documents.data.corpus.meta
     reads = {
-        "vocabulary_size": min(WORDS, meta["words"] + 1), "vocabulary_fit": "train", "truncation": "post",
-        "maxlen": int(min(max(meta["tokens_per_document"]["p95"], SHORTEST), LONGEST)),
+        "embedding": 64, "vocabulary_size": min(WORDS, meta["words"] + 1), "vocabulary_fit": "train",
+        "maxlen": int(min(max(meta["tokens_per_document"]["p95"], SHORTEST), LONGEST)), "truncation": "post",
     }  # fmt: skip
     keys = {
-        "bag": {"encoder": "bag", "embedding": 64, "padding": "post", **reads},
-        "cnn": {
-            "encoder": "cnn",
-            "embedding": 64,
-            "filter_sizes": [1, 2, 3],
-            "filters": 100,
-            "padding": "post",
-            **reads,
-        },
-        "lstm": {"encoder": "lstm", "embedding": 64, "hidden": 64, "mask": True, "padding": "pre", **reads},
+        "bag": {"encoder": "bag", "padding": "post", **reads},
+        "cnn": {"encoder": "cnn", "filter_sizes": [1, 2, 3], "filters": 100, "padding": "post", **reads},
+        "lstm": {"encoder": "lstm", "hidden": 64, "mask": True, "padding": "pre", **reads},
         "minilm": {"encoder": "bert", "source": "minilm", "hidden": 64},
     }[model]
     return config_class(keys["encoder"]).model_validate({**keys, "init": "keras"})

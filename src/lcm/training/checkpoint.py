@@ -9,7 +9,6 @@ import torch
 
 from lcm.errors import one_line
 from lcm.files import replacing
-from lcm.training.store import checkpoint_path
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,8 @@ class Checkpoint:
 
     @property
     def path(self) -> Path:
-        return checkpoint_path(self.folder, self.keys)
+        """Beside the record of the first run; `store.save_run` deletes it there."""
+        return self.folder / self.keys[0][:2] / f"{self.keys[0]}-{len(self.keys)}.pt"
 
     def save(self, state: dict) -> None:
         """Store `state` (tensors, numbers, text, lists, dicts) atomically, in place of the one before.

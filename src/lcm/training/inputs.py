@@ -61,14 +61,19 @@ def load(corpus: str, labels: str = "labels-0") -> Data:
     """
     places = (DATA / "corpus" / corpus, DATA / "splits" / corpus)
     for place in places:
-        if gap(place):
-            raise Unavailable(f"{corpus} is not available; {place}/unavailable.txt says why and how to supply it")
+        _no_gap(place, f"{corpus} is", "it")
     made_by = f"dvc repro data/dvc.yaml:split@{corpus}"  # the last stage of the data: makes both
     files = (places[0] / "corpus.json", places[1] / "splits.npy", places[1] / f"{labels}.npy")
     for path in files:
         if not path.exists():
             raise UserError(f"{path}: not found; make it with `{made_by}`")
     return _load(corpus, labels, made_by, tuple(path.stat().st_mtime_ns for path in files))
+
+
+def _no_gap(folder: Path, what: str, pronoun: str) -> None:
+    """Raises Unavailable if the data of a folder could not be fetched. what: their name and the verb."""
+    if gap(folder):
+        raise Unavailable(f"{what} not available; {folder}/unavailable.txt says why and how to supply {pronoun}")
 
 
 @lru_cache(maxsize=2)
@@ -100,20 +105,17 @@ def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
         )
     if config.reads in ("wordpieces", "features"):
         return _encoded(params, cell, config, data)
-    name = getattr(config, "vectors", None)
-    if name is None:
-        return Source()
+    vectors = getattr(config, "vectors", None)
+    return Source() if vectors is None else _word_vectors(params, cell, vectors, data)
+
+
+def _word_vectors(params: Params, cell: Cell, name: str, data: prepare.Prepared) -> Source:
     if cell.corpus not in params.vectors.sets[name]:
         known = ", ".join(params.vectors.sets[name])
         raise UserError(f"params.yaml: model {cell.model} needs vectors.sets.{name}.{cell.corpus}; the set has {known}")
-    path, made_by = (
-        DATA / "vectors" / name / cell.corpus / "vectors.npy",
-        f"dvc repro data/dvc.yaml:vectors_{name}@{cell.corpus}",
-    )
-    if gap(path.parent):
-        raise Unavailable(
-            f"word vectors ({name}) are not available; {path.parent}/unavailable.txt says why and how to supply them"
-        )
+    path = DATA / "vectors" / name / cell.corpus / "vectors.npy"
+    made_by = f"dvc repro data/dvc.yaml:vectors_{name}@{cell.corpus}"
+    _no_gap(path.parent, f"word vectors ({name}) are", "them")
     vectors = read_array(path, made_by, np.float32, 2)
     words = int(data.ids.max(initial=0))
     if len(vectors) - 1 != min(words, params.vectors.words):
@@ -121,28 +123,30 @@ def find_source(params: Params, cell: Cell, data: prepare.Prepared) -> Source:
     return Source(vectors=path, digests={"vectors": sha(vectors)})
 
 
+def _wordpieces(params: Params, cell: Cell, source: str, path: Path, n_documents: int) -> tuple[np.ndarray, Path]:
+    """Return the wordpieces of a corpus, and the folder of the encoder `source`, whose vocabulary they are of."""
+    made_by = f"dvc repro data/dvc.yaml:wordpieces@{cell.corpus}"
+    _no_gap(path.parent, "wordpieces are", "them")
+    ids = read_array(path, made_by, np.int32, 2)
+    facts = read_json(path.with_suffix(".json"), made_by)  # beside the ids: what DVC brings back belongs together
+    if len(ids) != n_documents:
+        raise UserError(
+            f"{path}: is for {len(ids)} documents, the corpus has {n_documents}; make it again with `{made_by}`"
+        )
+    folder = encoder_folder(source, params.encoders[source])
+    if vocabulary_digest(folder) != facts["vocabulary_digest"]:
+        raise UserError(
+            f"{path}: holds wordpieces of {facts['encoder']}, whose vocabulary is not that of {source}, which "
+            f"{cell.model} reads; set wordpieces.corpora.{cell.corpus} to {source} in params.yaml"
+        )
+    return ids, folder
+
+
 def _encoded(params: Params, cell: Cell, config: ModelConfig, data: prepare.Prepared) -> Source:
     from lcm.models.bert import WEIGHTS, read_config, weights_file
 
-    path = DATA / "wordpieces" / cell.corpus / "wordpieces.npy"
-    made_by = f"dvc repro data/dvc.yaml:wordpieces@{cell.corpus}"
-    if gap(path.parent):
-        raise Unavailable(
-            f"wordpieces are not available; {path.parent}/unavailable.txt says why and how to supply them"
-        )
-    ids = read_array(path, made_by, np.int32, 2)
-    facts = read_json(path.with_suffix(".json"), made_by)  # beside the ids: what DVC brings back belongs together
-    if len(ids) != len(data.labels):
-        raise UserError(
-            f"{path}: is for {len(ids)} documents, the corpus has {len(data.labels)}; make it again with `{made_by}`"
-        )
-    where = f"encoders.{config.source}"
-    folder = encoder_folder(config.source, params.encoders[config.source])
-    if vocabulary_digest(folder) != facts["vocabulary_digest"]:
-        raise UserError(
-            f"{path}: holds wordpieces of {facts['encoder']}, whose vocabulary is not that of {config.source}, which "
-            f"{cell.model} reads; set wordpieces.corpora.{cell.corpus} to {config.source} in params.yaml"
-        )
+    path, where = DATA / "wordpieces" / cell.corpus / "wordpieces.npy", f"encoders.{config.source}"
+    ids, folder = _wordpieces(params, cell, config.source, path, len(data.labels))
     shape = read_config(folder)
     if ids.shape[1] > shape.max_position_embeddings or ids.max(initial=0) >= shape.vocab_size:
         raise UserError(

@@ -22,21 +22,20 @@ from lcm.training import code, inputs, pool, store
 
 if TYPE_CHECKING:
     from lcm.models import ModelConfig
+    from lcm.targets import Target
 
 
 @dataclass(frozen=True)
 class Job:
     """Runs of one cell that train together, most often one.
 
-    keys: of the runs, in order. settings: of the cell's target.
-    model, train: None for a yardstick, which has `linear` instead. labels: which ones it learns from, as
-    `inputs.labels_of` names them. store: where checkpoints go, or None. code: commit and digest, found out here,
-    because a node of a cluster has no repository.
+    settings: of the cell's target. model, train: None for a yardstick, which has `linear` instead. labels: which ones
+    it learns from, as `inputs.labels_of` names them. store: where checkpoints go, or None. runs, keys, code: filled in
+    by `with_keys`; keys are in the order of runs, and code (commit and digest) is found out there because a node of a
+    cluster has no repository.
     """
 
     cell: Cell
-    runs: tuple[Run, ...]
-    keys: tuple[str, ...]
     settings: dict
     model: ModelConfig | None = None
     train: Train | None = None
@@ -47,6 +46,8 @@ class Job:
     precision: str = "float32"
     store: Path | None = None
     checkpoint_epochs: int = 2
+    runs: tuple[Run, ...] = ()
+    keys: tuple[str, ...] = ()
     code: dict = field(default_factory=dict)
 
     @property
@@ -68,45 +69,30 @@ def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
 
         if data.corpus.ids is None:
             raise UserError(f"{cell}: yardsticks read texts, and corpus {cell.corpus} holds images")
-        settings = linear_settings(cell.method, params.linear)
-        return with_keys(Job(cell, (), (), settings, linear=params.linear, labels=labels), data)
+        return with_keys(
+            Job(cell, linear_settings(cell.method, params.linear), linear=params.linear, labels=labels), data
+        )
     execution = params.execution
-    return with_keys(
-        Job(
-            cell,
-            (),
-            (),
-            method_settings(params, cell.method, len(data.corpus.names)),
-            params.model(cell.model),
-            params.training(cell.model),
-            labels=labels,
-            source=inputs.find_source(params, cell, data.corpus),
-            device=device,
-            precision=execution.precision,
-            store=store.store_folder() if execution.executor == "local" else None,
-            checkpoint_epochs=execution.checkpoint_epochs,
-        ),
-        data,
+    common = Job(
+        cell,
+        method_settings(params, cell.method, len(data.corpus.names)),
+        params.model(cell.model),
+        params.training(cell.model),
+        labels=labels,
+        source=inputs.find_source(params, cell, data.corpus),
+        device=device,
+        precision=execution.precision,
+        store=store.store_folder() if execution.executor == "local" else None,
+        checkpoint_epochs=execution.checkpoint_epochs,
     )
+    return with_keys(common, data)
 
 
 def with_keys(common: Job, data: inputs.Data) -> list[Job]:
     """A job for each run of the cell of `common`, which has no runs yet, with the run's key."""
     name, settings, model, train = common.cell.method, common.settings, None, None
     if common.model is not None:
-        from lcm.targets import target_class
-
-        target = target_class(common.cell.target)
-        if "groups" in target.needs and not label_groups(data.corpus.names):
-            raise UserError(
-                f"{common.cell}: target {target.name} needs labels with groups (group.label), "
-                f"and {common.cell.corpus} has none"
-            )
-        if "held_out" in target.needs and data.corpus.ids is None:
-            raise UserError(
-                f"{common.cell}: target {target.name} needs a model of texts beside it, and {common.cell.corpus} holds "
-                f"images"
-            )
+        target = _target_that_suits(common.cell, data)
         name, settings = target.key_name or target.name, target.key_settings(target.Settings(**settings))
         model, train = common.model.model_dump(exclude_defaults=True), common.train.model_dump(exclude_defaults=True)
     encoder = common.model.encoder if common.model else None
@@ -125,6 +111,19 @@ def with_keys(common: Job, data: inputs.Data) -> list[Job]:
         }
         jobs.append(replace(common, runs=(run,), keys=(store.run_key(determinants),), code=made_by))
     return jobs
+
+
+def _target_that_suits(cell: Cell, data: inputs.Data) -> type[Target]:
+    """Return the class of a cell's target. Raises UserError if the corpus lacks what the target needs."""
+    from lcm.targets import target_class
+
+    target = target_class(cell.target)
+    needs = f"{cell}: target {target.name} needs"
+    if "groups" in target.needs and not label_groups(data.corpus.names):
+        raise UserError(f"{needs} labels with groups (group.label), and {cell.corpus} has none")
+    if "held_out" in target.needs and data.corpus.ids is None:
+        raise UserError(f"{needs} a model of texts beside it, and {cell.corpus} holds images")
+    return target
 
 
 def gather(jobs: list[Job], size: int, device: str) -> list[Job]:
@@ -162,14 +161,12 @@ def job_data(job: Job, data: inputs.Data | None = None) -> list:
 
     needs = target_class(job.cell.target).needs
     fitted = getattr(job.model, "vocabulary_fit", "all") == "train"
-    read = {}  # runs that read the same share one array
+    read, found = {}, []  # read: runs that read the same share one array
     for run in job.runs:
         which = run.split if fitted else None
         if which not in read:
             read[which] = inputs.model_inputs(job.model, job.source, corpus, data.splits[run.split] == TRAIN)
-    found = []
-    for run in job.runs:
-        tokens, start = read[run.split if fitted else None]
+        tokens, start = read[which]
         found.append(
             RunData(
                 inputs=tokens,

@@ -9,10 +9,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
+from multiprocessing.connection import Connection
 
 from tqdm import tqdm
 
@@ -74,28 +76,10 @@ def run_jobs(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
     _start_fork_server()
-    # A pipe without a lock: small messages are written whole or not at all, and a worker that is killed leaves no lock
-    # locked.
-    counted, ticks = context.Pipe(duplex=False)
-    failure = None
-    with tqdm(total=sum(job.size for job in jobs), desc=title, unit="epoch", disable=None) as bar:
-        listener = threading.Thread(target=_count, args=(counted, bar), daemon=True)
-        listener.start()
+    with _counted(context, sum(job.size for job in jobs), title) as ticks:
         executor = ProcessPoolExecutor(count, context, initializer=_start_worker, initargs=(ticks,))
         try:
-            futures = [executor.submit(work, job) for job in jobs]
-            for future in as_completed(futures):
-                if future.cancelled():
-                    continue
-                if future.exception() is None:
-                    for result in future.result():
-                        save(result)
-                elif failure is None:
-                    failure = future.exception()
-                    for waiting in futures:
-                        waiting.cancel()
-            if failure:
-                raise failure
+            _save_all([executor.submit(work, job) for job in jobs], save)
         except BrokenProcessPool:
             raise UserError(
                 f"{title}: a training process was ended from outside (out of memory?); finished runs are kept, "
@@ -107,6 +91,37 @@ def run_jobs(
             raise
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _save_all(futures: list[Future], save: Callable[[object], None]) -> None:
+    """Save results as they come. After a failure what runs is saved too, and what has not begun never does."""
+    failure = None
+    for future in as_completed(futures):
+        if future.cancelled():
+            continue
+        if future.exception() is None:
+            for result in future.result():
+                save(result)
+        elif failure is None:
+            failure = future.exception()
+            for waiting in futures:
+                waiting.cancel()
+    if failure:
+        raise failure
+
+
+@contextmanager
+def _counted(context, total: int, title: str) -> Iterator[Connection]:
+    """A bar of progress. Workers send their ticks to the connection."""
+    # A pipe without a lock: small messages are written whole or not at all, and a worker that is killed leaves no lock
+    # locked.
+    counted, ticks = context.Pipe(duplex=False)
+    with tqdm(total=total, desc=title, unit="epoch", disable=None) as bar:
+        listener = threading.Thread(target=_count, args=(counted, bar), daemon=True)
+        listener.start()
+        try:
+            yield ticks
+        finally:
             ticks.send(None)
             listener.join()
 

@@ -17,6 +17,7 @@ from lcm.training import inputs, store
 from lcm.training.jobs import Job
 
 NOT_IN_CELLS = ("curve", "seconds")  # of a record; seconds differ each time, and a cell's bytes must not
+PLACE = ("split", "seed")  # of a run in a cell's files; a record has none, for studies share runs
 
 
 def read_cell(cell: Cell) -> dict | None:
@@ -43,7 +44,7 @@ def is_complete(params: Params, cell: Cell, jobs: list[Job], content: dict | Non
     So results in git count in a clone whose run store is empty.
     """
     recorded = recorded_runs(content)
-    keys = {(run.split, run.seed): key for job in jobs for run, key in zip(job.runs, job.keys, strict=True)}
+    keys = {(job.runs[0].split, job.runs[0].seed): job.keys[0] for job in jobs}
     if {place: run.get("key") for place, run in recorded.items()} != keys:
         return False
     if not all(store.is_record(run, run["key"]) for run in recorded.values()):
@@ -76,12 +77,15 @@ def seed_store(cell: Cell) -> None:
         _copy(cell.path("curves"), folder / "curves")
         _copy(cell.path(), folder / "cells")
     curves = _read_curves(cell)
-    for (split, seed), run in recorded.items():
-        if isinstance(run.get("key"), str) and store.is_record(run, run["key"]) and store.load_run(run["key"]) is None:
-            rows = [row for row in curves if (row["split"], row["seed"]) == (split, seed)]
-            curve = [{name: value for name, value in row.items() if name not in ("split", "seed")} for row in rows]
-            record = {name: value for name, value in run.items() if name not in ("split", "seed")}
-            store.save_run(record | ({"curve": curve} if curve else {}))
+    for place, run in recorded.items():
+        key = run.get("key")
+        if key and store.is_record(run, key) and store.load_run(key) is None:
+            curve = [_without(PLACE, row) for row in curves if (row["split"], row["seed"]) == place]
+            store.save_run(_without(PLACE, run) | ({"curve": curve} if curve else {}))
+
+
+def _without(names: tuple[str, ...], content: dict) -> dict:
+    return {name: value for name, value in content.items() if name not in names}
 
 
 def _copy(file: Path, to: Path) -> None:
@@ -109,60 +113,60 @@ def write_cell(params: Params, cell: Cell, jobs: list[Job], retrained: bool = Fa
     If the cell once had these very runs, its files become those of that time, byte for byte; retrained: not so, the
     runs were trained anew. Raises UserError if every run of the cell failed, and leaves the files as they are.
     """
-    runs: list[Run] = [run for job in jobs for run in job.runs]
-    keys = [key for job in jobs for key in job.keys]
-    records = [store.load_run(key) for key in keys]
-    missing = [key for key, record in zip(keys, records, strict=True) if record is None]
-    if missing:
-        raise UserError(
-            f"{store.store_folder()}: has no record of run {missing[0]} any more; run the same command again"
-        )
-    if all("failed" in record for record in records):
-        raise UserError(
-            f"{cell}: every run failed, the first with: {records[0]['failed']}; see train.lr in params.yaml"
-        )
+    keys = [job.keys[0] for job in jobs]
+    records = _records(cell, keys)
     seed_store(cell)
     if retrained:
         shutil.rmtree(_archive(cell, keys), ignore_errors=True)
-    write_seconds(cell, jobs)
+    write_seconds(cell, records)
     kept = _kept(params, cell, keys)
     if kept:
         for kind in ("curves", "cells"):
             _copy(kept / kind, cell.path(kind))
         return
+    runs = [(job.runs[0], record) for job, record in zip(jobs, records, strict=True)]
+    curves = [{"split": run.split, "seed": run.seed, **row} for run, record in runs for row in record.get("curve", [])]
+    if curves:
+        write_json(cell.path("curves"), curves)
+    write_json(cell.path(), _content(params, cell, jobs[0].settings, [_entry(run, record) for run, record in runs]))
+
+
+def _records(cell: Cell, keys: list[str]) -> list[dict]:
+    """Return the records of a cell's runs. Raises UserError if the store lacks one, or if every run failed."""
+    records = [store.load_run(key) for key in keys]
+    if None in records:
+        raise UserError(
+            f"{store.store_folder()}: has no record of run {keys[records.index(None)]} any more; "
+            "run the same command again"
+        )
+    if all("failed" in record for record in records):
+        raise UserError(
+            f"{cell}: every run failed, the first with: {records[0]['failed']}; see train.lr in params.yaml"
+        )
+    return records
+
+
+def _entry(run: Run, record: dict) -> dict:
+    """What a cell's file says of a run. Label embeddings are large, and those of one seed a split are enough."""
+    left_out = (*NOT_IN_CELLS, "label_embedding") if run.seed else NOT_IN_CELLS
+    return {"split": run.split, "seed": run.seed, **_without(left_out, record)}
+
+
+def _content(params: Params, cell: Cell, settings: dict, entries: list[dict]) -> dict:
     data = inputs.load(cell.corpus, inputs.labels_of(params, cell))
-    corpus, n_splits = data.corpus, cell.splits
-    rows, entries = [], []
-    for run, record in zip(runs, records, strict=True):
-        place = {"split": run.split, "seed": run.seed}
-        entries.append(place | {name: value for name, value in record.items() if name not in NOT_IN_CELLS})
-        if run.seed:  # one a split is enough, and they are large
-            entries[-1].pop("label_embedding", None)
-        rows += [place | row for row in record.get("curve", [])]
-    if rows:
-        write_json(cell.path("curves"), rows)
-    splits = data.splits[0]
-    write_json(
-        cell.path(),
-        {
-            "study": cell.study,
-            "corpus": cell.corpus,
-            "noise": cell.noise,
-            "model": cell.model,
-            "method": cell.method,
-            "edition": corpus.meta["edition"],
-            "corpus_digest": corpus.meta["digest"],
-            "n_labels": len(corpus.names),
-            "labels": corpus.names,
-            "sizes": {
-                name: int((splits == part).sum()) for name, part in (("train", TRAIN), ("val", VAL), ("test", TEST))
-            },
-            "realised_noise": [round(float(rate), 6) for rate in realised_noise(data, n_splits)],
-            "config": cell_config(params, cell),
-            "settings": jobs[0].settings,
-            "runs": entries,
-        },
-    )
+    meta, splits = data.corpus.meta, data.splits[0]
+    return {
+        **{name: getattr(cell, name) for name in ("study", "corpus", "noise", "model", "method")},
+        "edition": meta["edition"],
+        "corpus_digest": meta["digest"],
+        "n_labels": len(data.corpus.names),
+        "labels": data.corpus.names,
+        "sizes": {name: int((splits == part).sum()) for name, part in (("train", TRAIN), ("val", VAL), ("test", TEST))},
+        "realised_noise": [round(float(rate), 6) for rate in realised_noise(data, cell.splits)],
+        "config": cell_config(params, cell),
+        "settings": settings,
+        "runs": entries,
+    }
 
 
 def realised_noise(data: inputs.Data, n_splits: int) -> np.ndarray:
@@ -171,23 +175,20 @@ def realised_noise(data: inputs.Data, n_splits: int) -> np.ndarray:
     return ((data.fit_labels[:n_splits] != data.corpus.labels) & training).sum(1) / training.sum(1)
 
 
-def write_seconds(cell: Cell, jobs: list[Job]) -> None:
-    """Record how long the cell's runs took, for those whose time the store knows.
+def write_seconds(cell: Cell, records: list[dict]) -> None:
+    """Record how long the cell's runs took, for those whose time is known.
 
     A time within a factor of two, or a second, of the recorded one of as many runs is no news and leaves git clean.
     """
-    records = [store.load_run(key) or {} for job in jobs for key in job.keys]
     timed = [record for record in records if "seconds" in record and "failed" not in record]  # a failed run is a part
     recorded = read_seconds(cell.study, cell.corpus)
-    entry = dict(recorded.get(cell.name, {}))
-    for prefix, on_cpu in (("", True), ("gpu_", False)):
+    old = recorded.get(cell.name, {})
+    entry = dict(old)
+    for prefix, on_cpu, digits in (("", True, 1), ("gpu_", False, 2)):
         seconds = [record["seconds"] for record in timed if record.get("device", "cpu").startswith("cpu") == on_cpu]
         if seconds:
-            entry |= {
-                f"{prefix}runs": len(seconds),
-                f"{prefix}seconds": round(min(seconds), 1 + (not on_cpu)),
-            }
-    if _is_news(entry, recorded.get(cell.name, {})):
+            entry |= {f"{prefix}runs": len(seconds), f"{prefix}seconds": round(min(seconds), digits)}
+    if _is_news(entry, old):
         write_json(seconds_path(cell.study, cell.corpus), recorded | {cell.name: entry})
 
 

@@ -88,8 +88,3 @@ def _is_array(path: Path) -> bool:
     except Exception:  # NumPy parses the header as Python source: TokenError is among them
         return False
     return True
-
-
-def checkpoint_path(folder: Path, keys: list[str]) -> Path:
-    """Return where a run store keeps the checkpoint of a fleet: beside the record of its first run."""
-    return folder / keys[0][:2] / f"{keys[0]}-{len(keys)}.pt"

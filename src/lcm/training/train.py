@@ -58,7 +58,7 @@ def make_plan(params: Params, cells: list[Cell], device: str, retrain: bool = Fa
             (plan.complete if done else plan.waiting)[cell] = jobs
             if done:
                 made_by = [run.get("code", {}).get("digest") for run in content["runs"]]
-                plan.other_code += len([digest for digest in made_by if digest not in (None, jobs[0].code["digest"])])
+                plan.other_code += sum(digest not in (None, jobs[0].code["digest"]) for digest in made_by)
     return plan
 
 
@@ -128,29 +128,9 @@ def train_cells(params: Params, cells: list[Cell], device: str, title: str, retr
     missing = plan.missing()
     for line in describe(plan, missing, title, pool.workers(params.execution.processes, device)):
         print(line, flush=True)
-    to_train = {key for job in missing for key in job.keys}
-    waiting = {cell: {key for job in jobs for key in job.keys} & to_train for cell, jobs in plan.waiting.items()}
-
-    def write_complete() -> None:
-        for cell in [cell for cell, keys in waiting.items() if not keys]:
-            del waiting[cell]
-            try:
-                results.write_cell(params, cell, plan.waiting[cell], retrain)
-            except UserError as error:
-                plan.broken[cell] = str(error)
-                continue
-            if not sys.stderr.isatty():
-                tqdm.write(f"{cell}: {_summary(cell)}")
-
-    def save(result: tuple[dict, dict | None]) -> None:
-        record, predictions = result
-        store.save_run(record, predictions)
-        for keys in waiting.values():
-            keys.discard(record["key"])
-        write_complete()
-
-    write_complete()
-    run_jobs(params, gather(missing, params.execution.fleet, device), device, title, save)
+    waiting = _Waiting(params, plan, {key for job in missing for key in job.keys})
+    waiting.write_complete()
+    run_jobs(params, gather(missing, params.execution.fleet, device), device, title, waiting.save)
     for cell, reason in plan.broken.items():
         print(f"{cell}: cannot be trained: {reason}", file=sys.stderr)
     if plan.broken:
@@ -159,6 +139,31 @@ def train_cells(params: Params, cells: list[Cell], device: str, title: str, retr
             "complete"
         )
     return plan
+
+
+class _Waiting:
+    """The cells that wait for runs, each with the keys that it lacks. Its files are written when none is left."""
+
+    def __init__(self, params: Params, plan: Plan, to_train: set[str]):
+        self.params, self.plan = params, plan
+        self.keys = {cell: {job.keys[0] for job in jobs} & to_train for cell, jobs in plan.waiting.items()}
+
+    def save(self, result: tuple[dict, dict | None]) -> None:
+        store.save_run(*result)
+        for keys in self.keys.values():
+            keys.discard(result[0]["key"])
+        self.write_complete()
+
+    def write_complete(self) -> None:
+        for cell in [cell for cell, keys in self.keys.items() if not keys]:
+            del self.keys[cell]
+            try:
+                results.write_cell(self.params, cell, self.plan.waiting[cell], self.plan.retrain)
+            except UserError as error:
+                self.plan.broken[cell] = str(error)
+                continue
+            if not sys.stderr.isatty():
+                tqdm.write(f"{cell}: {_summary(cell)}")
 
 
 def run_jobs(params: Params, jobs: list[Job], device: str, title: str, save: Callable[[tuple], None]) -> None:
@@ -179,11 +184,9 @@ def run_jobs(params: Params, jobs: list[Job], device: str, title: str, save: Cal
 
         cluster.run_jobs(do, job_data, jobs, params.execution, device, title, save)
         return
-    networks = any(job.model is not None for job in jobs)
-    # PyTorch is imported once in the fork server, not once in each worker.
-    pool.run_jobs(
-        do, jobs, params.execution.processes, device, title, save, ["lcm.training.preload"] if networks else []
-    )
+    # PyTorch is imported once in the fork server, not once in each worker. Linear models need none.
+    preload = ["lcm.training.preload"] if any(job.model is not None for job in jobs) else []
+    pool.run_jobs(do, jobs, params.execution.processes, device, title, save, preload)
 
 
 def _summary(cell: Cell) -> str:
