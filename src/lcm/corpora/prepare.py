@@ -23,7 +23,7 @@ from lcm.text import encode, english
 
 TOKENS = {"en": ("letters", "words"), "zh": ("jieba",)}  # by language, the default first
 MOST_LABELS = 1000
-ARRAYS = {  # type and number of dimensions of the files that a corpus may have
+ARRAYS = {  # type and number of dimensions
     "labels": (np.int16, 1),
     "ids": (np.int32, 1),
     "offsets": (np.int64, 1),
@@ -32,6 +32,8 @@ ARRAYS = {  # type and number of dimensions of the files that a corpus may have
     "official_val": (np.bool_, 1),
     "given": (np.int16, 1),
 }
+KINDS = {"text": ("labels", "ids", "offsets"), "images": ("labels", "pixels")}
+OPTIONAL = ("official_test", "official_val", "given")
 
 
 @dataclass(frozen=True)
@@ -258,10 +260,10 @@ def load(folder: Path) -> Prepared:
     again = _again(folder)
     meta = read_json(folder / "corpus.json", again)
     names = meta.get("labels")
-    if "kind" not in meta or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    if meta.get("kind") not in KINDS or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserError(f"{folder / 'corpus.json'}: does not say kind and labels; make it again with `{again}`")
-    paths = {name: folder / f"{name}.npy" for name in ARRAYS}
-    arrays = {name: read_array(path, again, *ARRAYS[name]) for name, path in paths.items() if path.exists()}
+    found = [*KINDS[meta["kind"]], *(name for name in OPTIONAL if (folder / f"{name}.npy").exists())]
+    arrays = {name: read_array(folder / f"{name}.npy", again, *ARRAYS[name]) for name in found}
     if not all(path.is_file() for path in folder.iterdir()) or meta.get("digest") != digest(folder, names):
         raise UserError(
             f"{folder}: its files are not those that corpus.json was written for; make it again with `{again}`"
