@@ -49,7 +49,7 @@ def points(test: Paired | None) -> str:
     """`+1.2 points (95 % interval -0.3 to +2.7)`."""
     if test is None:
         return "there is no split on which both have a run"
-    mean = f"{100 * test.mean:+.1f} points"
+    mean = f"{100 * test.value:+.1f} points"
     return (
         mean if test.ci95 is None else f"{mean} (95 % interval {100 * test.ci95[0]:+.1f} to {100 * test.ci95[1]:+.1f})"
     )
@@ -77,7 +77,7 @@ def _target(summary: Summary, model: str) -> str:
             f"{where}, the target does not matter: every method is within half a point of cross-entropy. "
             "Stay with cross-entropy."
         )
-    means = [100 * row.against["accuracy"].mean for row in rows]
+    means = [100 * row.against["accuracy"].value for row in rows]
     line = (
         f"Undecided: {where[0].lower()}{where[1:]}, no method is better than cross-entropy beyond chance; "
         f"the differences are {min(means):+.1f} to {max(means):+.1f} points. Stay with cross-entropy."
@@ -112,7 +112,7 @@ def _lcm(summary: Summary, model: str) -> str:
         return ""
     test = versus(summary, lcm, matched)
     if decided(test):
-        word = "better" if test.mean > 0 else "worse"
+        word = "better" if test.value > 0 else "worse"
         return f"LCM is {word} than label smoothing of the same strength: {points(test)}."
     return (
         f"Whether LCM differs from label smoothing of the same strength is undecided: {points(test)}. "
@@ -141,7 +141,7 @@ def _linear(summary: Summary, model: str) -> str:
     if linear is None:
         return ""
     test = versus(summary, linear, network)
-    if decided(test) and test.mean > 0:
+    if decided(test) and test.value > 0:
         return f"No network is needed here: {linear.label} on TF-IDF is better than the best network, {points(test)}."
     if decided(test):
         gain = points(versus(summary, network, linear))

@@ -35,7 +35,7 @@ def difference(row: Row) -> str:
     if test is None:
         return ""
     interval = f" [{100 * test.ci95[0]:+.1f}, {100 * test.ci95[1]:+.1f}]" if test.ci95 else ""
-    return f"{100 * test.mean:+.1f}{interval}"
+    return f"{100 * test.value:+.1f}{interval}"
 
 
 def cells(row: Row) -> list[str]:
@@ -99,8 +99,8 @@ def plots(summary: Summary) -> list[tuple[str, list[Plot]]]:
             if test is None:
                 continue
             dots = [100 * value for _, value in test.by_split]
-            low, high = test.ci95 or (test.mean, test.mean)
-            rows.append(Plot(row.short, 100 * test.mean, 100 * low, 100 * high, dots, row.verdict()))
+            low, high = test.ci95 or (test.value, test.value)
+            rows.append(Plot(row.short, 100 * test.value, 100 * low, 100 * high, dots, row.verdict()))
         if rows:
             found.append((MODEL_NAMES[model], rows))
     return found
@@ -249,7 +249,7 @@ def numbers(summary: Summary) -> dict:
                 },
                 "minus_cross_entropy": {
                     metric: {
-                        "mean": test.mean,
+                        "mean": test.value,
                         "ci95": test.ci95,
                         "p_holm": row.p.get(metric),
                         "verdict": row.verdict(metric),

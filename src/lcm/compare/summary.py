@@ -69,7 +69,7 @@ class Row:
         if test is None:
             return ""
         if p is not None and p < LEVEL:
-            return "better" if (test.mean > 0) != (metric in LOWER_IS_BETTER) else "worse"
+            return "better" if (test.value > 0) != (metric in LOWER_IS_BETTER) else "worse"
         if metric == "accuracy" and equivalent(test, MARGIN):
             return "level"
         return "undecided"

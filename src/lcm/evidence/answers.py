@@ -27,7 +27,7 @@ def sentence(claim: Claim) -> str:
 def told(claim: Claim) -> str:
     """How a claim's comparisons of accuracies went: 'of 13 settings 3 equal, 10 undecided; -0.99 to +0.29 points; n =
     5'."""
-    words, values = claim.words, [c.contrast.value for c in claim.comparisons]
+    words, values = claim.words, [c.estimate.value for c in claim.comparisons]
     low, high = points(min(values)), points(max(values))
     spread = f"{low} to {high} points" if low != high else f"{low} points"
     counts = ((FOR, "better"), (AGAINST, "worse"), (EQUAL, "equal"), (OPEN, "undecided"))
@@ -93,7 +93,7 @@ def _choices(evidence: Evidence) -> str:
     plain = next((r for r in evidence.results(("ablation",)) if r.method == "lcm" and r.model == "lstm_rand"), None)
     others = [r for r in evidence.results(("ablation",)) if r.method == "lcm" and plain and r.model != plain.model]
     tests = [(r, test) for r in others if r.corpus == plain.corpus and (test := compare(r, plain))]
-    parts = [f"{model_name(r.model)} {points(test.mean)} {interval(test.ci95)}" for r, test in tests if test.n > 2]
+    parts = [f"{model_name(r.model)} {points(test.value)} {interval(test.ci95)}" for r, test in tests if test.n > 2]
     return f"Points of accuracy over {model_name(plain.model)}, both with LCM: {', '.join(parts)}." if parts else ""
 
 

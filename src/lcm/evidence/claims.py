@@ -11,11 +11,11 @@ import numpy as np
 
 from lcm.evidence import label_space, rivals
 from lcm.evidence.comparisons import Evidence, same_training, true_mass
-from lcm.evidence.contrasts import Contrast, mean_difference, of_paired, std_ratio
+from lcm.evidence.contrasts import mean_difference, std_ratio
 from lcm.evidence.names import corpus_name, model_name, setting_name
-from lcm.evidence.paper import paper_accuracy
+from lcm.evidence.paper import paper_accuracy, paper_gain
 from lcm.evidence.results import Result
-from lcm.evidence.statistics import Scores, paired
+from lcm.evidence.statistics import Estimate, Scores, paired
 from lcm.evidence.verdicts import Claim, Comparison, accuracy, cosine, data_of, points, times
 
 # Tables 1, 3, 4, 5, in the order in which a setting of two studies is looked up; the others change something.
@@ -61,7 +61,7 @@ def _by_collection(claim: Claim) -> list[str]:
     """A claim's mean on each collection of documents, where it rests on several: they may disagree."""
     values: dict[str, list[float]] = {}
     for c in claim.comparisons if claim.average else ():
-        values.setdefault(c.collection or c.corpus, []).append(c.contrast.value)
+        values.setdefault(c.collection or c.corpus, []).append(c.estimate.value)
     if len(values) < 2:
         return []
     means = (f"{corpus_name(name)} {points(float(np.mean(of)))} ({len(of)})" for name, of in values.items())
@@ -83,18 +83,12 @@ def _gains(evidence: Evidence, result: Result) -> dict[tuple[int, int], float]:
     return {place: score - theirs[place] for place, score in result.scores().items() if place in theirs}
 
 
-def _test(result: Result, a: Scores, b: Scores | float = 0.0, part: str = "test") -> Contrast | None:
+def _test(result: Result, a: Scores, b: Scores | float = 0.0, part: str = "test") -> Estimate | None:
     """The corrected test of a - b over their common splits and seeds; None if there are none. part: where measured."""
     other = dict.fromkeys(a, b) if isinstance(b, float) else b
     if not a.keys() & other.keys():
         return None
-    return of_paired(paired(a, other, result.widening(part)))
-
-
-def _printed_gain(result: Result) -> float | None:
-    """LCM minus cross-entropy as the paper prints it."""
-    numbers = [paper_accuracy(*result.setting, method) for method in ("lcm", "ce")]
-    return numbers[0][0] - numbers[1][0] if all(numbers) else None
+    return paired(a, other, result.widening(part))
 
 
 def _minus(numbers: list[float | None]) -> float | None:
@@ -126,11 +120,11 @@ def _confused(evidence: Evidence) -> Claim:
         easy = cells.get((f"{corpus.removesuffix('-h')}-e", model))
         if not corpus.endswith("-h") or easy is None:
             continue
-        contrast = mean_difference(*(_gains(evidence, r) for r in (hard, easy)), *(r.widening() for r in (hard, easy)))
-        if contrast:
+        gained = mean_difference(*(_gains(evidence, r) for r in (hard, easy)), *(r.widening() for r in (hard, easy)))
+        if gained:
             what = f"{model_name(model)}: gain on {corpus_name(corpus)} − gain on {corpus_name(easy.corpus)}"
-            paper = _minus([_printed_gain(r) for r in (hard, easy)])
-            comparisons.append(Comparison(what, contrast, paper, **data_of(hard)))
+            paper = _minus([paper_gain(*r.setting) for r in (hard, easy)])
+            comparisons.append(Comparison(what, gained, paper, **data_of(hard)))
     text, source = "LCM helps more where labels are confusable", "Table 3; gain: LCM − cross-entropy"
     return Claim("4", text, source, comparisons, in_paper=2)
 
@@ -146,7 +140,7 @@ def _noisy(evidence: Evidence) -> Claim:
         if test := _test(result, _gains(evidence, result), _gains(evidence, right)):
             what = f"{model_name(result.model)}: gain at {result.noise:g} % wrong labels − gain at 0 %"
             comparisons.append(
-                Comparison(what, test, _minus([_printed_gain(r) for r in (result, right)]), **data_of(result))
+                Comparison(what, test, _minus([paper_gain(*r.setting) for r in (result, right)]), **data_of(result))
             )
     text, source = "LCM helps more where labels are wrong", "Table 4; gain: LCM − cross-entropy"
     return Claim("5", text, source, comparisons, in_paper=6)

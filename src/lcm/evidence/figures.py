@@ -140,7 +140,7 @@ def _difference(axes, y: float, test: Paired, colour: str, mark: str, dots: bool
     for ci, width in ((test.ci95, 1.3), (test.ci90, 3.4)):
         if ci:
             axes.plot([100 * ci[0], 100 * ci[1]], [y] * 2, linewidth=width, color=colour, solid_capstyle="butt")
-    axes.plot(100 * test.mean, y, mark, markersize=5, color=colour)
+    axes.plot(100 * test.value, y, mark, markersize=5, color=colour)
 
 
 def lines(axes, labels: list[str], xlabel: str) -> None:

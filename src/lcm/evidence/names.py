@@ -6,7 +6,13 @@ import yaml
 
 from lcm.study import YARDSTICKS, target_facts
 
-TEXTS = yaml.safe_load(resources.files("lcm.evidence").joinpath("texts.yaml").read_text(encoding="utf-8"))
+
+def read_yaml(name: str) -> dict:
+    """The content of a file beside this one."""
+    return yaml.safe_load(resources.files("lcm.evidence").joinpath(name).read_text(encoding="utf-8"))
+
+
+TEXTS = read_yaml("texts.yaml")
 SYMBOLS = {
     "alpha": "α = {}", "epsilon": "ε = {}", "beta": "β = {}", "rho": "ρ = {}",
     "stop_epoch": "until epoch {}", "detach": "detached target", "label_dim": "label embeddings of {}",

@@ -6,7 +6,7 @@ from lcm.evidence import label_space, rivals
 from lcm.evidence.claims import PAPER_STUDIES, printed
 from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.names import TEXTS, corpus_name, method_name, setting_name
-from lcm.evidence.paper import paper_accuracy, paper_settings
+from lcm.evidence.paper import SETTINGS, paper_accuracy
 from lcm.evidence.results import Result
 from lcm.evidence.statistics import holm
 from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, p_value, percent, plain, table, tested
@@ -46,8 +46,8 @@ def claim_table(claim: Claim) -> Table:
     """Rows: the comparisons of one claim."""
     rows: list[Row] = []
     for c, word, p, needs in zip(claim.comparisons, claim.words, claim.adjusted, claim.needs, strict=True):
-        value = c.show(c.contrast.value), interval(c.contrast.ci95, c.show)
-        n = str(c.contrast.n) if c.contrast.runs == c.contrast.n else f"{c.contrast.n} ({c.contrast.runs} runs)"
+        value = c.show(c.estimate.value), interval(c.estimate.ci95, c.show)
+        n = str(c.estimate.n) if c.estimate.runs == c.estimate.n else f"{c.estimate.n} ({c.estimate.runs} runs)"
         paper = NOTHING if c.paper is None else c.show(c.paper)
         rows.append([c.what, paper, value, p_value(p), (word, needs) if needs else word, n])
     columns = "comparison | paper | ours: 95 % CI | p: Holm | says | n"
@@ -82,16 +82,14 @@ def coverage(evidence: Evidence) -> str:
     both = {result.setting for result in evidence.plain("lcm")} & {result.setting for result in evidence.plain("ce")}
     partial = {(editions[corpus], noise, model) for corpus, noise, model in both if corpus in editions}
     other = {(corpus, noise, substitutes[model]) for corpus, noise, model in both if model in substitutes}
-
-    wanted = paper_settings()
-    own = [setting for setting in wanted if setting in both]
-    other_only = [setting for setting in wanted if setting not in both and setting in partial | other]
+    own = [setting for setting in SETTINGS if setting in both]
+    other_only = [setting for setting in SETTINGS if setting not in both and setting in partial | other]
     families = [result.collection for result in evidence.plain("lcm") if result.setting in own]
     most = max(dict.fromkeys(families), key=families.count) if families else ""
     parts = f" ({families.count(most)} of them on {corpus_name(most)} or parts of it)" if most else ""
     return (
-        f"Measured of the paper’s {len(wanted)} settings: {len(own)}{parts}; {len(other_only)} more with a stand-in "
-        f"only, an altered corpus or another model; {len(wanted) - len(own) - len(other_only)} not at all."
+        f"Measured of the paper’s {len(SETTINGS)} settings: {len(own)}{parts}; {len(other_only)} more with a stand-in "
+        f"only, an altered corpus or another model; {len(SETTINGS) - len(own) - len(other_only)} not at all."
     )
 
 
@@ -133,7 +131,7 @@ def targets_tables(evidence: Evidence) -> list[Table]:
     by_target: list[dict[str, rivals.Rank]] = [{rank.result.target: rank for rank in of} for of in ranks]
     gains: dict[str, list[float]] = {}
     for rank in (rank for of in ranks for rank in of):
-        gains.setdefault(rank.result.target, []).append(rank.over.mean if rank.over else 0.0)
+        gains.setdefault(rank.result.target, []).append(rank.over.value if rank.over else 0.0)
     rows: list[Row] = [
         [_with_ceiling(name), *(f"{100 * of[name].mean:.1f}" if name in of else NOTHING for of in by_target)]
         for name in sorted(gains, key=lambda name: -np.mean(gains[name]))

@@ -13,7 +13,7 @@ from lcm.evidence.claims import PAPER_STUDIES, SWEEPS, all_claims
 from lcm.evidence.comparisons import Evidence
 from lcm.evidence.draw import Drawn, draw
 from lcm.evidence.names import TEXTS
-from lcm.evidence.paper import paper_source
+from lcm.evidence.paper import SOURCE
 from lcm.evidence.results import read_study
 from lcm.evidence.snippets import snippets
 from lcm.evidence.study_tables import gaps, study_tables
@@ -93,7 +93,7 @@ def _html(evidence: Evidence, claims: list[Claim], found: dict, words: dict[str,
     return environment.get_template("page.html.j2").render(
         words=words, intro=TEXTS["intro"], sure=TEXTS["sure"], answers=answers(claims, evidence), claims=claims,
         chips=CHIPS, rule=TEXTS["rule"], reading=TEXTS["reading"], captions=CAPTIONS, panels=panels, styles=styles,
-        studies=list(evidence.values()), tables=found, gaps=gaps, paper=paper_source(),
+        studies=list(evidence.values()), tables=found, gaps=gaps, paper=SOURCE,
     )  # fmt: skip
 
 
@@ -122,4 +122,4 @@ def _markdown(evidence: Evidence, claims: list[Claim], found: dict, words: dict[
         if missing := gaps(study):
             lines += ["Not in these numbers:", "", *(f"- {line}" for line in missing), ""]
     lines += ["## How to read the tables", "", *(f"- {line}" for line in TEXTS["reading"]), "", *written("glossary", 3)]
-    return "\n".join([*lines, f"Paper: {paper_source()}", ""])
+    return "\n".join([*lines, f"Paper: {SOURCE}", ""])

@@ -43,7 +43,7 @@ def settings_of(evidence: Evidence) -> list[Result]:
 def judged(a: Result | None, b: Result | None, **says) -> list[Comparison]:
     """The test accuracy of a minus that of b, as a list of one; of none where too few splits have both."""
     found = accuracy(a, b, **says)
-    return [found] if found and found.contrast.n >= LEAST_SPLITS else []
+    return [found] if found and found.estimate.n >= LEAST_SPLITS else []
 
 
 def is_noisy(result: Result) -> bool:
@@ -124,7 +124,7 @@ def ranking(evidence: Evidence, setting: Result) -> list[Rank]:
     over = [compare(r, matched) if matched and r.target != "ls_matched" else None for r in found]
     # By the paired difference: means over different splits do not compare.
     base = matched.summary().mean if matched else 0.0
-    gains = [test.mean if test else r.summary().mean - base for r, test in zip(found, over, strict=True)]
+    gains = [test.value if test else r.summary().mean - base for r, test in zip(found, over, strict=True)]
     order = sorted(range(len(found)), key=lambda index: -gains[index])
     found, over = [found[index] for index in order], [over[index] for index in order]
     tests = {(i, j): compare(found[i], found[j]) for i, j in combinations(range(len(found)), 2)}
@@ -162,7 +162,7 @@ def places(evidence: Evidence, setting: Result) -> list[Place]:
         path = [(strength[epoch], structure[epoch]) for epoch in sorted(strength.keys() & structure.keys())]
         if path and (rank.over or rank.result.target == "ls_matched"):
             target = target_facts()[rank.result.target]
-            found.append(Place(target.short, path, rank.over.mean if rank.over else 0.0, target.ceiling))
+            found.append(Place(target.short, path, rank.over.value if rank.over else 0.0, target.ceiling))
     return found
 
 

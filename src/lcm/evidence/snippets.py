@@ -104,7 +104,7 @@ def counted(claim: Claim, named: int = 2) -> str:
 
     At most `named` settings in which the first is better are named.
     """
-    words, values = claim.words, [comparison.contrast.value for comparison in claim.comparisons]
+    words, values = claim.words, [comparison.estimate.value for comparison in claim.comparisons]
     names = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
     if len(words) == 1:
         return f"{names[words[0]]} in one setting ({points(values[0])} points)"

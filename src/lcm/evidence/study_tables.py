@@ -4,7 +4,7 @@ import numpy as np
 
 from lcm.evidence.comparisons import Evidence, compare, strengths, true_mass
 from lcm.evidence.names import corpus_name, method_name, model_name, setting_name
-from lcm.evidence.paper import paper_accuracy, paper_labels
+from lcm.evidence.paper import LABELS, paper_accuracy
 from lcm.evidence.results import NOT_RUN, STALE, Result, Study
 from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, percent, plain, stacked, table, tested
 from lcm.evidence.verdicts import Decisions, points
@@ -133,7 +133,7 @@ def labels_table(study: Study) -> Table:
     """Rows: the subsets of the paper's Table 2 with their labels."""
     rows: list[Row] = []
     for corpus in dict.fromkeys(corpus for corpus, _, _ in study.settings):
-        wanted = paper_labels(corpus)
+        wanted = LABELS.get(corpus)
         record = next((r.record for r in study.results if r.corpus == corpus and r.done), None)
         if wanted and record:
             labels = record["labels"]

@@ -93,7 +93,7 @@ def tested(test: Paired | None, word: str = "") -> Entry:
     if test is None:
         return NOTHING
     small = [interval(test.ci95), word] if test.n > 2 else ["n too small"]
-    return points(test.mean), "\n".join(filter(None, small))
+    return points(test.value), "\n".join(filter(None, small))
 
 
 def named(result: Result) -> Entry:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lcm.evidence.comparisons import Evidence, compare
-from lcm.evidence.contrasts import Contrast, average, of_paired
+from lcm.evidence.contrasts import average
 from lcm.evidence.names import TEXTS, TUNED, method_name, setting_name
-from lcm.evidence.paper import paper_accuracy
+from lcm.evidence.paper import paper_gain
 from lcm.evidence.results import Result
-from lcm.evidence.statistics import decides, equivalent, holm
+from lcm.evidence.statistics import Estimate, Paired, decides, equivalent, holm
 
 LEVEL = 0.05
 EQUIVALENCE = 0.005  # half a point either way is nothing, with differences of 0.5 to 4 points in the paper
@@ -52,7 +52,7 @@ class Comparison:
     """
 
     what: str
-    contrast: Contrast
+    estimate: Estimate
     paper: float | None = None
     null: float = 0.0
     sign: int = 1
@@ -69,14 +69,13 @@ def accuracy(a: Result | None, b: Result | None, what: str = "", **more) -> Comp
     test = compare(a, b) if a and b else None
     if test is None:
         return None
-    numbers = [paper_accuracy(*result.setting, result.method) for result in (a, b)]
-    gain = numbers[0][0] - numbers[1][0] if all(numbers) else None
+    gain = paper_gain(*a.setting, a.method, b.method)
     margin = EQUIVALENCE if gain is None else min(EQUIVALENCE, abs(gain) / 2)
     if gain is None and a.target == "lcm":
         margin = min([EQUIVALENCE, *(gain / 2 for gain in _printed_gains(a))])
     what = what or f"{setting_name(*a.setting)}: {method_name(a.method)} − {method_name(b.method)}"
     equal = bool(margin and equivalent(test, margin))
-    return Comparison(what, of_paired(test), gain, equal=equal, pair=(a, b), **data_of(a), **more)
+    return Comparison(what, test, gain, equal=equal, pair=(a, b), **data_of(a), **more)
 
 
 def data_of(result: Result) -> dict[str, str]:
@@ -89,8 +88,8 @@ def _printed_gains(result: Result) -> list[float]:
 
     Half a point refutes no gain of a fifth of a point, which is all there is to gain on MNIST.
     """
-    numbers = [paper_accuracy(*result.setting, method) for method in ("lcm", "ce", "ls")]
-    return [abs(numbers[0][0] - other[0]) for other in numbers[1:] if numbers[0] and other]
+    found = [paper_gain(*result.setting, "lcm", other) for other in ("ce", "ls")]
+    return [abs(gain) for gain in found if gain is not None]
 
 
 @dataclass(frozen=True)
@@ -113,8 +112,8 @@ class Claim:
     @property
     def adjusted(self) -> list[float | None]:
         """Holm's p-value per comparison, None where there is no test."""
-        values = iter(holm([c.contrast.p for c in self.comparisons if c.contrast.p is not None]))
-        return [None if c.contrast.p is None else next(values) for c in self.comparisons]
+        values = iter(holm([c.estimate.p for c in self.comparisons if c.estimate.p is not None]))
+        return [None if c.estimate.p is None else next(values) for c in self.comparisons]
 
     @property
     def words(self) -> list[str]:
@@ -123,20 +122,20 @@ class Claim:
         def word(c: Comparison, p: float | None) -> str:
             if p is None or p >= LEVEL:
                 return EQUAL if c.equal else OPEN
-            return FOR if (c.contrast.value - c.null) * c.sign > 0 else AGAINST
+            return FOR if (c.estimate.value - c.null) * c.sign > 0 else AGAINST
 
         return [word(c, p) for c, p in zip(self.comparisons, self.adjusted, strict=True)]
 
     @property
-    def average(self) -> Contrast | None:
+    def average(self) -> Estimate | None:
         """The mean of two or more comparisons of accuracies, all with the same sign; else None."""
         if self.anywhere or len(self.comparisons) < 2 or any(c.show is not points for c in self.comparisons):
             return None
         if len({(c.sign, c.null) for c in self.comparisons}) > 1:
             return None
-        groups: dict[str, list[Contrast]] = {}
+        groups: dict[str, list[Estimate]] = {}
         for c in self.comparisons:
-            groups.setdefault(c.corpus, []).append(c.contrast)
+            groups.setdefault(c.corpus, []).append(c.estimate)
         return average(groups, {c.corpus: c.collection or c.corpus for c in self.comparisons})
 
     @property
@@ -184,7 +183,7 @@ class Claim:
     @property
     def n(self) -> str:
         """Number of splits, or the range of it."""
-        counts = sorted({c.contrast.n for c in self.comparisons})
+        counts = sorted({c.estimate.n for c in self.comparisons})
         return "–".join(str(n) for n in dict.fromkeys([*counts[:1], *counts[-1:]]))
 
     def headline(self) -> str:
@@ -195,10 +194,10 @@ class Claim:
         """How the comparisons went, in one line."""
         if not self.comparisons:
             return f"none of the paper’s {self.in_paper} comparisons" if self.in_paper else "no comparison yet"
-        words, values, first = self.words, [c.contrast.value for c in self.comparisons], self.comparisons[0]
+        words, values, first = self.words, [c.estimate.value for c in self.comparisons], self.comparisons[0]
         show, unit = first.show, first.unit
         if len(words) == 1:
-            ci95 = interval(first.contrast.ci95, show)
+            ci95 = interval(first.estimate.ci95, show)
             return f"{show(values[0])}{unit} {ci95}, n = {self.n}{self.coverage()}"
         same = len({c.show for c in self.comparisons}) == 1
         spread = f", {show(min(values))} to {show(max(values))}{unit}" if same else ""
@@ -214,8 +213,8 @@ class Claim:
 
 
 def _needs(comparison: Comparison, level: float) -> str:
-    test = comparison.contrast.test
-    if test is None or comparison.show is not points:
+    test = comparison.estimate
+    if not isinstance(test, Paired) or comparison.show is not points:
         return ""
     if test.n == 1:
         return "one split decides nothing: it takes two"

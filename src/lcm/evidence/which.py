@@ -8,10 +8,9 @@ import numpy as np
 
 from lcm.evidence import rivals
 from lcm.evidence.comparisons import Evidence, compare, tuned
-from lcm.evidence.contrasts import Contrast
 from lcm.evidence.names import TEXTS, corpus_name, method_name, model_name, setting_name
 from lcm.evidence.results import Result
-from lcm.evidence.statistics import equivalent, holm
+from lcm.evidence.statistics import Estimate, equivalent, holm
 from lcm.evidence.tables import NOTHING, Entry, Row, Table, percent, table
 from lcm.evidence.verdicts import AGAINST, EQUAL, EQUIVALENCE, FOR, LEVEL, OPEN, Claim, interval, points
 from lcm.study import LINEAR, target_facts
@@ -29,7 +28,7 @@ class Gain:
     """
 
     target: str
-    mean: Contrast
+    mean: Estimate
     settings: int
     word: str
 
@@ -62,7 +61,7 @@ def over_smoothing(evidence: Evidence, kind: str) -> list[Gain]:
     return sorted(found, key=lambda gain: -gain.mean.value)
 
 
-def _word(mean: Contrast, p: float) -> str:
+def _word(mean: Estimate, p: float) -> str:
     if p < LEVEL:
         return FOR if mean.value > 0 else AGAINST
     return EQUAL if equivalent(mean, EQUIVALENCE) else OPEN
@@ -90,7 +89,7 @@ def _calibration(evidence: Evidence, name: str) -> str:
     for setting in (each for each in rivals.settings_of(evidence) if kinds(each) == [RIGHT]):
         mine, plain = evidence.tuned(setting, name), evidence.rival(setting, "ce")
         if mine and plain and (test := compare(mine, plain, "ece")):
-            found.append(test.mean)
+            found.append(test.value)
     return points(float(np.mean(found)), 1) if found else NOTHING
 
 
@@ -114,7 +113,7 @@ def _over_smoothing(evidence: Evidence, setting: Result) -> dict[str, tuple[floa
     pairs = [(_version(evidence, setting, name), evidence.tuned(setting, "ls")) for name in _compared()]
     claim = Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
     return {
-        c.pair[0].target: (c.contrast.value, (points(c.contrast.value), f"{interval(c.contrast.ci95)} {WORDS[word]}"))
+        c.pair[0].target: (c.estimate.value, (points(c.estimate.value), f"{interval(c.estimate.ci95)} {WORDS[word]}"))
         for c, word in zip(claim.comparisons, claim.words, strict=True)
     }
 
