@@ -4,41 +4,38 @@ from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.names import model_name
 from lcm.evidence.verdicts import (
     AGAINST,
-    EQUAL,
     FOR,
-    NOT_MEASURED,
     NOT_SUPPORTED,
     OPEN,
+    SAYS,
     SUPPORTED,
     UNDECIDED,
+    YES_NO,
     Claim,
     interval,
     points,
 )
 
-_YES_NO = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", UNDECIDED: "Undecided", NOT_MEASURED: "Not measured"}
-
 
 def sentence(claim: Claim) -> str:
     """A claim's verdict as the answer to a question."""
-    return f"{_YES_NO[claim.verdict]} ({told(claim)})." if claim.comparisons else "Not measured."
+    return f"{YES_NO[claim.verdict]} ({told(claim)})." if claim.comparisons else "Not measured."
 
 
 def told(claim: Claim) -> str:
     """How a claim's comparisons of accuracies went: 'of 13 settings 3 equal, 10 undecided; -0.99 to +0.29 points; n =
     5'."""
-    words, values = claim.words, [c.estimate.value for c in claim.comparisons]
+    values = [c.estimate.value for c in claim.comparisons]
     low, high = points(min(values)), points(max(values))
     spread = f"{low} to {high} points" if low != high else f"{low} points"
-    counts = ((FOR, "better"), (AGAINST, "worse"), (EQUAL, "equal"), (OPEN, "undecided"))
-    parts = ", ".join(f"{words.count(word)} {text}" for word, text in counts if words.count(word))
+    parts = ", ".join(f"{count} {SAYS[word]}" for word, count in claim.counts.items())
     settings = len({c.pair[0].setting for c in claim.comparisons if c.pair})
-    if len(words) == 1:
+    if len(values) == 1:
         where = f"one setting, {parts[2:]}"
-    elif settings < len(words):
-        where = f"of {len(words)} comparisons in {settings} setting{'s' * (settings > 1)} {parts}"
+    elif settings < len(values):
+        where = f"of {len(values)} comparisons in {settings} setting{'s' * (settings > 1)} {parts}"
     else:
-        where = f"of {len(words)} settings {parts}"
+        where = f"of {len(values)} settings {parts}"
     if mean := claim.average:
         where = f"on average {points(mean.value)} {interval(mean.ci95)}; {where}"
     return f"{where}; {spread}; n = {claim.n}{claim.coverage()}"
@@ -67,7 +64,7 @@ def answers(claims: list[Claim], evidence: Evidence) -> list[tuple[str, str]]:
 
     alike, words = by_key["Q3"], by_key["Q3"].words
     learns = (
-        f"{_YES_NO[alike.verdict]}: {words.count(FOR)} of {len(words)} tests speak for it, {words.count(AGAINST)} "
+        f"{YES_NO[alike.verdict]}: {words.count(FOR)} of {len(words)} tests speak for it, {words.count(AGAINST)} "
         f"against, {words.count(OPEN)} are open. Does it collapse onto one or two labels? "
         f"{by_key['Q7'].headline().capitalize()}."
     )

@@ -21,6 +21,11 @@ SYMBOLS = {
 TUNED = "tuned"  # `ls.tuned`: no method of a study, but the choice among its strengths by validation
 
 
+def listed(names: list[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 def model_name(model: str) -> str:
     return TEXTS["models"].get(model, (model,))[0]
 

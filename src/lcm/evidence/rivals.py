@@ -1,6 +1,7 @@
 """Every target on the same splits: which one wins where, what is decided apart, and where each stands on the map."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -12,7 +13,7 @@ from lcm.evidence.label_space import has_groups
 from lcm.evidence.names import method_name, setting_name
 from lcm.evidence.results import Result
 from lcm.evidence.statistics import Paired, holm
-from lcm.evidence.verdicts import LEVEL, Claim, Comparison, accuracy
+from lcm.evidence.verdicts import LEVEL, Claim, Comparison, accuracies
 from lcm.study import target_facts
 
 STUDY = "targets"
@@ -40,10 +41,9 @@ def settings_of(evidence: Evidence) -> list[Result]:
     return list({result.setting: result for result in evidence.results([STUDY]) if result.target == "ls"}.values())
 
 
-def judged(a: Result | None, b: Result | None, **says) -> list[Comparison]:
-    """The test accuracy of a minus that of b, as a list of one; of none where too few splits have both."""
-    found = accuracy(a, b, **says)
-    return [found] if found and found.estimate.n >= LEAST_SPLITS else []
+def judged(pairs: Iterable[tuple[Result | None, Result | None]], **says) -> list[Comparison]:
+    """The test accuracies of all pairs that have enough splits in common."""
+    return [found for found in accuracies(pairs, **says) if found.estimate.n >= LEAST_SPLITS]
 
 
 def is_noisy(result: Result) -> bool:
@@ -66,8 +66,7 @@ def _premise(evidence: Evidence) -> Claim:
         rivals = [r for r in rivals if abs(r.settings["epsilon"] - epsilon) <= SAME_EPSILON]
         rival = max(rivals, key=lambda r: len(r.scores().keys() & result.scores().keys()), default=None)
         what = f"{setting_name(*result.setting)}: {method_name(result.method)} − label smoothing ε = {epsilon:g}"
-        if comparison := accuracy(result, rival, what):
-            comparisons.append(comparison)
+        comparisons += accuracies([(result, rival)], what=what)
     text = "At equal strength, mass on truly similar labels helps"
     return Claim("Q4", text, "the paper’s premise, at its ceiling: the true groups are given", comparisons)
 
@@ -79,7 +78,7 @@ def _structured(evidence: Evidence) -> Claim:
         for name in target_facts() if smoothing else ():
             result = None if name in PLAIN or target_facts()[name].ceiling else best_version(evidence, setting, name)
             if result and (name == "lcm" or (structure_of(result) or 0.0) > 1e-3):
-                comparisons += judged(result, smoothing)
+                comparisons += judged([(result, smoothing)])
     text, source = "A structured target beats tuned uniform smoothing anywhere", "structure above 0.001 nats"
     return Claim("Q5", text, source, comparisons, anywhere=True)
 
@@ -92,7 +91,7 @@ def _knowing(evidence: Evidence) -> Claim:
             knows = bool(KNOWS_NOISE & set(target_facts()[name].needs))
             if name not in PLAIN and (knows or not target_facts()[name].ceiling):
                 result = best_version(evidence, setting, name)
-                comparisons += judged(result, smoothing, sign=1 if knows else -1)
+                comparisons += judged([(result, smoothing)], sign=1 if knows else -1)
     text = "Under wrong labels only targets that know the noise, or were held out, help"
     return Claim("Q6", text, "help: beat label smoothing tuned on the validation part", comparisons)
 
@@ -115,8 +114,7 @@ class Rank:
 def ranking(evidence: Evidence, setting: Result) -> list[Rank]:
     """The best version of every target in a setting, the most accurate first.
 
-    All pairs are tested with Holm's correction. A letter is a run of neighbours of which no two are decided apart, as
-    under a bar of a critical-difference diagram.
+    All pairs are tested with Holm's correction. A letter is a bar of a critical-difference diagram.
     """
     matched = evidence.rival(setting, "ls_matched")
     found = [best_version(evidence, setting, name) for name in target_facts()]
@@ -130,17 +128,22 @@ def ranking(evidence: Evidence, setting: Result) -> list[Rank]:
     tests = {(i, j): compare(found[i], found[j]) for i, j in combinations(range(len(found)), 2)}
     known = [pair for pair, test in tests.items() if test and test.p is not None]
     adjusted = zip(known, holm([tests[pair].p for pair in known]), strict=True)
-    apart = {pair for pair, p in adjusted if p < LEVEL}
-    letters, reached, bars = [""] * len(found), 0, 0
-    for first in range(len(found)):
+    letters = _letters(len(found), {pair for pair, p in adjusted if p < LEVEL})
+    return [Rank(r, r.summary().mean, of, test) for r, of, test in zip(found, letters, over, strict=True)]
+
+
+def _letters(n: int, apart: set[tuple[int, int]]) -> list[str]:
+    """For each of n places the letters of its bars: the longest runs of places of which no two are apart."""
+    letters, reached, bars = [""] * n, 0, 0
+    for first in range(n):
         last = first
-        while last + 1 < len(found) and not any((index, last + 1) in apart for index in range(first, last + 1)):
+        while last + 1 < n and not any((index, last + 1) in apart for index in range(first, last + 1)):
             last += 1
         if last + 1 > reached:  # else the run lies within the one before
             for index in range(first, last + 1):
                 letters[index] += chr(ord("a") + bars)
             reached, bars = last + 1, bars + 1
-    return [Rank(r, r.summary().mean, of, test) for r, of, test in zip(found, letters, over, strict=True)]
+    return letters
 
 
 @dataclass(frozen=True)

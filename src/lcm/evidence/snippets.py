@@ -19,19 +19,7 @@ from lcm.evidence.answers import answers, sentence
 from lcm.evidence.comparisons import Evidence
 from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.results import Study
-from lcm.evidence.verdicts import (
-    AGAINST,
-    EQUAL,
-    FOR,
-    NOT_SUPPORTED,
-    OPEN,
-    RULE,
-    SUPPORTED,
-    UNDECIDED,
-    Claim,
-    interval,
-    points,
-)
+from lcm.evidence.verdicts import FOR, RULE, SAYS, SUPPORTED, UNDECIDED, YES_NO, Claim, interval, points
 from lcm.files import write_text
 from lcm.study import LINEAR, read_seconds
 
@@ -73,7 +61,7 @@ def answer(claims: list[Claim]) -> str:
     same, tuned = by_key["Q1"], by_key["Q1b"]
     if not same.comparisons:
         return "Not measured yet."
-    first = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", UNDECIDED: "Undecided"}[same.verdict]
+    first = YES_NO[same.verdict]
     if same.verdict == UNDECIDED and FOR not in [*same.words, *tuned.words]:
         first = "Nothing speaks for it"
     families = [(name, by_key.get(key)) for name, key in (("LSTMs", "1a"), ("CNNs", "1b"), ("BERT", "1c"))]
@@ -99,22 +87,20 @@ def which(evidence: Evidence, claims: list[Claim]) -> list[tuple[str, str]]:
     ]
 
 
-def counted(claim: Claim, named: int = 2) -> str:
+def counted(claim: Claim) -> str:
     """'better in 0 of 13 settings, equal in 3, undecided in 10 (-0.99 to +0.29 points)', or after a mean.
 
-    At most `named` settings in which the first is better are named.
+    One or two settings in which the first is better are named.
     """
     words, values = claim.words, [comparison.estimate.value for comparison in claim.comparisons]
-    names = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
     if len(words) == 1:
-        return f"{names[words[0]]} in one setting ({points(values[0])} points)"
+        return f"{SAYS[words[0]]} in one setting ({points(values[0])} points)"
     won = [c.what.partition(":")[0] for c, word in zip(claim.comparisons, words, strict=True) if word == FOR]
-    others = [f"{name} in {words.count(word)}" for word, name in names.items() if word != FOR and word in words]
     better = f"better in {len(won)} of {len(words)} settings"
-    if 0 < len(won) <= named and all(won):
+    if len(won) in (1, 2) and all(won):
         better += f" ({'; '.join(won)})"
-    told, mean = ", ".join([better, *others]), claim.average
-    if mean:
+    told = ", ".join([better, *(f"{SAYS[word]} in {n}" for word, n in claim.counts.items() if word != FOR)])
+    if mean := claim.average:
         return f"{points(mean.value)} points {interval(mean.ci95)} on average: {told}"
     return f"{told} ({points(min(values))} to {points(max(values))} points)"
 

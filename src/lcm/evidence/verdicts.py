@@ -3,7 +3,7 @@
 Every word on the page that says better, worse, equal or undecided comes from `Claim.words`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from lcm.evidence.comparisons import Evidence, compare
@@ -13,13 +13,15 @@ from lcm.evidence.paper import paper_gain
 from lcm.evidence.results import Result
 from lcm.evidence.statistics import Estimate, Paired, decides, equivalent, holm
 
-LEVEL = 0.05
+LEVEL = 0.05  # of the tests, after Holm's correction
 EQUIVALENCE = 0.005  # half a point either way is nothing, with differences of 0.5 to 4 points in the paper
 SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_MEASURED = "supported", "not supported", "undecided", "not measured"
-FOR, AGAINST, EQUAL, OPEN = "for", "against", "equal", "open"
+YES_NO = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", UNDECIDED: "Undecided", NOT_MEASURED: "Not measured"}
 RULE = "\n".join(f"- {line}" for line in TEXTS["rule"])
 RIVALS = ("ls_matched", "ls", "ce")  # whom LCM is compared with, the deciding one first
-WORDS = {FOR: "LCM better", AGAINST: "LCM worse", EQUAL: "equal", OPEN: "undecided"}
+FOR, AGAINST, EQUAL, OPEN = "for", "against", "equal", "open"
+SAYS = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
+WORDS = SAYS | {FOR: "LCM better", AGAINST: "LCM worse"}
 
 
 def points(difference: float, digits: int = 2) -> str:
@@ -39,6 +41,13 @@ def cosine(value: float) -> str:
 def interval(ci: tuple[float, float] | None, show: Callable[[float], str] = points) -> str:
     """The interval, written as its value is."""
     return "no interval" if ci is None else f"[{show(ci[0])}, {show(ci[1])}]"
+
+
+def decided(gain: float, p: float | None, equal: bool | None) -> str:
+    """for, against, equal or open. gain: above 0 speaks for the claim. p: corrected. equal: by `equivalent`."""
+    if p is not None and p < LEVEL:
+        return FOR if gain > 0 else AGAINST
+    return EQUAL if equal else OPEN
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,11 @@ def accuracy(a: Result | None, b: Result | None, what: str = "", **more) -> Comp
     what = what or f"{setting_name(*a.setting)}: {method_name(a.method)} − {method_name(b.method)}"
     equal = bool(margin and equivalent(test, margin))
     return Comparison(what, test, gain, equal=equal, pair=(a, b), **data_of(a), **more)
+
+
+def accuracies(pairs: Iterable[tuple[Result | None, Result | None]], **says) -> list[Comparison]:
+    """`accuracy` of all pairs that have such a number."""
+    return [found for a, b in pairs if (found := accuracy(a, b, **says))]
 
 
 def data_of(result: Result) -> dict[str, str]:
@@ -118,13 +132,13 @@ class Claim:
     @property
     def words(self) -> list[str]:
         """for, against, equal or open, per comparison."""
+        both = zip(self.comparisons, self.adjusted, strict=True)
+        return [decided((c.estimate.value - c.null) * c.sign, p, c.equal) for c, p in both]
 
-        def word(c: Comparison, p: float | None) -> str:
-            if p is None or p >= LEVEL:
-                return EQUAL if c.equal else OPEN
-            return FOR if (c.estimate.value - c.null) * c.sign > 0 else AGAINST
-
-        return [word(c, p) for c, p in zip(self.comparisons, self.adjusted, strict=True)]
+    @property
+    def counts(self) -> dict[str, int]:
+        """Word -> how many comparisons it is said of, the words that are said at all."""
+        return {word: count for word in SAYS if (count := self.words.count(word))}
 
     @property
     def average(self) -> Estimate | None:
@@ -141,12 +155,10 @@ class Claim:
     @property
     def average_word(self) -> str:
         """for, against, equal or open, for the mean of the comparisons."""
-        found, first = self.average, self.comparisons[0]
-        if found.p < LEVEL:
-            return FOR if found.value * first.sign > 0 else AGAINST
+        found = self.average
         printed = [c.paper for c in self.comparisons if c.paper is not None]
         margin = min([EQUIVALENCE, *([abs(sum(printed) / len(printed)) / 2] if printed else [])])
-        return EQUAL if equivalent(found, margin) else OPEN
+        return decided(found.value * self.comparisons[0].sign, found.p, equivalent(found, margin))
 
     @property
     def verdict(self) -> str:
@@ -194,17 +206,16 @@ class Claim:
         """How the comparisons went, in one line."""
         if not self.comparisons:
             return f"none of the paper’s {self.in_paper} comparisons" if self.in_paper else "no comparison yet"
-        words, values, first = self.words, [c.estimate.value for c in self.comparisons], self.comparisons[0]
+        values, first = [c.estimate.value for c in self.comparisons], self.comparisons[0]
         show, unit = first.show, first.unit
-        if len(words) == 1:
-            ci95 = interval(first.estimate.ci95, show)
-            return f"{show(values[0])}{unit} {ci95}, n = {self.n}{self.coverage()}"
+        if len(values) == 1:
+            return f"{show(values[0])}{unit} {interval(first.estimate.ci95, show)}, n = {self.n}{self.coverage()}"
         same = len({c.show for c in self.comparisons}) == 1
         spread = f", {show(min(values))} to {show(max(values))}{unit}" if same else ""
         mean = self.average
         first = f"on average {show(mean.value)} {interval(mean.ci95, show)}; one by one " if mean else ""
-        counts = ", ".join(f"{word}: {words.count(word)}" for word in (FOR, AGAINST, EQUAL, OPEN) if words.count(word))
-        return f"{first}{counts} of {len(words)}{spread}; n = {self.n}{self.coverage()}"
+        counts = ", ".join(f"{word}: {count}" for word, count in self.counts.items())
+        return f"{first}{counts} of {len(values)}{spread}; n = {self.n}{self.coverage()}"
 
     def coverage(self) -> str:
         """How many of the paper's comparisons these are, unless all."""
@@ -237,8 +248,9 @@ class Decisions:
         families = list(claims)
         for study in evidence.values():
             for other in (*RIVALS, f"ls.{TUNED}"):
-                pairs = [(r, evidence.rival(r, other)) for r in study.results if r.done and r.method == "lcm"]
-                families.append(Claim(study.name, "", "", [c for a, b in pairs if (c := accuracy(a, b))]))
+                lcm = [result for result in study.results if result.done and result.method == "lcm"]
+                pairs = ((result, evidence.rival(result, other)) for result in lcm)
+                families.append(Claim(study.name, "", "", accuracies(pairs)))
         self._words: dict[tuple, str] = {}
         for claim in families:
             for comparison, word in zip(claim.comparisons, claim.words, strict=True):

@@ -8,16 +8,15 @@ import numpy as np
 
 from lcm.evidence import rivals
 from lcm.evidence.comparisons import Evidence, compare, tuned
-from lcm.evidence.names import TEXTS, corpus_name, method_name, model_name, setting_name
+from lcm.evidence.names import TEXTS, corpus_name, listed, method_name, model_name, setting_name
 from lcm.evidence.results import Result
 from lcm.evidence.statistics import Estimate, equivalent, holm
 from lcm.evidence.tables import NOTHING, Entry, Row, Table, percent, table
-from lcm.evidence.verdicts import AGAINST, EQUAL, EQUIVALENCE, FOR, LEVEL, OPEN, Claim, interval, points
+from lcm.evidence.verdicts import EQUIVALENCE, FOR, OPEN, SAYS, Claim, decided, interval, points
 from lcm.study import LINEAR, target_facts
 
 RIGHT, WRONG, CROWD = "right labels", "wrong labels", "a crowd’s labels"
 NOISY_VAL = "noisy_val"  # the study whose validation labels are wrong as well
-WORDS = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
 
 
 @dataclass(frozen=True)
@@ -49,22 +48,17 @@ def over_smoothing(evidence: Evidence, kind: str) -> list[Gain]:
     settings = [each for each in rivals.settings_of(evidence) if kind in kinds(each)]
     claims = {}
     for name in _compared():
-        pairs = [(_version(evidence, each, name), evidence.tuned(each, "ls")) for each in settings]
-        claim = Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
+        pairs = ((_version(evidence, each, name), evidence.tuned(each, "ls")) for each in settings)
+        claim = Claim("", "", "", rivals.judged(pairs))
         if claim.average:
             claims[name] = claim
-    adjusted = dict(zip(claims, holm([claim.average.p for claim in claims.values()]), strict=True))
-    found = [
-        Gain(name, claim.average, len(claim.comparisons), _word(claim.average, adjusted[name]))
-        for name, claim in claims.items()
-    ]
+    found = []
+    adjusted = holm([claim.average.p for claim in claims.values()])
+    for (name, claim), p in zip(claims.items(), adjusted, strict=True):
+        mean = claim.average
+        word = decided(mean.value, p, equivalent(mean, EQUIVALENCE))
+        found.append(Gain(name, mean, len(claim.comparisons), word))
     return sorted(found, key=lambda gain: -gain.mean.value)
-
-
-def _word(mean: Estimate, p: float) -> str:
-    if p < LEVEL:
-        return FOR if mean.value > 0 else AGAINST
-    return EQUAL if equivalent(mean, EQUIVALENCE) else OPEN
 
 
 def gains_table(evidence: Evidence) -> Table:
@@ -76,7 +70,7 @@ def gains_table(evidence: Evidence) -> Table:
         row: Row = [target_facts()[name].label]
         for of_kind in by_kind.values():
             gain = of_kind.get(name)
-            small = f"{interval(gain.mean.ci95)}\n{WORDS[gain.word]}, {gain.settings} settings" if gain else ""
+            small = f"{interval(gain.mean.ci95)}\n{SAYS[gain.word]}, {gain.settings} settings" if gain else ""
             row.append((points(gain.mean.value), small) if gain else NOTHING)
         rows.append([*row, _calibration(evidence, name)])
     columns = f"target | {RIGHT}: 95 % CI | {WRONG}: 95 % CI | of these, {CROWD}: 95 % CI | ECE − that of CE: points"
@@ -110,10 +104,10 @@ def noisy_validation_table(evidence: Evidence) -> Table:
 
 def _over_smoothing(evidence: Evidence, setting: Result) -> dict[str, tuple[float, Entry]]:
     """Target -> its difference to tuned label smoothing in one setting, and the entry; Holm's correction over them."""
-    pairs = [(_version(evidence, setting, name), evidence.tuned(setting, "ls")) for name in _compared()]
-    claim = Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
+    pairs = ((_version(evidence, setting, name), evidence.tuned(setting, "ls")) for name in _compared())
+    claim = Claim("", "", "", rivals.judged(pairs))
     return {
-        c.pair[0].target: (c.estimate.value, (points(c.estimate.value), f"{interval(c.estimate.ci95)} {WORDS[word]}"))
+        c.pair[0].target: (c.estimate.value, (points(c.estimate.value), f"{interval(c.estimate.ci95)} {SAYS[word]}"))
         for c, word in zip(claim.comparisons, claim.words, strict=True)
     }
 
@@ -195,11 +189,8 @@ def instead(evidence: Evidence) -> str:
 
 def _listed(gains: list[Gain]) -> str:
     """'square loss (+1.70 points [+0.62, +2.78]) and ...'."""
-    names = [
-        f"{target_facts()[gain.target].label} ({points(gain.mean.value)} points {interval(gain.mean.ci95)})"
-        for gain in gains
-    ]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    means = ((target_facts()[gain.target].label, gain.mean) for gain in gains)
+    return listed([f"{label} ({points(mean.value)} points {interval(mean.ci95)})" for label, mean in means])
 
 
 def linear(evidence: Evidence) -> str:
