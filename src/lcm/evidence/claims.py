@@ -14,7 +14,7 @@ from lcm.evidence.comparisons import Evidence, same_training, true_mass
 from lcm.evidence.contrasts import mean_difference, std_ratio
 from lcm.evidence.names import corpus_name, model_name, setting_name
 from lcm.evidence.paper import paper_accuracy, paper_gain
-from lcm.evidence.results import Result
+from lcm.evidence.results import Result, grouped
 from lcm.evidence.statistics import Scores, paired
 from lcm.evidence.verdicts import Claim, Comparison, accuracies, cosine, data_of, points, times
 
@@ -59,11 +59,10 @@ def all_claims(evidence: Evidence) -> list[Claim]:
 
 def _by_collection(claim: Claim) -> list[str]:
     """A claim's mean on each collection of documents, where it rests on several: they may disagree."""
-    values: dict[str, list[float]] = {}
-    for c in claim.comparisons if claim.average else ():
-        values.setdefault(c.collection or c.corpus, []).append(c.estimate.value)
-    if len(values) < 2:
+    found = grouped(claim.comparisons, lambda comparison: comparison.collection or comparison.corpus)
+    if len(found) < 2 or claim.average is None:
         return []
+    values = {name: [comparison.estimate.value for comparison in of] for name, of in found.items()}
     means = (f"{corpus_name(name)} {points(float(np.mean(of)))} ({len(of)})" for name, of in values.items())
     return [f"Mean by collection of documents, and number of comparisons: {', '.join(means)}."]
 
@@ -150,20 +149,15 @@ def _noisy(evidence: Evidence) -> Claim:
 
 def sweep(evidence: Evidence, studies: Iterable[str]) -> list[Result]:
     """Results of LCM in these studies that differ in alpha or the stop alone, each method of a setting once."""
-    found: dict[tuple, Result] = {}
-    for result in evidence.results(studies):
-        if result.target == "lcm" and not result.settings.get("detach"):
-            found.setdefault((*result.setting, result.method), result)
-    return list(found.values())
+    found = (r for r in evidence.results(studies) if r.target == "lcm" and not r.settings.get("detach"))
+    return [of[0] for of in grouped(found, lambda result: (result.setting, result.method)).values()]
 
 
 def never_stopped(results: list[Result]) -> dict[float, Result]:
     """Alpha -> result that never stops early, ascending."""
-    found: dict[float, Result] = {}
-    for result in results:
-        if result.settings.get("stop_epoch") is None:
-            found.setdefault(result.settings["alpha"], result)
-    return dict(sorted(found.items()))
+    found = (result for result in results if result.settings.get("stop_epoch") is None)
+    by_alpha = grouped(found, lambda result: result.settings["alpha"])
+    return {alpha: by_alpha[alpha][0] for alpha in sorted(by_alpha)}
 
 
 def _early(result: Result) -> Scores:

@@ -67,6 +67,8 @@ def mean_lcd(result: Result) -> dict[tuple[int, int], np.ndarray]:
     return found
 
 
-def by_label(means: list[list[float] | None], n_labels: int) -> np.ndarray:
-    """A run's `lcd_by_class` as an array (C, C), rows of labels without a validation document 0."""
-    return np.array([row or [0.0] * n_labels for row in means])
+def first_means(result: Result) -> np.ndarray | None:
+    """A run's mean confusion distribution by true label, (C, C), rows of labels without a validation document 0; None
+    if no run kept it."""
+    means = next((run["lcd_by_class"] for run in result.runs if run.get("lcd_by_class")), None)
+    return None if means is None else np.array([row or [0.0] * len(means) for row in means])

@@ -7,7 +7,7 @@ from lcm.evidence.claims import PAPER_STUDIES, printed
 from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.names import TEXTS, corpus_name, method_name, setting_name
 from lcm.evidence.paper import SETTINGS, paper_accuracy
-from lcm.evidence.results import Result
+from lcm.evidence.results import grouped
 from lcm.evidence.statistics import holm
 from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, p_value, percent, plain, table, tested
 from lcm.evidence.verdicts import LEVEL, Claim, Decisions, interval
@@ -28,11 +28,8 @@ def robustness(claims: list[Claim]) -> str:
     adjusted = dict(zip((claim.key for claim in means), holm([claim.average.p for claim in means]), strict=True))
     tested = [claim.key for claim in means if claim.average.p < LEVEL]
     left = [key for key in tested if adjusted[key] < LEVEL]
-    changed: dict[str, list[str]] = {}
-    for claim in means:
-        if claim.verdict != claim.one_by_one:
-            changed.setdefault(claim.one_by_one, []).append(claim.key)
-    old = "; ".join(f"{verdict} would be {', '.join(keys)}" for verdict, keys in changed.items())
+    changed = grouped((c for c in means if c.verdict != c.one_by_one), lambda claim: claim.one_by_one)
+    old = "; ".join(f"{word} would be {', '.join(claim.key for claim in of)}" for word, of in changed.items())
     return (
         f"The mean of a claim is one test at 5 %, not corrected over the claims. Of {len(means)} means {len(tested)} "
         f"have p below 0.05 ({', '.join(tested)}); after Holm’s correction over the claims as well, {len(left)} would "
@@ -58,10 +55,7 @@ def headline_table(evidence: Evidence, claims: list[Claim], most: int = 8) -> Ta
     """At most eight rows of the paper's settings: four of its first study, the noisiest of each other one, then
     more."""
     found = printed(evidence, PAPER_STUDIES)
-    by_study: dict[str, list[Result]] = {}
-    for result in found:
-        by_study.setdefault(result.study, []).append(result)
-    first, *others = [*by_study.values(), []]
+    first, *others = [*grouped(found, lambda result: result.study).values(), []]
     order = [*first[:4], *(max(of, key=lambda result: result.noise) for of in others if of)]
     decisions, rows = Decisions(evidence, claims), []
     for result in [*order, *(result for result in found if result not in order)][:most]:

@@ -1,6 +1,5 @@
 """Every target on the same splits: which one wins where, what is decided apart, and where each stands on the map."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +10,7 @@ import numpy as np
 from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.label_space import has_groups
 from lcm.evidence.names import method_name, setting_name
-from lcm.evidence.results import Result
+from lcm.evidence.results import Result, grouped
 from lcm.evidence.statistics import Paired, holm
 from lcm.evidence.verdicts import LEVEL, Claim, Comparison, accuracies
 from lcm.study import target_facts
@@ -52,7 +51,7 @@ def is_noisy(result: Result) -> bool:
 
 def structure_of(result: Result) -> float | None:
     """Mean structure of a result's implicit target after the last epoch, in nats; None where it was not recorded."""
-    values = [value for value in result.last("structure").values() if math.isfinite(value)]
+    values = list(result.last("structure").values())
     return float(np.mean(values)) if values else None
 
 
@@ -170,8 +169,6 @@ def places(evidence: Evidence, setting: Result) -> list[Place]:
 
 
 def _by_epoch(result: Result, column: str) -> dict[int, float]:
-    values: dict[int, list[float]] = {}
-    for row in result.curves:
-        if row.get(column) is not None and math.isfinite(row[column]):
-            values.setdefault(row["epoch"], []).append(row[column])
-    return {epoch: float(np.mean(of_epoch)) for epoch, of_epoch in values.items()}
+    rows = (row for row in result.curves if row.get(column) is not None)
+    by_epoch = grouped(rows, lambda row: row["epoch"])
+    return {epoch: float(np.mean([row[column] for row in of])) for epoch, of in by_epoch.items()}

@@ -10,7 +10,7 @@ from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.contrasts import average
 from lcm.evidence.names import TEXTS, TUNED, method_name, setting_name
 from lcm.evidence.paper import paper_gain
-from lcm.evidence.results import Result
+from lcm.evidence.results import Result, grouped
 from lcm.evidence.statistics import Estimate, Paired, decides, equivalent, holm
 
 LEVEL = 0.05  # of the tests, after Holm's correction
@@ -147,9 +147,8 @@ class Claim:
             return None
         if len({(c.sign, c.null) for c in self.comparisons}) > 1:
             return None
-        groups: dict[str, list[Estimate]] = {}
-        for c in self.comparisons:
-            groups.setdefault(c.corpus, []).append(c.estimate)
+        by_corpus = grouped(self.comparisons, lambda c: c.corpus)
+        groups = {corpus: [c.estimate for c in of] for corpus, of in by_corpus.items()}
         return average(groups, {c.corpus: c.collection or c.corpus for c in self.comparisons})
 
     @property
