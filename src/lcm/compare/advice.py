@@ -1,8 +1,10 @@
 """The recommendation in words. It says "undecided" where the runs do not decide."""
 
 from lcm.compare.plan import MODEL_NAMES
-from lcm.compare.summary import LEVEL, Row, Summary, widening_of
+from lcm.compare.summary import Row, Summary, widening_of
+from lcm.evidence.names import listed
 from lcm.evidence.statistics import Paired, paired
+from lcm.evidence.verdicts import LEVEL
 from lcm.study import LINEAR
 
 # Of methods that cannot be told apart the first is advised: it has the fewest parts. All others come last.
@@ -50,9 +52,9 @@ def points(test: Paired | None) -> str:
     if test is None:
         return "there is no split on which both have a run"
     mean = f"{100 * test.value:+.1f} points"
-    return (
-        mean if test.ci95 is None else f"{mean} (95 % interval {100 * test.ci95[0]:+.1f} to {100 * test.ci95[1]:+.1f})"
-    )
+    if test.ci95 is None:
+        return mean
+    return f"{mean} (95 % interval {100 * test.ci95[0]:+.1f} to {100 * test.ci95[1]:+.1f})"
 
 
 def _target(summary: Summary, model: str) -> str:
@@ -67,9 +69,9 @@ def _target(summary: Summary, model: str) -> str:
         choice = min(level, key=simplicity)
         others = [row.label for row in level if row is not choice]
         line = f"{where}, train with {choice.label}: {points(choice.against['accuracy'])} against cross-entropy."
-        return line + (
-            f" {_list(others).capitalize()} cannot be told apart from it; it is the simplest of them." if others else ""
-        )
+        if others:
+            line += f" {listed(others).capitalize()} cannot be told apart from it; it is the simplest of them."
+        return line
     losers = [row.label for row in rows if row.verdict() == "worse"]
     level = [row for row in rows if row.verdict() == "level"]
     if len(level) == len(rows):
@@ -82,24 +84,20 @@ def _target(summary: Summary, model: str) -> str:
         f"Undecided: {where[0].lower()}{where[1:]}, no method is better than cross-entropy beyond chance; "
         f"the differences are {min(means):+.1f} to {max(means):+.1f} points. Stay with cross-entropy."
     )
-    widths = [
-        50 * (row.against["accuracy"].ci95[1] - row.against["accuracy"].ci95[0])
-        for row in rows
-        if row.against["accuracy"].ci95
-    ]
+    widths = [50 * (ci95[1] - ci95[0]) for row in rows if (ci95 := row.against["accuracy"].ci95)]
     if widths:
         middle, runs = sorted(widths)[len(widths) // 2], rows[0].against["accuracy"].n
         line += f" On this table {runs} runs show differences above about {middle:.1f} points."
     if summary.schedule.splits < summary.comparison.documents.request.splits:
         line += " More runs show smaller ones: give more time with --minutes; the runs so far are kept."
-    return line + (f" Worse than cross-entropy: {_list(losers)}." if losers else "")
+    return line + (f" Worse than cross-entropy: {listed(losers)}." if losers else "")
 
 
 def _other_model(summary: Summary, model: str) -> str:
     rows = [row for row in summary.of(model) if row.against.get("accuracy")]
     better, worse = ([row.label for row in rows if row.verdict() == word] for word in ("better", "worse"))
     found = [
-        f"{_list(names)} {'is' if len(names) == 1 else 'are'} {word} than cross-entropy"
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} {word} than cross-entropy"
         for names, word in ((better, "better"), (worse, "worse"))
         if names
     ]
@@ -147,7 +145,3 @@ def _linear(summary: Summary, model: str) -> str:
         gain = points(versus(summary, network, linear))
         return f"The {MODEL_NAMES[model]} is better than the best linear model ({linear.label}): {gain}."
     return f"Whether {linear.label} on TF-IDF does as well as the best network is undecided: {points(test)}."
-
-
-def _list(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -8,6 +8,7 @@ import numpy as np
 from lcm.compare.plan import MODEL_NAMES, YARDSTICKS, Comparison, Method
 from lcm.compare.train import Schedule
 from lcm.evidence.statistics import Paired, equivalent, holm, paired, widening
+from lcm.evidence.verdicts import EQUAL, EQUIVALENCE, SAYS, decided
 from lcm.protocol.splits import TEST, TRAIN
 from lcm.study import LINEAR
 from lcm.study import YARDSTICKS as YARDSTICK_NAMES
@@ -15,13 +16,12 @@ from lcm.training import store
 from lcm.training.held_out import held_out
 from lcm.training.inputs import Data
 
-LEVEL = 0.05  # of the tests, after Holm's correction over the methods of a network
-MARGIN = 0.005  # accuracies that differ by less are the same for all that matters
 UNDER_TRAINED = 0.10  # a network so far below the best linear model has not learnt
 MOST_PAIRS = 10  # of confused classes
 BINS = 10  # of confidence
 METRICS = ("accuracy", "macro_f1", "nll", "brier", "ece")
 LOWER_IS_BETTER = ("nll", "brier", "ece")
+WORDS = SAYS | {EQUAL: "level"}
 
 
 @dataclass
@@ -64,15 +64,14 @@ class Row:
         return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
 
     def verdict(self, metric: str = "accuracy") -> str:
-        """better, worse, level or undecided; "" for what it is compared with."""
-        test, p = self.against.get(metric), self.p.get(metric)
+        """better, worse, level or undecided, after Holm's correction over the methods of a network; "" for what it is
+        compared with."""
+        test = self.against.get(metric)
         if test is None:
             return ""
-        if p is not None and p < LEVEL:
-            return "better" if (test.value > 0) != (metric in LOWER_IS_BETTER) else "worse"
-        if metric == "accuracy" and equivalent(test, MARGIN):
-            return "level"
-        return "undecided"
+        gain = -test.value if metric in LOWER_IS_BETTER else test.value
+        equal = metric == "accuracy" and equivalent(test, EQUIVALENCE)
+        return WORDS[decided(gain, self.p.get(metric), equal)]
 
 
 @dataclass

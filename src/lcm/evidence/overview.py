@@ -9,7 +9,7 @@ from lcm.evidence.names import TEXTS, corpus_name, method_name, setting_name
 from lcm.evidence.paper import SETTINGS, paper_accuracy
 from lcm.evidence.results import grouped
 from lcm.evidence.statistics import holm
-from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, p_value, percent, plain, table, tested
+from lcm.evidence.tables import NOTHING, Row, Table, count, mean_accuracy, named, ours, p_value, plain, table, tested
 from lcm.evidence.verdicts import LEVEL, Claim, Decisions, interval
 from lcm.study import LINEAR, target_facts
 
@@ -61,10 +61,10 @@ def headline_table(evidence: Evidence, claims: list[Claim], most: int = 8) -> Ta
     for result in [*order, *(result for result in found if result not in order)][:most]:
         rival = [evidence.rival(result, method) for method in ("ce", "ls_matched")]
         papers = [paper_accuracy(*result.setting, method) for method in ("ce", "lcm")]
-        means = [percent((r.summary().mean, None), 1) if r else NOTHING for r in (*rival, result)]
+        means = [mean_accuracy(r) for r in (*rival, result)]
         words = [decisions.word(result, r).replace("undecided", "") if r else "" for r in rival]  # most are
         tests = [tested(compare(result, r), word) if r else NOTHING for r, word in zip(rival, words, strict=True)]
-        paper = " → ".join(percent((number[0], None)) if number else NOTHING for number in papers)
+        paper = " → ".join(f"{100 * number[0]:.2f}" if number else NOTHING for number in papers)
         rows.append([setting_name(*result.setting), paper, *means, *tests, count(result)])
     columns = "setting | paper: CE → LCM | CE | matched LS | LCM | LCM − CE: 95 % CI | LCM − matched LS: 95 % CI | n"
     return table("headline", "Test accuracy, %", columns, [("", rows)])

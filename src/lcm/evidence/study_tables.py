@@ -6,7 +6,7 @@ from lcm.evidence.comparisons import Evidence, compare, strengths, true_mass
 from lcm.evidence.names import corpus_name, method_name, model_name, setting_name
 from lcm.evidence.paper import LABELS, paper_accuracy
 from lcm.evidence.results import NOT_RUN, STALE, Result, Study
-from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, percent, plain, stacked, table, tested
+from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, percent, plain, table, tested
 from lcm.evidence.verdicts import Decisions, points
 from lcm.study import LINEAR, target_facts
 
@@ -71,7 +71,7 @@ def shown(results: list[Result], evidence: Evidence) -> list[Result]:
 def _row(result: Result, lcm: Result | None, decisions: Decisions | None) -> Row:
     printed = paper_accuracy(*result.setting, result.method)
     summary = result.summary()
-    row: Row = [named(result), stacked(percent(printed)), ours(result)]
+    row: Row = [named(result), percent(printed), ours(result)]
     if summary is None:
         return [*row, NOTHING, NOTHING, "0"]
     test = compare(lcm, result) if lcm and lcm.method != result.method else None

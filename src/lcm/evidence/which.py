@@ -11,7 +11,7 @@ from lcm.evidence.comparisons import Evidence, compare, tuned
 from lcm.evidence.names import TEXTS, corpus_name, listed, method_name, model_name, setting_name
 from lcm.evidence.results import Result
 from lcm.evidence.statistics import Estimate, equivalent, holm
-from lcm.evidence.tables import NOTHING, Entry, Row, Table, percent, table
+from lcm.evidence.tables import NOTHING, Entry, Row, Table, mean_accuracy, table
 from lcm.evidence.verdicts import EQUIVALENCE, FOR, OPEN, SAYS, Claim, decided, interval, points
 from lcm.study import LINEAR, target_facts
 
@@ -157,9 +157,8 @@ def linear_table(evidence: Evidence) -> Table:
     rows: list[Row] = []
     for each in yardsticks(evidence):
         what = f"{model_name(each.network.model)}: {method_name(each.network.method)}"
-        network = percent((each.network.summary().mean, None), 1), what
-        others = [percent((r.summary().mean, None), 1) if r else NOTHING for r in (each.window, each.whole)]
-        rows.append([setting_name(*each.network.setting[:2]), network, *others])
+        network, window, whole = map(mean_accuracy, (each.network, each.window, each.whole))
+        rows.append([setting_name(*each.network.setting[:2]), (network, what), window, whole])
     columns = "corpus | best network: and its target | linear: on 100 words | linear: on whole texts"
     return table("linear", "Would a linear model do?", columns, [("", rows)], "linear")
 
@@ -200,8 +199,8 @@ def linear(evidence: Evidence) -> str:
         return "Not measured yet."
     won = sum(each.whole.summary().mean > each.network.summary().mean for each in found)
     first = found[0]
-    numbers = [f"{100 * each.summary().mean:.1f}" for each in (first.whole, first.network)]
     return (
         f"A linear model on TF-IDF of whole texts is ahead of the best network on {won} of {len(found)} data sets "
-        f"({corpus_name(first.network.corpus)}: {numbers[0]} against {numbers[1]} %)."
+        f"({corpus_name(first.network.corpus)}: {mean_accuracy(first.whole)} against "
+        f"{mean_accuracy(first.network)} %)."
     )
