@@ -118,34 +118,34 @@ def collapse_table(evidence: Evidence) -> Table:
     return table("collapse", "Where the confusion distribution puts its mass", columns, [("", rows)], note)
 
 
-def targets_tables(evidence: Evidence) -> list[Table]:
-    """One table target × setting; then the ranking of each setting with what is decided apart."""
+def matrix_table(evidence: Evidence) -> Table:
+    """Target × setting."""
     settings = rivals.settings_of(evidence)
-    ranks = [rivals.ranking(evidence, setting) for setting in settings]
-    by_target: list[dict[str, rivals.Rank]] = [{rank.result.target: rank for rank in of} for of in ranks]
-    gains: dict[str, list[float]] = {}
-    for rank in (rank for of in ranks for rank in of):
-        gains.setdefault(rank.result.target, []).append(rank.over.value if rank.over else 0.0)
+    ranks = [{rank.result.target: rank for rank in rivals.ranking(evidence, setting)} for setting in settings]
+    of_target = grouped((rank for of in ranks for rank in of.values()), lambda rank: rank.result.target)
+    gains = {name: np.mean([rank.over.value if rank.over else 0.0 for rank in of]) for name, of in of_target.items()}
     rows: list[Row] = [
-        [_with_ceiling(name), *(f"{100 * of[name].mean:.1f}" if name in of else NOTHING for of in by_target)]
-        for name in sorted(gains, key=lambda name: -np.mean(gains[name]))
+        [_with_ceiling(name), *(f"{100 * of[name].mean:.1f}" if name in of else NOTHING for of in ranks)]
+        for name in sorted(gains, key=lambda name: -gains[name])
     ]
     heads = [f"{corpus_name(s.corpus)}: {setting_name('', s.noise, s.model).strip(', ')}" for s in settings]
-    matrix = table("targets-matrix", "Target × setting", " | ".join(["target", *heads]), [("", rows)], "matrix")
+    return table("targets-matrix", "Target × setting", " | ".join(["target", *heads]), [("", rows)], "matrix")
+
+
+def ranking_table(evidence: Evidence) -> Table:
+    """The targets of each setting, the best first, with what is decided apart."""
     groups = []
-    for setting, of in zip(settings, ranks, strict=True):
-        of_setting: list[Row] = []
-        for r in of:
+    for setting in rivals.settings_of(evidence):
+        rows: list[Row] = []
+        for r in rivals.ranking(evidence, setting):
             metrics = [ours(r.result, "nll", plain), ours(r.result, "ece"), ours(r.result, "in_group_errors")]
-            of_setting.append(
-                [named(r.result), f"{100 * r.mean:.2f}", tested(r.over), r.letters, *metrics, count(r.result)]
-            )
-        groups.append((setting_name(*setting.setting), of_setting))
+            start = [named(r.result), f"{100 * r.mean:.2f}", tested(r.over), r.letters]
+            rows.append([*start, *metrics, count(r.result)])
+        groups.append((setting_name(*setting.setting), rows))
     columns = (
         "target | accuracy: % | minus matched LS: 95 % CI | tied | NLL: nats | ECE: % | errors: in own group, % | n"
     )
-    found = [matrix, table("targets-ranking", "Ranking by setting", columns, groups, "ranking")]
-    return [each for each in found if each.groups]
+    return table("targets-ranking", "Ranking by setting", columns, groups, "ranking")
 
 
 def _with_ceiling(name: str) -> str | tuple[str, str]:

@@ -62,15 +62,13 @@ def write_page(params: Params, root: Path = Path(), studies: Iterable[str] | Non
 def _tables(evidence: Evidence, claims: list[Claim]) -> dict[str, dict[str, Table]]:
     """Section of the page -> kind -> table. A study's section has its name."""
     decisions = Decisions(evidence, claims)
+    which = (make(evidence) for make in (gains_table, noisy_validation_table, linear_table))
+    targets = (make(evidence) for make in (overview.matrix_table, overview.ranking_table))
     return {
         "claims": {claim.key: overview.claim_table(claim) for claim in claims},
         "collapse": {"collapse": overview.collapse_table(evidence)},
-        "which": {
-            table.name: table
-            for table in (gains_table(evidence), noisy_validation_table(evidence), linear_table(evidence))
-            if table.groups
-        },
-        "map": {table.name: table for table in overview.targets_tables(evidence)},
+        "which": {table.name: table for table in which if table.groups},
+        "map": {table.name: table for table in targets if table.groups},
         "glossary": {table.name: table for table in overview.glossary_tables(evidence)},
         **{f"study-{study.name}": study_tables(study, evidence, decisions) for study in evidence.values()},
     }
@@ -105,12 +103,7 @@ def _markdown(evidence: Evidence, claims: list[Claim], found: dict, words: dict[
     lines += [f"**Should you use LCM?** {words['answer']}", "", f"**Which target, then?** {words['instead']}", ""]
     lines += [f"**Would a linear model do?** {words['linear']}", ""]
     lines += [f"**How sure is that?** {TEXTS['sure']} {words['coverage']}", ""]
-    lines += [
-        "## Questions and answers",
-        "",
-        *(f"1. **{question}** {text}" for question, text in answers(claims, evidence)),
-        "",
-    ]
+    lines += ["## Questions and answers", "", words["answers"], ""]
     lines += [tables.to_markdown(overview.claims_table(claims)), RULE, ""]
     for claim in claims:
         table = found["claims"][claim.key]

@@ -116,19 +116,20 @@ def ranking(evidence: Evidence, setting: Result) -> list[Rank]:
     All pairs are tested with Holm's correction. A letter is a bar of a critical-difference diagram.
     """
     matched = evidence.rival(setting, "ls_matched")
-    found = [best_version(evidence, setting, name) for name in target_facts()]
-    found = [result for result in found if result and result.summary()]
-    over = [compare(r, matched) if matched and r.target != "ls_matched" else None for r in found]
-    # By the paired difference: means over different splits do not compare.
     base = matched.summary().mean if matched else 0.0
-    gains = [test.value if test else r.summary().mean - base for r, test in zip(found, over, strict=True)]
-    order = sorted(range(len(found)), key=lambda index: -gains[index])
-    found, over = [found[index] for index in order], [over[index] for index in order]
-    tests = {(i, j): compare(found[i], found[j]) for i, j in combinations(range(len(found)), 2)}
+    found = []
+    for result in (best_version(evidence, setting, name) for name in target_facts()):
+        if result and result.summary():
+            test = compare(result, matched) if matched and result.target != "ls_matched" else None
+            # By the paired difference: means over different splits do not compare.
+            gain = test.value if test else result.summary().mean - base
+            found.append((gain, result, test))
+    found.sort(key=lambda each: -each[0])
+    tests = {(i, j): compare(found[i][1], found[j][1]) for i, j in combinations(range(len(found)), 2)}
     known = [pair for pair, test in tests.items() if test and test.p is not None]
     adjusted = zip(known, holm([tests[pair].p for pair in known]), strict=True)
     letters = _letters(len(found), {pair for pair, p in adjusted if p < LEVEL})
-    return [Rank(r, r.summary().mean, of, test) for r, of, test in zip(found, letters, over, strict=True)]
+    return [Rank(r, r.summary().mean, of, test) for (_, r, test), of in zip(found, letters, strict=True)]
 
 
 def _letters(n: int, apart: set[tuple[int, int]]) -> list[str]:

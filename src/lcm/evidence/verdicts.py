@@ -5,6 +5,7 @@ Every word on the page that says better, worse, equal or undecided comes from `C
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import product
 
 from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.contrasts import average
@@ -19,6 +20,7 @@ SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_MEASURED = "supported", "not supported"
 YES_NO = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", UNDECIDED: "Undecided", NOT_MEASURED: "Not measured"}
 RULE = "\n".join(f"- {line}" for line in TEXTS["rule"])
 RIVALS = ("ls_matched", "ls", "ce")  # whom LCM is compared with, the deciding one first
+PRINTED = ("ce", "ls")  # those that the paper has
 FOR, AGAINST, EQUAL, OPEN = "for", "against", "equal", "open"
 SAYS = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
 WORDS = SAYS | {FOR: "LCM better", AGAINST: "LCM worse"}
@@ -73,37 +75,33 @@ class Comparison:
     collection: str = ""
 
 
-def accuracy(a: Result | None, b: Result | None, what: str = "", **more) -> Comparison | None:
-    """The test accuracy of a minus that of b; None where there is no such number."""
-    test = compare(a, b) if a and b else None
-    if test is None:
-        return None
-    gain = paper_gain(*a.setting, a.method, b.method)
-    margin = EQUIVALENCE if gain is None else min(EQUIVALENCE, abs(gain) / 2)
-    if gain is None and a.target == "lcm":
-        margin = min([EQUIVALENCE, *(gain / 2 for gain in _printed_gains(a))])
-    what = what or f"{setting_name(*a.setting)}: {method_name(a.method)} − {method_name(b.method)}"
-    equal = bool(margin and equivalent(test, margin))
-    return Comparison(what, test, gain, equal=equal, pair=(a, b), **data_of(a), **more)
+def accuracies(pairs: Iterable[tuple[Result | None, Result | None]], what: str = "", sign: int = 1) -> list[Comparison]:
+    """The test accuracy of a minus that of b, for every pair of which there is such a number."""
+    found = []
+    for a, b in pairs:
+        test = compare(a, b) if a and b else None
+        if test is None:
+            continue
+        gain = paper_gain(*a.setting, a.method, b.method)
+        said = what or f"{setting_name(*a.setting)}: {method_name(a.method)} − {method_name(b.method)}"
+        # Half a point refutes no gain of a fifth of a point, which is all there is to gain on MNIST: where the paper
+        # lacks the rival, what LCM gains there over others counts.
+        printed = [gain]
+        if gain is None and a.target == "lcm":
+            printed = [paper_gain(*a.setting, "lcm", other) for other in PRINTED]
+        equal = bool(equivalent(test, _margin(printed)))
+        found.append(Comparison(said, test, gain, sign=sign, equal=equal, pair=(a, b), **data_of(a)))
+    return found
 
 
-def accuracies(pairs: Iterable[tuple[Result | None, Result | None]], **says) -> list[Comparison]:
-    """`accuracy` of all pairs that have such a number."""
-    return [found for a, b in pairs if (found := accuracy(a, b, **says))]
+def _margin(printed: Iterable[float | None]) -> float:
+    """What is nothing: half a point, or half of the least gain that the paper prints, if that is less."""
+    return min([EQUIVALENCE, *(abs(gain) / 2 for gain in printed if gain is not None)])
 
 
 def data_of(result: Result) -> dict[str, str]:
     """What `Comparison` wants to know of the data of a result."""
     return {"corpus": result.corpus, "collection": result.collection}
-
-
-def _printed_gains(result: Result) -> list[float]:
-    """What LCM gains over the rivals that the paper has in a setting, all positive.
-
-    Half a point refutes no gain of a fifth of a point, which is all there is to gain on MNIST.
-    """
-    found = [paper_gain(*result.setting, "lcm", other) for other in ("ce", "ls")]
-    return [abs(gain) for gain in found if gain is not None]
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ class Claim:
         """for, against, equal or open, for the mean of the comparisons."""
         found = self.average
         printed = [c.paper for c in self.comparisons if c.paper is not None]
-        margin = min([EQUIVALENCE, *([abs(sum(printed) / len(printed)) / 2] if printed else [])])
+        margin = _margin([sum(printed) / len(printed)] if printed else [])
         return decided(found.value * self.comparisons[0].sign, found.p, equivalent(found, margin))
 
     @property
@@ -240,26 +238,23 @@ def _needs(comparison: Comparison, level: float) -> str:
 
 
 class Decisions:
-    """What is decided between LCM and another result: by the claim that holds the comparison, else by its study's
-    own."""
+    """What is decided between LCM and another result: by the claim that holds the comparison, else by its study."""
 
     def __init__(self, evidence: Evidence, claims: list[Claim]):
         families = list(claims)
-        for study in evidence.values():
-            for other in (*RIVALS, f"ls.{TUNED}"):
-                lcm = [result for result in study.results if result.done and result.method == "lcm"]
-                pairs = ((result, evidence.rival(result, other)) for result in lcm)
-                families.append(Claim(study.name, "", "", accuracies(pairs)))
+        for study, other in product(evidence.values(), (*RIVALS, f"ls.{TUNED}")):
+            lcm = (result for result in study.results if result.done and result.method == "lcm")
+            families.append(Claim("", "", "", accuracies((result, evidence.rival(result, other)) for result in lcm)))
         self._words: dict[tuple, str] = {}
         for claim in families:
             for comparison, word in zip(claim.comparisons, claim.words, strict=True):
                 if comparison.pair and comparison.sign > 0:
-                    self._words.setdefault(self._key(*comparison.pair), word)
-
-    @staticmethod
-    def _key(a: Result, b: Result) -> tuple:
-        return a.setting, a.method, b.method, len(a.runs), len(b.runs)
+                    self._words.setdefault(_key(*comparison.pair), WORDS[word])
 
     def word(self, a: Result, b: Result) -> str:
-        """ "LCM better" and the like; "" where no family holds the comparison."""
-        return WORDS.get(self._words.get(self._key(a, b), ""), "")
+        """LCM better, and the like; "" where no family holds the comparison."""
+        return self._words.get(_key(a, b), "")
+
+
+def _key(a: Result, b: Result) -> tuple:
+    return a.setting, a.method, b.method, len(a.runs), len(b.runs)

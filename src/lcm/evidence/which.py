@@ -46,18 +46,23 @@ def over_smoothing(evidence: Evidence, kind: str) -> list[Gain]:
     The mean over the settings is taken as for a claim. A target without at least two settings is left out.
     """
     settings = [each for each in rivals.settings_of(evidence) if kind in kinds(each)]
-    claims = {}
-    for name in _compared():
-        pairs = ((_version(evidence, each, name), evidence.tuned(each, "ls")) for each in settings)
-        claim = Claim("", "", "", rivals.judged(pairs))
-        if claim.average:
-            claims[name] = claim
+    return _gains(evidence, settings) if len(settings) > 1 else []
+
+
+def _gains(evidence: Evidence, settings: list[Result]) -> list[Gain]:
+    """What every target gains in one setting, or on average over several; Holm's correction over the targets."""
+    means: dict[str, tuple[Estimate, int]] = {}
+    for name, target in target_facts().items():
+        if not target.ceiling and name not in ("ls", "ls_matched"):
+            pairs = ((_version(evidence, each, name), evidence.tuned(each, "ls")) for each in settings)
+            claim = Claim("", "", "", rivals.judged(pairs))
+            mean = claim.average if len(settings) > 1 else next((c.estimate for c in claim.comparisons), None)
+            if mean:
+                means[name] = mean, len(claim.comparisons)
     found = []
-    adjusted = holm([claim.average.p for claim in claims.values()])
-    for (name, claim), p in zip(claims.items(), adjusted, strict=True):
-        mean = claim.average
-        word = decided(mean.value, p, equivalent(mean, EQUIVALENCE))
-        found.append(Gain(name, mean, len(claim.comparisons), word))
+    adjusted = holm([mean.p for mean, _ in means.values()])
+    for (name, (mean, n)), p in zip(means.items(), adjusted, strict=True):
+        found.append(Gain(name, mean, n, decided(mean.value, p, equivalent(mean, EQUIVALENCE))))
     return sorted(found, key=lambda gain: -gain.mean.value)
 
 
@@ -67,14 +72,15 @@ def gains_table(evidence: Evidence) -> Table:
     names = [name for kind in (WRONG, RIGHT) for name in by_kind[kind]]
     rows: list[Row] = []
     for name in dict.fromkeys(names):
-        row: Row = [target_facts()[name].label]
-        for of_kind in by_kind.values():
-            gain = of_kind.get(name)
-            small = f"{interval(gain.mean.ci95)}\n{SAYS[gain.word]}, {gain.settings} settings" if gain else ""
-            row.append((points(gain.mean.value), small) if gain else NOTHING)
-        rows.append([*row, _calibration(evidence, name)])
+        gains = [of_kind.get(name) for of_kind in by_kind.values()]
+        entries = [_entry(gain, "\n", f", {gain.settings} settings") if gain else NOTHING for gain in gains]
+        rows.append([target_facts()[name].label, *entries, _calibration(evidence, name)])
     columns = f"target | {RIGHT}: 95 % CI | {WRONG}: 95 % CI | of these, {CROWD}: 95 % CI | ECE − that of CE: points"
     return table("gains", "Each target minus tuned label smoothing", columns, [("", rows)], "gains")
+
+
+def _entry(gain: Gain, glue: str, more: str = "") -> Entry:
+    return points(gain.mean.value), f"{interval(gain.mean.ci95)}{glue}{SAYS[gain.word]}{more}"
 
 
 def _calibration(evidence: Evidence, name: str) -> str:
@@ -93,28 +99,12 @@ def noisy_validation_table(evidence: Evidence) -> Table:
     rows: list[Row] = []
     for noisy in [result for result in evidence.results([NOISY_VAL]) if result.method == "ls"]:
         right = [each for each in rivals.settings_of(evidence) if each.setting == noisy.setting]
-        there = _over_smoothing(evidence, noisy)
-        beside = _over_smoothing(evidence, right[0]) if right else {}
-        for name in sorted(there, key=lambda name: -there[name][0]):
-            entries = [of[name][1] if name in of else NOTHING for of in (beside, there)]
+        there, beside = ({gain.target: gain for gain in _gains(evidence, of)} for of in ([noisy], right))
+        for name in there:
+            entries = [_entry(of[name], " ") if name in of else NOTHING for of in (beside, there)]
             rows.append([target_facts()[name].label, *entries])
     columns = "target | validation labels right: 95 % CI | wrong, too: 95 % CI"
     return table("noisy-validation", "If validation labels are wrong, too", columns, [("", rows)], "noisy-validation")
-
-
-def _over_smoothing(evidence: Evidence, setting: Result) -> dict[str, tuple[float, Entry]]:
-    """Target -> its difference to tuned label smoothing in one setting, and the entry; Holm's correction over them."""
-    pairs = ((_version(evidence, setting, name), evidence.tuned(setting, "ls")) for name in _compared())
-    claim = Claim("", "", "", rivals.judged(pairs))
-    return {
-        c.pair[0].target: (c.estimate.value, (points(c.estimate.value), f"{interval(c.estimate.ci95)} {SAYS[word]}"))
-        for c, word in zip(claim.comparisons, claim.words, strict=True)
-    }
-
-
-def _compared() -> list[str]:
-    """The targets that are compared with label smoothing: no ceiling, and not itself."""
-    return [name for name, target in target_facts().items() if not target.ceiling and name not in ("ls", "ls_matched")]
 
 
 def _version(evidence: Evidence, setting: Result, name: str) -> Result | None:
