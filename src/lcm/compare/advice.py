@@ -1,7 +1,7 @@
 """The recommendation in words. It says "undecided" where the runs do not decide."""
 
 from lcm.compare.plan import MODEL_NAMES
-from lcm.compare.summary import Row, Summary, widening_of
+from lcm.compare.summary import Row, Summary, most_accurate, widening_of
 from lcm.evidence.names import listed
 from lcm.evidence.statistics import Paired, paired
 from lcm.evidence.verdicts import LEVEL
@@ -21,16 +21,10 @@ def advice(summary: Summary) -> list[str]:
             "Undecided: one run of each method says nothing about chance. Give it more time with --minutes; "
             "the runs so far are kept."
         ]
-    best_model = max(
-        summary.models,
-        key=lambda model: max((row.mean("accuracy") for row in summary.of(model) if row.runs), default=0.0),
-    )
-    lines = [_target(summary, best_model)]
-    lines += [_other_model(summary, model) for model in summary.models if model != best_model]
-    lines.append(_lcm(summary, best_model))
-    lines.append(_calibration(summary, best_model))
-    lines.append(_linear(summary, best_model))
-    return [line for line in lines if line]
+    best_model = most_accurate(networks).model
+    others = (_other_model(summary, model) for model in summary.models if model != best_model)
+    more = (say(summary, best_model) for say in (_lcm, _calibration, _linear))
+    return list(filter(None, [_target(summary, best_model), *others, *more]))
 
 
 def simplicity(row: Row) -> int:
@@ -64,7 +58,7 @@ def _target(summary: Summary, model: str) -> str:
     if not rows:
         return f"Undecided: {where[0].lower()}{where[1:]}, cross-entropy shares no split with another method."
     if winners:
-        best = max(winners, key=lambda row: row.mean("accuracy"))
+        best = most_accurate(winners)
         level = [row for row in winners if row is best or not decided(versus(summary, best, row))]
         choice = min(level, key=simplicity)
         others = [row.label for row in level if row is not choice]
@@ -134,8 +128,7 @@ def _calibration(summary: Summary, model: str) -> str:
 
 
 def _linear(summary: Summary, model: str) -> str:
-    linear = max((row for row in summary.of(LINEAR) if row.runs), key=lambda row: row.mean("accuracy"), default=None)
-    network = max((row for row in summary.of(model) if row.runs), key=lambda row: row.mean("accuracy"))
+    linear, network = most_accurate(summary.of(LINEAR)), most_accurate(summary.of(model))
     if linear is None:
         return ""
     test = versus(summary, linear, network)

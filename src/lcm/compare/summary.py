@@ -1,6 +1,7 @@
 """From runs to an answer: scores, differences with intervals, confusions, and rows with doubtful labels."""
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,8 +65,7 @@ class Row:
         return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
 
     def verdict(self, metric: str = "accuracy") -> str:
-        """better, worse, level or undecided, after Holm's correction over the methods of a network; "" for what it is
-        compared with."""
+        """better, worse, level or undecided, corrected over the methods of a network; "" for the reference itself."""
         test = self.against.get(metric)
         if test is None:
             return ""
@@ -104,21 +104,26 @@ def summarise(comparison: Comparison, schedule: Schedule) -> Summary:
     spread = widening_of(comparison)
     for model in schedule.models:
         _compare([row for row in summary.of(model) if row.method != "ce"], summary.row(model, "ce"), spread)
-    strongest = max(
-        (row for row in rows if row.method == "ce" and row.runs), key=lambda row: row.mean("accuracy"), default=None
-    )
+    strongest = most_accurate(row for row in rows if row.method == "ce")
     _compare([row for row in linear if row.runs], strongest, spread)
     summary.under_trained = under_trained(summary)
     summary.doubtful, summary.doubtful_note = doubtful_rows(comparison)
     return summary
 
 
+def most_accurate(rows: Iterable[Row]) -> Row | None:
+    """The first of those with the best mean accuracy; None if no row has a run."""
+    return max((row for row in rows if row.runs), key=lambda row: row.mean("accuracy"), default=None)
+
+
 def under_trained(summary: Summary) -> list[str]:
     """A line for each network that is far below the best linear model."""
     lines = []
-    best = max((row.mean("accuracy") for row in summary.of(LINEAR) if row.runs), default=0.0)
+    linear = most_accurate(summary.of(LINEAR))
+    best = linear.mean("accuracy") if linear else 0.0
     for model in summary.models:
-        top = max((row.mean("accuracy") for row in summary.of(model) if row.runs), default=0.0)
+        network = most_accurate(summary.of(model))
+        top = network.mean("accuracy") if network else 0.0
         if top < best - UNDER_TRAINED:
             lines.append(
                 f"The {MODEL_NAMES[model]} is UNDER-TRAINED: {100 * top:.1f} % at best, "

@@ -23,8 +23,7 @@ def sentence(claim: Claim) -> str:
 
 
 def told(claim: Claim) -> str:
-    """How a claim's comparisons of accuracies went: 'of 13 settings 3 equal, 10 undecided; -0.99 to +0.29 points; n =
-    5'."""
+    """How comparisons of accuracies went: 'of 13 settings 3 equal, 10 undecided; -0.99 to +0.29 points; n = 5'."""
     values = [c.estimate.value for c in claim.comparisons]
     low, high = points(min(values)), points(max(values))
     spread = f"{low} to {high} points" if low != high else f"{low} points"

@@ -34,8 +34,7 @@ def compare(a: Result, b: Result, metric: str = "accuracy", of: str = "test") ->
 
 
 def same_training(a: Result, b: Result) -> bool:
-    """Whether two finished cells trained the same model in the same way on the same data: only the method may
-    differ."""
+    """Whether two finished cells trained one model in one way on the same data: only the method may differ."""
     configs = [result.record["config"] for result in (a, b)]
     return (
         a.setting == b.setting
@@ -84,8 +83,7 @@ def tuned(candidates: Iterable[Result]) -> Result | None:
 
 
 def strengths(results: Iterable[Result]) -> list[Result]:
-    """Of one target's finished results, those that differ in nothing but a key of its tuning grid: its plain one and
-    others."""
+    """Of one target's finished results, the plain one and those that differ from it only in a key of its grid."""
     results = [result for result in results if result.done]
     if not results or results[0].model == LINEAR:
         return []
@@ -144,8 +142,7 @@ class Evidence(dict[str, Study]):
         return [of[0] for of in grouped(found, lambda result: result.setting).values()]
 
     def rival(self, result: Result, method: str) -> Result | None:
-        """Another method on the same data with the same model and training: of the same study, or the first of
-        another."""
+        """Another method on the same data, model and training: of the same study, or the first of another."""
         if method.endswith(f".{TUNED}"):
             return self.tuned(result, method.partition(".")[0])
         return next((other for other in self._alike(result) if other.method == method), None)

@@ -175,8 +175,7 @@ def mean_distributions(means: np.ndarray, labels: list[str], title: str) -> Figu
 
 @mpl.rc_context(STYLE)
 def worked_target(targets: list[tuple[str, str, np.ndarray]], labels: list[str], title: str) -> Figure:
-    """Training targets of one document side by side. targets: (target, name, (C,) distribution); mass in
-    percent."""
+    """Training targets of one document side by side, in percent. targets: (target, name, (C,) distribution)."""
     figure = Figure(figsize=(5.4, 1.2 + 0.2 * len(labels)), layout="constrained")
     panels = figure.subplots(1, len(targets), sharey=True, squeeze=False)[0]
     for axes, (target, name, mass) in zip(panels, targets, strict=True):

@@ -51,14 +51,13 @@ def claim_table(claim: Claim) -> Table:
     return table(f"claim-{claim.key}", f"{claim.key}. {claim.text}", columns, [("", rows)])
 
 
-def headline_table(evidence: Evidence, claims: list[Claim], most: int = 8) -> Table:
-    """At most eight rows of the paper's settings: four of its first study, the noisiest of each other one, then
-    more."""
+def headline_table(evidence: Evidence, claims: list[Claim]) -> Table:
+    """Eight rows of the paper's settings: four of its first study, the noisiest of each other one, then more."""
     found = printed(evidence, PAPER_STUDIES)
     first, *others = [*grouped(found, lambda result: result.study).values(), []]
     order = [*first[:4], *(max(of, key=lambda result: result.noise) for of in others if of)]
     decisions, rows = Decisions(evidence, claims), []
-    for result in [*order, *(result for result in found if result not in order)][:most]:
+    for result in [*order, *(result for result in found if result not in order)][:8]:
         rival = [evidence.rival(result, method) for method in ("ce", "ls_matched")]
         papers = [paper_accuracy(*result.setting, method) for method in ("ce", "lcm")]
         means = [mean_accuracy(r) for r in (*rival, result)]

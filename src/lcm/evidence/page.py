@@ -1,5 +1,4 @@
-"""One page over all studies: the answers, the claims, then each study with its tables and figures. Reads results
-only."""
+"""One page over all studies: answers, claims, then each study with its tables and figures. Reads results only."""
 
 from collections.abc import Iterable
 from importlib import resources

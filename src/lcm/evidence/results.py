@@ -22,8 +22,7 @@ DONE, NOT_RUN, STALE = "done", "not run", "stale"
 
 @dataclass(frozen=True)
 class Summary:
-    """A metric of one cell: number of splits and of runs, mean of the splits' means, sample std of the runs (None for
-    one)."""
+    """A metric of one cell: number of splits and of runs, mean of the splits' means, sample std of several runs."""
 
     n: int
     runs: int

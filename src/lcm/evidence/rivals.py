@@ -28,8 +28,7 @@ def claims(evidence: Evidence) -> list[Claim]:
 
 
 def best_version(evidence: Evidence, result: Result, target: str) -> Result | None:
-    """A target on the data of `result` with its strength chosen on the validation part, or as it is if it was run
-    once."""
+    """A target on the data of `result` with its strength chosen by validation, or as it is if it was run once."""
     versions = evidence.versions(result, target)
     return evidence.tuned(result, target) or next((version for version in versions if not version.varied), None)
 
@@ -100,8 +99,7 @@ def _knowing(evidence: Evidence) -> Claim:
 
 @dataclass(frozen=True)
 class Rank:
-    """A target in one setting. letters: targets that share one are not decided apart. over: it − matched
-    smoothing."""
+    """A target in one setting. letters: those that share one are not decided apart. over: it − matched smoothing."""
 
     result: Result
     mean: float
@@ -148,8 +146,7 @@ def _letters(n: int, apart: set[tuple[int, int]]) -> list[str]:
 
 @dataclass(frozen=True)
 class Place:
-    """A target on the map. path: (strength, structure) after each epoch, means over runs; gain: over matched
-    smoothing."""
+    """A target on the map. path: mean (strength, structure) after each epoch. gain: over matched smoothing."""
 
     name: str
     path: list[tuple[float, float]]

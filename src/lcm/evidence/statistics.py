@@ -208,8 +208,7 @@ def _seeds(test: Paired, between: float, within: float, difference: float, level
 
 
 def _power(test: Paired, between: float, within: float, seeds: int, difference: float, level: float) -> float:
-    """Share of 4,000 simulated studies that find the difference, if these are the true variances. Same result in every
-    call."""
+    """Share of 4,000 studies, the same in every call, that find the difference if these are the true variances."""
     random, n, spare = np.random.default_rng(0), test.n, test.n * (seeds - 1)
     truth = between * (1 / n + test.widening) + within / (n * seeds)
     mean = difference + math.sqrt(truth) * random.normal(size=4000)

@@ -12,8 +12,7 @@ from lcm.study import LINEAR, target_facts
 
 
 def study_tables(study: Study, evidence: Evidence, decisions: Decisions | None = None) -> dict[str, Table]:
-    """Every table of a study by kind, in the order of the page. decisions: for the verdicts' words; None leaves them
-    out."""
+    """Every table of a study by kind, in the order of the page. decisions: for the verdicts' words, if given."""
     return {
         "results": results_table(study, evidence, decisions),
         "labels": labels_table(study),
@@ -87,8 +86,7 @@ def _changed(result: Result) -> list[str]:
 
 
 def strengths_table(study: Study) -> Table:
-    """Rows: label smoothing and LCM of every strength, on one axis: the mass that the target leaves on the true
-    label."""
+    """Rows: label smoothing and LCM of every strength, by the mass that the target leaves on the true label."""
     groups = []
     for setting in study.settings:
         results = [r for r in study.of(*setting) if r.target in ("ce", "ls", "ls_matched", "lcm") and not _changed(r)]
@@ -107,8 +105,7 @@ def strengths_table(study: Study) -> Table:
 
 
 def changes_table(study: Study) -> Table:
-    """Rows: a method with one thing changed (stopped early, no gradient through the target) against the same
-    without."""
+    """Rows: a method with one thing changed (stopped early, no gradient through the target) against it without."""
     groups = []
     for setting in study.settings:
         rows: list[Row] = []
@@ -151,8 +148,7 @@ METRICS = (  # column, metric, how it is written
 
 
 def metrics_table(study: Study, evidence: Evidence) -> Table:
-    """Rows: methods. How far the probabilities can be trusted, which mistakes are made, what the choice of epoch
-    did."""
+    """Rows: methods. How far to trust the probabilities, which mistakes are made, what the choice of epoch did."""
     known = [metric for metric in METRICS if any(result.scores(metric[1]) for result in study.results if result.done)]
     groups = []
     for setting in dict.fromkeys(result.setting for result in study.results):

@@ -1,5 +1,4 @@
-"""What a table is, how its entries are written, and the forms it takes: Markdown, CSV, a terminal's text (and the
-page's HTML)."""
+"""What a table is, how its entries are written, and the forms it takes: Markdown, CSV, text (and the page's HTML)."""
 
 import csv
 import io

@@ -183,8 +183,7 @@ class Claim:
 
     @property
     def needs(self) -> list[str]:
-        """For each open comparison of accuracies: how many seeds would decide one point, or that none would; else
-        ""."""
+        """For each open comparison of accuracies how many seeds would decide one point, if any; else ""."""
         words = self.words
         level = LEVEL / max(words.count(OPEN), 1)  # Holm's correction when the decided ones are out of the way
         return [_needs(c, level) if word == OPEN else "" for c, word in zip(self.comparisons, words, strict=True)]

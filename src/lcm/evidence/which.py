@@ -1,5 +1,4 @@
-"""Which target to use: what each gains over tuned label smoothing, with right and with wrong labels; and whether a
-linear model would do."""
+"""Which target to use: what each gains over tuned label smoothing, and whether a linear model would do."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -94,8 +93,7 @@ def _calibration(evidence: Evidence, name: str) -> str:
 
 
 def noisy_validation_table(evidence: Evidence) -> Table:
-    """Rows: targets of the study of wrong validation labels. Minus tuned label smoothing there, and where they are
-    right."""
+    """Rows: targets. Minus tuned label smoothing where validation labels are right, and where they are wrong."""
     rows: list[Row] = []
     for noisy in [result for result in evidence.results([NOISY_VAL]) if result.method == "ls"]:
         right = [each for each in rivals.settings_of(evidence) if each.setting == noisy.setting]
