@@ -1,7 +1,9 @@
 """The answers in words: what the claims say, question by question."""
 
+import jinja2
+
 from lcm.evidence.comparisons import Evidence, compare
-from lcm.evidence.names import model_name
+from lcm.evidence.names import TEXTS, model_name
 from lcm.evidence.verdicts import (
     AGAINST,
     FOR,
@@ -41,47 +43,28 @@ def told(claim: Claim) -> str:
 
 
 def answers(claims: list[Claim], evidence: Evidence) -> list[tuple[str, str]]:
-    """The study in a few lines, (question, answer), from the claims; the last from the study of single choices."""
+    """The study in a few lines, (question, answer), as texts.yaml has them."""
     by_key = {claim.key: claim for claim in claims}
-    families = (("LSTMs", "1a"), ("CNNs", "1b"), ("BERT", "1c"))
-    ways = (
-        ("Of the same strength?", "Q1"), ("Both tuned on the validation part?", "Q1b"), ("At other strengths?", "Q2"),
-        ("The paper’s 0.1?", "3"),
-    )  # fmt: skip
-    rest = {
-        "2": "lower spread", "4": "more gain on confusable labels", "5": "more gain where labels are wrong",
-        "6": "images", "7a": "faster at first", "7b": "small α over-fits", "7c": "early stop helps",
-    }  # fmt: skip
-    ours = {
-        "Q4": "mass on truly similar labels helps", "Q5": "a structured target beats tuned smoothing anywhere",
-        "Q6": "under wrong labels only targets that know the noise help",
-    }  # fmt: skip
+    says = {
+        "sentence": lambda key: sentence(by_key[key]),
+        "verdict": lambda key: by_key[key].headline(),
+        "measured": lambda *keys: any(by_key[key].comparisons for key in keys),
+        "lasts": _lasts(by_key["Q8"]),
+        "learns": _learns(by_key["Q3"], by_key["Q7"]),
+        "choices": _choices(evidence),
+    }
+    found = [(question, jinja2.Template(text).render(says)) for question, text in TEXTS["answers"].items()]
+    return [(question, answer) for question, answer in found if answer]
 
-    def listed(texts: dict[str, str]) -> str:
-        text = "; ".join(f"{name}: {by_key[key].headline()}" for key, name in texts.items())
-        return text[0].upper() + text[1:] + "."
 
-    alike, words = by_key["Q3"], by_key["Q3"].words
-    learns = (
-        f"{YES_NO[alike.verdict]}: {words.count(FOR)} of {len(words)} tests speak for it, {words.count(AGAINST)} "
-        f"against, {words.count(OPEN)} are open. Does it collapse onto one or two labels? "
-        f"{by_key['Q7'].headline().capitalize()}."
+def _learns(alike: Claim, collapse: Claim) -> str:
+    if not alike.comparisons:
+        return "Not measured."
+    counts = dict.fromkeys(SAYS, 0) | alike.counts
+    return (
+        f"{YES_NO[alike.verdict]}: {counts[FOR]} of {len(alike.words)} tests speak for it, {counts[AGAINST]} against, "
+        f"{counts[OPEN]} are open. Does it collapse onto one or two labels? {collapse.headline().capitalize()}."
     )
-    found = [
-        (
-            "Does LCM beat plain cross-entropy?",
-            " ".join(f"With {name}? {sentence(by_key[key])}" for name, key in families),
-        ),
-        ("Do softer targets only learn faster?", _lasts(by_key["Q8"])),
-        ("Does LCM beat label smoothing?", " ".join(f"{question} {sentence(by_key[key])}" for question, key in ways)),
-        ("Does its confusion distribution learn which labels are alike?", learns if words else "Not measured."),
-        ("The paper’s other claims?", listed(rest)),
-    ]
-    if any(by_key[key].comparisons for key in ours):
-        found.append(("Which target, then?", listed(ours)))
-    if told := _choices(evidence):
-        found.append(("Which choices that the paper leaves open change the result?", told))
-    return found
 
 
 def _choices(evidence: Evidence) -> str:
