@@ -93,7 +93,7 @@ def test_equal_is_measured_by_the_gain_that_the_paper_prints(tmp_path):
     claim = claims(tmp_path, p)["6"]
     assert claim.comparisons[0].paper == pytest.approx(0.0019, abs=1e-4) and claim.words == [OPEN]
     # The test part is MNIST's own: widened by the validation part, 10 of 76.
-    test = claim.comparisons[0].contrast
+    test = claim.comparisons[0].estimate
     half = stats.t.ppf(0.975, 2) * 0.0008 * math.sqrt(1 / 3 + 10 / 76)
     assert test.ci95 == pytest.approx((0.0018 - half, 0.0018 + half))
     put(tmp_path, p, "images", **where, gain=(0.0001, -0.0001, 0.0))
@@ -122,7 +122,7 @@ def test_the_mean_of_a_claims_settings_decides_unless_one_speaks_against(tmp_pat
     sides = [
         np.mean([gains[corpus, model] for model in ("lstm_rand", "lstm_pre")], 0) for corpus in ("20ng", "fdcnews")
     ]
-    variances = [side.var(ddof=1) * (1 / 3 + claim.comparisons[0].contrast.test.widening) for side in sides]
+    variances = [side.var(ddof=1) * (1 / 3 + claim.comparisons[0].estimate.widening) for side in sides]
     error = math.sqrt(sum(variances)) / 2
     df = sum(variances) ** 2 / sum(variance**2 / 2 for variance in variances)
     mean, found = np.mean(sides), claim.average
@@ -168,7 +168,7 @@ def test_parts_of_20ng_are_no_independent_corpora(tmp_path):
     for study, corpus in (("benchmark", "20ng"), ("benchmark", "fdcnews"), ("confusion", "8ng-h")):
         put(tmp_path, p, study, corpus, over_matched=(0.001, -0.001, 0.0005))
     claim = claims(tmp_path, p)["Q1"]
-    one, other, third = (c.contrast.error for c in sorted(claim.comparisons, key=lambda c: c.corpus == "fdcnews"))
+    one, other, third = (c.estimate.error for c in sorted(claim.comparisons, key=lambda c: c.corpus == "fdcnews"))
     assert claim.average.error == pytest.approx(math.hypot(one + other, third) / 3)
     assert "Mean by collection" in claim.notes[0] and "20NG +0.02 (2), FDCNews +0.02 (1)" in claim.notes[0]
 
@@ -183,7 +183,7 @@ def test_a_claim_has_no_mean_where_its_comparisons_do_not_add_up(tmp_path):
     assert Claim("x", "", "", [first, second], anywhere=True).average is None
     assert Claim("x", "", "", [first, replace(second, sign=-1)]).average is None
     assert Claim("x", "", "", [first, replace(second, show=times)]).average is None
-    blind = replace(second, contrast=replace(second.contrast, error=None))
+    blind = replace(second, estimate=replace(second.estimate, error=None))
     assert Claim("x", "", "", [first, blind]).average is None
 
 
@@ -193,7 +193,7 @@ def test_holm_is_applied_within_a_claim(tmp_path):
     p = synthetic.params(benchmark=grid(["20ng", "fdcnews"]))
     put(tmp_path, p, "benchmark", gain=(0.02, 0.025, 0.03))
     claim = claims(tmp_path, p)["1a"]
-    assert claim.comparisons[0].contrast.p == pytest.approx(0.0318, abs=1e-4) and claim.words == [FOR]
+    assert claim.comparisons[0].estimate.p == pytest.approx(0.0318, abs=1e-4) and claim.words == [FOR]
     put(tmp_path, p, "benchmark", "fdcnews", gain=(0.05, -0.04, 0.03))
     assert claims(tmp_path, p)["1a"].words == [OPEN, OPEN]  # .0318 twice is .0636
 
@@ -262,9 +262,9 @@ def test_confusable_labels_compare_gains_of_unrelated_splits(tmp_path):
     put(tmp_path, p, "confusion", "8ng-e", gain=(0.01, 0.011, 0.009))
     claim = claims(tmp_path, p)["4"]
     # .05 - .01; both std .001, so variance 2 * 1e-6 * (1/3 + 30/60), 4 degrees of freedom
-    assert claim.comparisons[0].contrast.value == pytest.approx(0.04)
+    assert claim.comparisons[0].estimate.value == pytest.approx(0.04)
     half = stats.t.ppf(0.975, 4) * math.sqrt(2e-6 * 5 / 6)
-    assert claim.comparisons[0].contrast.ci95 == pytest.approx((0.04 - half, 0.04 + half))
+    assert claim.comparisons[0].estimate.ci95 == pytest.approx((0.04 - half, 0.04 + half))
     assert claim.headline() == "supported"
     assert claim.comparisons[0].paper == pytest.approx(0.0222 - 0.0071, abs=1e-4)  # Table 3
     put(tmp_path, p, "confusion", "8ng-e", gain=(0.09, 0.091, 0.089))
@@ -279,7 +279,7 @@ def test_gains_on_two_corpora_are_over_cross_entropy_each_with_its_own_sizes(tmp
     for method in synthetic.PLAIN:
         edit(tmp_path, p, ("confusion", "8ng-e", 0, "lstm_rand", method), lambda r: r.update(sizes=sizes))
     synthetic.write(tmp_path, p, find(p, "confusion", "8ng-h", 0, "lstm_rand", "ls"), plus(0.02))
-    contrast = claims(tmp_path, p)["4"].comparisons[0].contrast
+    contrast = claims(tmp_path, p)["4"].comparisons[0].estimate
     variances = np.array([0.001**2 * (1 / 3 + 30 / 60), 0.002**2 * (1 / 3 + 30 / 65)])
     assert contrast.value == pytest.approx(0.04) and contrast.error == pytest.approx(math.sqrt(variances.sum()))
     assert contrast.df == pytest.approx(variances.sum() ** 2 / (variances**2 / 2).sum())
@@ -291,7 +291,7 @@ def test_noise_compares_gains_by_split(tmp_path):
     put(tmp_path, p, "noise", noise=30, gain=(0.05, 0.0701, 0.0599))
     claim = claims(tmp_path, p)["5"]
     # by split .04 .0401 .0399: certain, although the gains themselves scatter by a point
-    assert claim.headline() == "supported" and claim.comparisons[0].contrast.value == pytest.approx(0.04)
+    assert claim.headline() == "supported" and claim.comparisons[0].estimate.value == pytest.approx(0.04)
     assert claim.comparisons[0].paper == pytest.approx((0.5178 - 0.4681) - (0.7242 - 0.6822))
     for method in synthetic.PLAIN:  # a clean corpus of another digest is none of its splits
         edit(tmp_path, p, ("benchmark", "20ng", 0, "lstm_rand", method), lambda r: r.update(corpus_digest="sha256:x"))
@@ -304,7 +304,7 @@ def test_spread_is_for_lcm_when_it_is_smaller(tmp_path):
     gain = [0.7 - b + e for b, e in zip(base, (0, 0.001, -0.001, 0.002, 0.0), strict=True)]
     put(tmp_path, p, "benchmark", base=base, gain=gain, over_matched=[0.0] * 5)
     claim = claims(tmp_path, p)["2"]
-    assert claim.headline() == "supported" and claim.comparisons[0].contrast.value < 0.1
+    assert claim.headline() == "supported" and claim.comparisons[0].estimate.value < 0.1
 
 
 def alpha_world(root, more=()):
@@ -326,15 +326,15 @@ def test_figure_3(tmp_path):
     found = claims(tmp_path, alpha_world(tmp_path))
     # accuracy rises in a line to its last value, so the mean of epochs 1 and 2 of 8 is 3/16 of it:
     # alpha .5 .80, .82, .81; alpha 4 .75, .771, .759; cross-entropy .70, .72, .71
-    values = [c.contrast.value for c in found["7a"].comparisons]
+    values = [c.estimate.value for c in found["7a"].comparisons]
     assert values == pytest.approx([3 / 16 * 0.10, 3 / 16 * 0.05, 3 / 16 * 0.05])
-    assert found["7b"].comparisons[0].contrast.value == 0  # best is last for both
-    assert [c.contrast.value for c in found["7c"].comparisons] == pytest.approx([0.03, 0.03])
+    assert found["7b"].comparisons[0].estimate.value == 0  # best is last for both
+    assert [c.estimate.value for c in found["7c"].comparisons] == pytest.approx([0.03, 0.03])
     assert found["7c"].headline() == "supported"
     # Validation accuracy is measured on the validation part: 10 of 60, where the test part is 30.
     d = 3 / 16 * (np.array([0.80, 0.82, 0.81]) - np.array([0.75, 0.771, 0.759]))
     t = d.mean() / (d.std(ddof=1) * math.sqrt(1 / 3 + 10 / 60))
-    assert found["7a"].comparisons[2].contrast.p == pytest.approx(2 * stats.t.sf(t, 2))
+    assert found["7a"].comparisons[2].estimate.p == pytest.approx(2 * stats.t.sf(t, 2))
 
 
 def test_accuracy_that_falls_again_speaks_for_over_fitting(tmp_path):
@@ -348,7 +348,7 @@ def test_accuracy_that_falls_again_speaks_for_over_fitting(tmp_path):
     edit(tmp_path, p, ("alpha", "20ng", 0, "lstm_rand", "lcm.alpha=0.5"), fall, "curves")
     claim = claims(tmp_path, p)["7b"]
     # 7/8 a - (a - .2) = .2 - a / 8 for a = .80, .82, .81; alpha 4 falls by nothing
-    assert claim.comparisons[0].contrast.value == pytest.approx(0.2 - 0.81 / 8) and claim.headline() == "supported"
+    assert claim.comparisons[0].estimate.value == pytest.approx(0.2 - 0.81 / 8) and claim.headline() == "supported"
 
 
 def test_a_target_that_lets_gradients_through_is_none_of_the_sweep(tmp_path):
@@ -356,7 +356,7 @@ def test_a_target_that_lets_gradients_through_is_none_of_the_sweep(tmp_path):
     put(tmp_path, p, "alpha")
     for method, scores in (("lcm.detach=true", [0.9, 0.91, 0.92]), ("lcm.alpha=0.5", [0.80, 0.82, 0.81])):
         synthetic.write(tmp_path, p, find(p, "alpha", "20ng", 0, "lstm_rand", method), scores)
-    values = [c.contrast.value for c in claims(tmp_path, p)["7a"].comparisons]
+    values = [c.estimate.value for c in claims(tmp_path, p)["7a"].comparisons]
     assert values == pytest.approx([3 / 16 * 0.10, 3 / 16 * 0.05, 3 / 16 * 0.05])
 
 
@@ -368,8 +368,8 @@ def test_what_stopped_early_is_compared_with_what_never_did_in_the_same_training
         synthetic.write(tmp_path, p, find(p, "alpha", "20ng", 0, "lstm_rand", method), scores)
     evidence = read(tmp_path, p)
     found = {claim.key: claim for claim in all_claims(evidence)}
-    assert [c.contrast.value for c in found["7c"].comparisons] == pytest.approx([0.03 - 0.001 / 3] * 2)
-    assert found["7a"].comparisons[0].contrast.value == pytest.approx(3 / 16 * 0.10)  # not of the one that stopped
+    assert [c.estimate.value for c in found["7c"].comparisons] == pytest.approx([0.03 - 0.001 / 3] * 2)
+    assert found["7a"].comparisons[0].estimate.value == pytest.approx(3 / 16 * 0.10)  # not of the one that stopped
     result = evidence["alpha"].find("20ng", 0, "lstm_rand", stopped)
     result.record["config"] = result.record["config"] | {"train": result.record["config"]["train"] | {"epochs": 40}}
     assert not {claim.key: claim for claim in all_claims(evidence)}["7c"].comparisons
@@ -380,7 +380,7 @@ def test_other_strengths_meet_the_smoothing_that_is_as_strong_and_stops_as_early
     assert claims(tmp_path, alpha_world(tmp_path))["Q2"].headline() == "not measured"
     more = ["ls.epsilon=0.885", "ls.epsilon=0.885,stop_epoch=4"]  # 0.292
     claim = claims(tmp_path, alpha_world(tmp_path, more))["Q2"]
-    assert [round(c.contrast.value, 3) for c in claim.comparisons] == [0.02, -0.01]  # never stopped, stopped
+    assert [round(c.estimate.value, 3) for c in claim.comparisons] == [0.02, -0.01]  # never stopped, stopped
     assert claim.words == [FOR, AGAINST] and claim.headline() == "not supported"
     assert claim.comparisons[1].what.endswith("LCM α = 0.5 − label smoothing ε = 0.885, both until epoch 4")
 
@@ -393,11 +393,11 @@ def test_both_tuned(tmp_path):
     synthetic.write(tmp_path, p, find(p, "alpha", *where, "ls.epsilon=0.75"), plus((0.08, 0.081, 0.079)))
     claim = claims(tmp_path, p)["Q1b"]
     # validation is as the test here. LCM: .06, .051, .049; smoothing .08, .081, .079
-    assert claim.comparisons[0].contrast.value == pytest.approx(np.mean([-0.02, -0.03, -0.03]))
+    assert claim.comparisons[0].estimate.value == pytest.approx(np.mean([-0.02, -0.03, -0.03]))
     assert claim.notes == ["20NG, LSTM-rand: 2 values of α, 4 of ε."]  # the matched one and none, too
     synthetic.write(tmp_path, p, find(p, "alpha", *where, "ce"), plus((0.09, 0.091, 0.089)))
     claim = claims(tmp_path, p)["Q1b"]  # cross-entropy is smoothing with ε = 0, and may be chosen
-    assert claim.comparisons[0].contrast.value == pytest.approx(np.mean([-0.03, -0.04, -0.04]))
+    assert claim.comparisons[0].estimate.value == pytest.approx(np.mean([-0.03, -0.04, -0.04]))
 
 
 # ----------------------------------------------------------------------------------------- the confusion distribution
@@ -412,9 +412,9 @@ def test_lcd_question_reads_mass_and_embeddings(tmp_path):
     put(tmp_path, p, "benchmark", embedding=embedding, lcd=[0.5, 0.51, 0.49])
     claim = claims(tmp_path, p)["Q3"]
     assert claim.words == [FOR, FOR] and claim.headline() == "supported"
-    assert claim.comparisons[0].contrast.value == pytest.approx(0.50 - 0.16)
+    assert claim.comparisons[0].estimate.value == pytest.approx(0.50 - 0.16)
     error = 0.01 * math.sqrt(1 / 3 + 10 / 60)  # measured on the validation part
-    assert claim.comparisons[0].contrast.error == pytest.approx(error)
+    assert claim.comparisons[0].estimate.error == pytest.approx(error)
     put(tmp_path, p, "benchmark", embedding=embedding, lcd=[0.02, 0.021, 0.019])
     assert claims(tmp_path, p)["Q3"].headline() == "not supported"
     assert "(uniform: 16.0 %)" in claims(tmp_path, p)["Q3"].notes[0]
@@ -424,7 +424,7 @@ def test_lcd_question_reads_mass_and_embeddings(tmp_path):
             row["lcd_in_group"] = 0.9 if row["epoch"] < synthetic.EPOCHS else row["lcd_in_group"]
 
     edit(tmp_path, p, ("benchmark", "20ng", 0, "lstm_rand", "lcm"), start_high, "curves")
-    assert claims(tmp_path, p)["Q3"].comparisons[0].contrast.value == pytest.approx(
+    assert claims(tmp_path, p)["Q3"].comparisons[0].estimate.value == pytest.approx(
         0.02 - 0.16
     )  # the last epoch counts
 
@@ -433,7 +433,7 @@ def test_collapse_is_mass_on_two_labels(tmp_path):
     p = synthetic.params(benchmark=grid())
     put(tmp_path, p, "benchmark", collapse=[[0.9, 0, 0, 0.08, 0.02], [0.92, 0, 0, 0.07, 0.01], [0.1, 0.8, 0, 0.1, 0]])
     claim = claims(tmp_path, p)["Q7"]
-    assert claim.comparisons[0].contrast.value == pytest.approx(np.mean([0.98, 0.99, 0.9]) - 0.5)
+    assert claim.comparisons[0].estimate.value == pytest.approx(np.mean([0.98, 0.99, 0.9]) - 0.5)
     assert claim.headline() == "supported"
     put(tmp_path, p, "benchmark", collapse=[[0.2, 0.21, 0.19, 0.2, 0.2]] * 2 + [[0.2, 0.22, 0.18, 0.2, 0.2]])
     assert claims(tmp_path, p)["Q7"].headline() == "not supported"  # .41 .41 .42
@@ -450,7 +450,7 @@ def test_what_trains_longer_meets_the_cross_entropy_that_does_too(tmp_path):
     synthetic.write(tmp_path, p, find(p, "ablation", *cell, "lcm"), plus([0.050, 0.051, 0.049]))
     synthetic.write(tmp_path, p, find(p, "ablation", *cell, "ls.epsilon=0.75"), plus([0.030, 0.031, 0.029]))
     found = claims(tmp_path, p)["Q8"]
-    values = [comparison.contrast.value for comparison in found.comparisons]
+    values = [comparison.estimate.value for comparison in found.comparisons]
     assert values == pytest.approx([0.05, 0.03]) and found.verdict == "supported"
     said = dict(answers(list(claims(tmp_path, p).values()), Evidence([])))["Do softer targets only learn faster?"]
     assert said.startswith("No: after three times as many epochs their lead is on average +4.00")
@@ -499,7 +499,7 @@ def test_ranking_ties_what_is_not_decided_apart(tmp_path):
     letters = [r.letters for r in ranks]
     assert set(letters[0]) & set(letters[1]) and set(letters[1]) & set(letters[2])  # LCM scatters by six points
     assert not set(letters[0]) & set(letters[2]) and not set(letters[2]) & set(letters[3])
-    assert ranks[0].over.mean == pytest.approx(0.03, abs=1e-3) and ranks[2].over is None
+    assert ranks[0].over.value == pytest.approx(0.03, abs=1e-3) and ranks[2].over is None
 
 
 def test_no_letter_joins_two_that_are_decided_apart(tmp_path):
@@ -538,7 +538,7 @@ def test_structured_targets_meet_tuned_smoothing(tmp_path):
     scores = {"ls.epsilon=0.75": 0.05, "lcm.alpha=2": 0.08}
     claim = claims(tmp_path, world(tmp_path, scores))["Q5"]
     (comparison,) = claim.comparisons
-    assert comparison.contrast.value == pytest.approx(0.03, abs=1e-3) and claim.headline() == "supported"
+    assert comparison.estimate.value == pytest.approx(0.03, abs=1e-3) and claim.headline() == "supported"
     assert comparison.what.endswith("LCM, tuned − label smoothing, tuned")
 
 
@@ -557,7 +557,7 @@ def test_the_premise_is_tested_at_equal_strength(tmp_path):
     scores = {"ls": -0.05, "ls.epsilon=0.27": 0.01, "ls.epsilon=0.75": 0.02, "oracle_group": 0.03}
     scores["oracle_group.epsilon=0.75"] = 0.06
     claim = claims(tmp_path, world(tmp_path, scores, methods=methods))["Q4"]
-    assert [c.contrast.value for c in claim.comparisons] == pytest.approx([0.02, 0.04], abs=1e-3)
+    assert [c.estimate.value for c in claim.comparisons] == pytest.approx([0.02, 0.04], abs=1e-3)
     assert claim.headline() == "supported"
     assert [c.what.rpartition("label smoothing ")[2] for c in claim.comparisons] == ["ε = 0.27", "ε = 0.75"]
 

@@ -163,8 +163,8 @@ def test_linear_models_are_compared_with_the_network_whose_cross_entropy_is_best
     schedule = SimpleNamespace(models=["bag", "cnn"], steps={"bag": 1, "cnn": 1}, splits=3)
     found = summary.summarise(made, schedule)
     svc = found.row(LINEAR, "svc")
-    assert svc.beside == "cnn" and svc.against["accuracy"].mean == pytest.approx(0.104)
-    assert found.row("bag", "lcm").against["accuracy"].mean == pytest.approx(0.251)
+    assert svc.beside == "cnn" and svc.against["accuracy"].value == pytest.approx(0.104)
+    assert found.row("bag", "lcm").against["accuracy"].value == pytest.approx(0.251)
     assert found.row("cnn", "lcm").beside == "cnn" and [each.method for each in found.of(LINEAR)] == ["svc"]
 
 
@@ -368,7 +368,7 @@ def test_numbers_for_programs():
     assert ce["minus_cross_entropy"] == {} and lcm["n"] == 4 and page.numbers(found)["mislabelled"] == 2
     test = found.row("bag", "lcm").against["accuracy"]
     assert lcm["minus_cross_entropy"]["accuracy"] == {
-        "mean": test.mean, "ci95": test.ci95, "p_holm": 2 * test.p, "verdict": "better",
+        "mean": test.value, "ci95": test.ci95, "p_holm": 2 * test.p, "verdict": "better",
     }  # fmt: skip
     assert [page.cells(each)[3] for each in found.rows] == ["", "better", "worse"]
     assert lcm["accuracy"] == {"mean": pytest.approx(0.855), "std": pytest.approx(0.0129, abs=1e-3)}

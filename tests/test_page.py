@@ -23,12 +23,12 @@ import lcm.evidence
 from lcm.errors import UserError
 from lcm.evidence import figures, label_figures, overview, page, snippets, svg
 from lcm.evidence.claims import all_claims
-from lcm.evidence.contrasts import Contrast
 from lcm.evidence.names import TEXTS, method_name, setting_name
 from lcm.evidence.page import read_evidence, write_page
-from lcm.evidence.paper import paper_accuracy, paper_settings
+from lcm.evidence.paper import SETTINGS, paper_accuracy
 from lcm.evidence.report import write_report
 from lcm.evidence.results import read_study
+from lcm.evidence.statistics import Estimate
 from lcm.evidence.study_tables import strengths_table
 from lcm.evidence.tables import Table, to_markdown
 from lcm.evidence.verdicts import Claim, Comparison
@@ -300,7 +300,7 @@ def test_coverage_counts_settings_by_edition(tmp_path):
     assert overview.coverage(read_evidence(synthetic.params(benchmark=grid()), tmp_path / "none")).endswith(
         "37 not at all."
     )
-    assert len(paper_settings()) == 37 and all(paper_accuracy(*setting, "lcm") for setting in paper_settings())
+    assert len(SETTINGS) == 37 and all(paper_accuracy(*setting, "lcm") for setting in SETTINGS)
 
 
 def test_collapse_table_names_the_label_and_its_rank(tmp_path):
@@ -347,7 +347,7 @@ def test_snippets_are_written_between_their_markers(tmp_path):
 
 def test_the_answer_counts_what_is_decided():
     def comparison(value, p, equal=False):
-        return Comparison("", Contrast(value, (value - 0.01, value + 0.01), p, 5, 5), equal=equal)
+        return Comparison("", Estimate(value, (value - 0.01, value + 0.01), p, 5, 5), equal=equal)
 
     one = Claim("Q1", "", "", [comparison(0.02, 0.001)])
     assert snippets.counted(one) == "better in one setting (+2.00 points)"
@@ -368,7 +368,7 @@ def test_the_answer_counts_what_is_decided():
 def test_a_mean_is_said_to_be_one_test_of_many():
     def claim(key, t):
         """Two corpora; the mean of both is t standard errors from 0, with 18 degrees of freedom."""
-        contrast = Contrast(0.02, (0.0, 0.04), 0.5, 10, 10, error=0.02 * 2**0.5 / t, df=9)
+        contrast = Estimate(0.02, (0.0, 0.04), 0.5, 10, 10, error=0.02 * 2**0.5 / t, df=9)
         return Claim(key, "", "", [Comparison("", contrast, corpus=corpus) for corpus in "ab"])
 
     text = overview.robustness([claim("x", 5.0), claim("y", 2.3), claim("z", 2.2), claim("open", 1.0)])

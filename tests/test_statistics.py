@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lcm.evidence.contrasts import average, mean_difference, of_paired, std_ratio
+from lcm.evidence.contrasts import average, mean_difference, std_ratio
 from lcm.evidence.statistics import components, decides, equivalent, holm, paired, widening
 
 W = 0.3 / 0.7
@@ -30,7 +30,7 @@ def test_three_splits_by_hand():
     # d = 1, 2, 3: mean 2, variance ((-1)^2 + 0 + 1^2) / 2 = 1. Shares .3 / .7: factor 1/3 + 3/7 = 16/21.
     # Corrected t = 2 / sqrt(16/21) = sqrt(5.25). With 2 degrees of freedom p has a closed form: 1 - t / sqrt(t^2 + 2).
     test = against_zero(1.0, 2.0, 3.0)
-    assert (test.n, test.runs, test.mean) == (3, 3, 2.0)
+    assert (test.n, test.runs, test.value) == (3, 3, 2.0)
     assert (test.between, test.within, test.df) == (1.0, None, 2)
     assert test.p == pytest.approx(1 - math.sqrt(5.25 / 7.25))  # .1490
     # Half width = quantile * sqrt(16/21) = quantile * .872872; t quantiles with 2 df from a printed table: 4.303 and
@@ -64,9 +64,9 @@ def test_correction_shrinks_t_by_0435_at_ten_splits_of_70_30():
 
 def test_sign_and_counts_follow_a_minus_b():
     test = paired(of(0.5, 0.7, 0.6), of(0.6, 0.7, 0.8), W)
-    assert test.mean == pytest.approx(-0.1)
+    assert test.value == pytest.approx(-0.1)
     assert [value for _, value in test.by_split] == pytest.approx([-0.1, 0.0, -0.2])
-    assert test.ci95[0] < test.ci90[0] < test.mean < test.ci90[1] < test.ci95[1]
+    assert test.ci95[0] < test.ci90[0] < test.value < test.ci90[1] < test.ci95[1]
 
 
 def test_rounding_noise_is_a_tie_and_equal_differences_have_no_spread():
@@ -79,7 +79,7 @@ def test_rounding_noise_is_a_tie_and_equal_differences_have_no_spread():
 
 def test_one_split_has_no_spread_and_no_interval():
     test = paired(of([0.7, 0.72]), of([0.6, 0.6]), W)
-    assert test.mean == pytest.approx(0.11)
+    assert test.value == pytest.approx(0.11)
     assert (test.n, test.runs) == (1, 2)
     assert [test.error, test.ci90, test.ci95, test.p] == [None] * 4
     assert decides(test) is None
@@ -118,7 +118,7 @@ def test_two_seeds_by_hand():
     # 7. Variance 7 (1/3 + 1/2) + 4 / 6 = 6.5. Satterthwaite gives 42.25 / (28.125 + .3333) = 1.48463
     # degrees of freedom; 2 is the least.
     test = against_zero([1.0, 3.0], [4.0, 6.0], [6.0, 10.0], w=0.5)
-    assert (test.n, test.runs, test.mean) == (3, 6, 5.0)
+    assert (test.n, test.runs, test.value) == (3, 6, 5.0)
     assert (test.between, test.within) == pytest.approx((7.0, 4.0))
     assert test.error == pytest.approx(math.sqrt(6.5))
     assert test.df == 2
@@ -148,7 +148,7 @@ def test_unequal_numbers_of_seeds_count_each_split_once():
     # Splits 1, 3 | 4 | 9: means 2, 4, 9, mean 5, variance 13; var_e = 2 with one degree of freedom; mean of 1/K = (.5 +
     # 1 + 1) / 3.
     test = against_zero([1.0, 3.0], 4.0, 9.0, w=0.5)
-    assert (test.mean, test.runs, test.within) == (5.0, 4, 2.0)
+    assert (test.value, test.runs, test.within) == (5.0, 4, 2.0)
     noise = 2 * 2.5 / 3
     assert test.between == pytest.approx(13 - noise)
     assert test.error == pytest.approx(math.sqrt((13 - noise) * (1 / 3 + 0.5) + noise / 3))
@@ -163,7 +163,7 @@ def test_unequal_numbers_of_seeds_count_each_split_once():
 def test_runs_of_a_split_are_paired_by_seed():
     # The seeds of one split go up and down together: what is left is a difference of exactly 1 on each.
     test = paired(of([5.0, 1.0], [3.0, 8.0]), of([4.0, 0.0], [2.0, 7.0]), 0.5)
-    assert (test.mean, test.error, test.p) == (1.0, None, None)
+    assert (test.value, test.error, test.p) == (1.0, None, None)
 
 
 def draws(n, splits, seeds, between, within, difference=0.0, w=0.5, random=None):
@@ -211,7 +211,7 @@ def test_the_mean_over_settings_keeps_its_size_and_finds_more(between, within):
     settings = [*(shared + each for each in own), draws(n, 10, 3, between, within, random=random)]
     for difference, decided in found.items():
         for study in range(n):
-            tests = [of_paired(against_zero(*(each[study] + difference).tolist(), w=0.5)) for each in settings]
+            tests = [against_zero(*(each[study] + difference).tolist(), w=0.5) for each in settings]
             decided.append((average({"a": tests[:3], "b": tests[3:]}).p < 0.05, tests[0].p < 0.05))
     false, true = (np.mean(decided, 0) for decided in found.values())
     assert false[0] <= 0.065 and true[0] > true[1] + 0.1
@@ -228,18 +228,15 @@ def test_parts_of_one_collection_count_as_if_their_data_moved_together(between, 
     one, apart = dict.fromkeys("abcd", "20ng"), None
     found = {"one": [], "apart": []}
     for study in range(n):
-        groups = {
-            name: [of_paired(against_zero(*c[study].tolist(), w=widening))]
-            for name, c in zip("abcd", corpora, strict=True)
-        }
+        groups = {name: [against_zero(*c[study].tolist(), w=widening)] for name, c in zip("abcd", corpora, strict=True)}
         for name, collections in (("one", one), ("apart", apart)):
             found[name].append(average(groups, collections).p < 0.05)
     assert np.mean(found["one"]) <= 0.065 < 0.12 < np.mean(found["apart"])
 
 
 def test_degrees_of_freedom_in_one_collection_are_weighted_by_error():
-    a = of_paired(against_zero(*np.random.default_rng(0).normal(size=10).tolist()))  # df 9, two settings
-    b = of_paired(against_zero(*(5 * np.random.default_rng(1).normal(size=4)).tolist()))  # df 3, one
+    a = against_zero(*np.random.default_rng(0).normal(size=10).tolist())  # df 9, two settings
+    b = against_zero(*(5 * np.random.default_rng(1).normal(size=4)).tolist())  # df 3, one
     found = average({"a": [a, a], "b": [b]}, dict.fromkeys("ab", "20ng"))
     errors = 2 / 3 * a.error, b.error / 3
     assert found.error == pytest.approx(sum(errors))
@@ -249,11 +246,11 @@ def test_degrees_of_freedom_in_one_collection_are_weighted_by_error():
 def test_optimisation_noise_is_independent_in_parts_of_one_collection():
     scores = np.random.default_rng(0).normal(size=(10, 3))
     scores -= scores.mean(1, keepdims=True)  # no spread between splits: all is optimisation
-    test = of_paired(against_zero(*scores.tolist(), w=0.5))
+    test = against_zero(*scores.tolist(), w=0.5)
     groups = {name: [test] for name in "abcd"}
     assert average(groups, dict.fromkeys("abcd", "20ng")).error == pytest.approx(test.error / 2)
     assert average(groups).error == pytest.approx(test.error / 2)
-    data = of_paired(against_zero(*scores[:, :1].tolist(), w=0.5))  # one seed: all may be data
+    data = against_zero(*scores[:, :1].tolist(), w=0.5)  # one seed: all may be data
     groups = {name: [data] for name in "abcd"}
     assert average(groups, dict.fromkeys("abcd", "20ng")).error == pytest.approx(data.error)
     assert average(groups).error == pytest.approx(data.error / 2)
@@ -365,4 +362,4 @@ def test_mean_difference_widens_each_side_by_its_own_ratio():
 def test_differences_that_are_equal_but_for_the_records_digits_decide_nothing():
     """69 / 90 - 66 / 90 and 63 / 90 - 60 / 90, each rounded to six digits."""
     test = paired({(0, 0): 0.733333, (1, 0): 0.666667}, {(0, 0): 0.766667, (1, 0): 0.7}, 0.5)
-    assert test.p is None and test.ci95 is None and test.mean == pytest.approx(-1 / 30, abs=1e-6)
+    assert test.p is None and test.ci95 is None and test.value == pytest.approx(-1 / 30, abs=1e-6)

@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 
 from lcm.evidence import label_space
-from lcm.evidence.contrasts import Contrast, of_paired
-from lcm.evidence.statistics import decides, paired
+from lcm.evidence.statistics import Estimate, decides, paired
 from lcm.evidence.verdicts import EQUAL, FOR, NOT_SUPPORTED, OPEN, SUPPORTED, UNDECIDED, Claim, Comparison, times
 
 
 def of(*words):
     """A claim whose comparisons have these words, and no mean: they are of ratios."""
     kinds = {
-        FOR: Comparison("", Contrast(2.0, None, 1e-6, 3, 3), null=1.0, show=times),
-        EQUAL: Comparison("", Contrast(1.0, None, 0.9, 3, 3), null=1.0, show=times, equal=True),
-        OPEN: Comparison("", Contrast(1.5, None, 0.4, 3, 3), null=1.0, show=times),
+        FOR: Comparison("", Estimate(2.0, None, 1e-6, 3, 3), null=1.0, show=times),
+        EQUAL: Comparison("", Estimate(1.0, None, 0.9, 3, 3), null=1.0, show=times, equal=True),
+        OPEN: Comparison("", Estimate(1.5, None, 0.4, 3, 3), null=1.0, show=times),
     }
     claim = Claim("x", "", "", [kinds[word] for word in words])
     assert claim.words == list(words) and claim.average is None
@@ -44,7 +43,7 @@ def test_two_open_comparisons_need_more_seeds_than_one():
     test = paired(scores, dict.fromkeys(scores, 0.0), 0.5)
     (one, _), (two, _) = (decides(test, 0.01, level) for level in (0.05, 0.025))
     assert test.runs / test.n < one < two
-    comparison = Comparison("", of_paired(test))
+    comparison = Comparison("", test)
     needs = {n: Claim("x", "", "", [comparison] * n).needs for n in (1, 2)}
     assert needs[1] == [f"{one} seeds"]
     assert needs[2] == [f"{two} seeds"] * 2

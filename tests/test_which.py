@@ -6,7 +6,7 @@ import pytest
 import synthetic
 from synthetic import grid
 
-from lcm.evidence import which
+from lcm.evidence import verdicts, which
 from lcm.evidence.comparisons import Evidence
 from lcm.evidence.results import read_study
 from lcm.evidence.verdicts import AGAINST, EQUAL, FOR, OPEN
@@ -76,15 +76,15 @@ def test_words_are_corrected_over_the_targets(tmp_path, monkeypatch):
     evidence = world(tmp_path, {"square": (0.0, 0.03)})
     found = by_target(evidence, which.WRONG)
     p = found["square"].mean.p
-    monkeypatch.setattr(which, "LEVEL", 2.9 * p)  # three targets: the smallest p counts threefold
+    monkeypatch.setattr(verdicts, "LEVEL", 2.9 * p)  # three targets: the smallest p counts threefold
     assert by_target(evidence, which.WRONG)["square"].word == OPEN
-    monkeypatch.setattr(which, "LEVEL", 3.1 * p)
+    monkeypatch.setattr(verdicts, "LEVEL", 3.1 * p)
     assert by_target(evidence, which.WRONG)["square"].word == FOR
-    monkeypatch.setattr(which, "LEVEL", 2.9 * p)
+    monkeypatch.setattr(verdicts, "LEVEL", 2.9 * p)
     which.over_smoothing.cache_clear()
     assert "nothing is known to beat it; ahead is square loss (+3.00" in which.instead(evidence)
     evidence = world(tmp_path / "two", {"square": (0.0, 0.03), "gce": (0.0, 0.02)})
-    monkeypatch.setattr(which, "LEVEL", 0.0)
+    monkeypatch.setattr(verdicts, "LEVEL", 0.0)
     which.over_smoothing.cache_clear()
     assert "Ahead too, but undecided after correction: generalised cross-entropy (+2.00" in which.instead(evidence)
 

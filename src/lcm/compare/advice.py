@@ -1,8 +1,10 @@
 """The recommendation in words. It says "undecided" where the runs do not decide."""
 
 from lcm.compare.plan import MODEL_NAMES
-from lcm.compare.summary import LEVEL, Row, Summary, widening_of
+from lcm.compare.summary import Row, Summary, most_accurate, widening_of
+from lcm.evidence.names import listed
 from lcm.evidence.statistics import Paired, paired
+from lcm.evidence.verdicts import LEVEL
 from lcm.study import LINEAR
 
 # Of methods that cannot be told apart the first is advised: it has the fewest parts. All others come last.
@@ -19,16 +21,10 @@ def advice(summary: Summary) -> list[str]:
             "Undecided: one run of each method says nothing about chance. Give it more time with --minutes; "
             "the runs so far are kept."
         ]
-    best_model = max(
-        summary.models,
-        key=lambda model: max((row.mean("accuracy") for row in summary.of(model) if row.runs), default=0.0),
-    )
-    lines = [_target(summary, best_model)]
-    lines += [_other_model(summary, model) for model in summary.models if model != best_model]
-    lines.append(_lcm(summary, best_model))
-    lines.append(_calibration(summary, best_model))
-    lines.append(_linear(summary, best_model))
-    return [line for line in lines if line]
+    best_model = most_accurate(networks).model
+    others = (_other_model(summary, model) for model in summary.models if model != best_model)
+    more = (say(summary, best_model) for say in (_lcm, _calibration, _linear))
+    return list(filter(None, [_target(summary, best_model), *others, *more]))
 
 
 def simplicity(row: Row) -> int:
@@ -49,10 +45,10 @@ def points(test: Paired | None) -> str:
     """`+1.2 points (95 % interval -0.3 to +2.7)`."""
     if test is None:
         return "there is no split on which both have a run"
-    mean = f"{100 * test.mean:+.1f} points"
-    return (
-        mean if test.ci95 is None else f"{mean} (95 % interval {100 * test.ci95[0]:+.1f} to {100 * test.ci95[1]:+.1f})"
-    )
+    mean = f"{100 * test.value:+.1f} points"
+    if test.ci95 is None:
+        return mean
+    return f"{mean} (95 % interval {100 * test.ci95[0]:+.1f} to {100 * test.ci95[1]:+.1f})"
 
 
 def _target(summary: Summary, model: str) -> str:
@@ -62,14 +58,14 @@ def _target(summary: Summary, model: str) -> str:
     if not rows:
         return f"Undecided: {where[0].lower()}{where[1:]}, cross-entropy shares no split with another method."
     if winners:
-        best = max(winners, key=lambda row: row.mean("accuracy"))
+        best = most_accurate(winners)
         level = [row for row in winners if row is best or not decided(versus(summary, best, row))]
         choice = min(level, key=simplicity)
         others = [row.label for row in level if row is not choice]
         line = f"{where}, train with {choice.label}: {points(choice.against['accuracy'])} against cross-entropy."
-        return line + (
-            f" {_list(others).capitalize()} cannot be told apart from it; it is the simplest of them." if others else ""
-        )
+        if others:
+            line += f" {listed(others).capitalize()} cannot be told apart from it; it is the simplest of them."
+        return line
     losers = [row.label for row in rows if row.verdict() == "worse"]
     level = [row for row in rows if row.verdict() == "level"]
     if len(level) == len(rows):
@@ -77,29 +73,25 @@ def _target(summary: Summary, model: str) -> str:
             f"{where}, the target does not matter: every method is within half a point of cross-entropy. "
             "Stay with cross-entropy."
         )
-    means = [100 * row.against["accuracy"].mean for row in rows]
+    means = [100 * row.against["accuracy"].value for row in rows]
     line = (
         f"Undecided: {where[0].lower()}{where[1:]}, no method is better than cross-entropy beyond chance; "
         f"the differences are {min(means):+.1f} to {max(means):+.1f} points. Stay with cross-entropy."
     )
-    widths = [
-        50 * (row.against["accuracy"].ci95[1] - row.against["accuracy"].ci95[0])
-        for row in rows
-        if row.against["accuracy"].ci95
-    ]
+    widths = [50 * (ci95[1] - ci95[0]) for row in rows if (ci95 := row.against["accuracy"].ci95)]
     if widths:
         middle, runs = sorted(widths)[len(widths) // 2], rows[0].against["accuracy"].n
         line += f" On this table {runs} runs show differences above about {middle:.1f} points."
     if summary.schedule.splits < summary.comparison.documents.request.splits:
         line += " More runs show smaller ones: give more time with --minutes; the runs so far are kept."
-    return line + (f" Worse than cross-entropy: {_list(losers)}." if losers else "")
+    return line + (f" Worse than cross-entropy: {listed(losers)}." if losers else "")
 
 
 def _other_model(summary: Summary, model: str) -> str:
     rows = [row for row in summary.of(model) if row.against.get("accuracy")]
     better, worse = ([row.label for row in rows if row.verdict() == word] for word in ("better", "worse"))
     found = [
-        f"{_list(names)} {'is' if len(names) == 1 else 'are'} {word} than cross-entropy"
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} {word} than cross-entropy"
         for names, word in ((better, "better"), (worse, "worse"))
         if names
     ]
@@ -112,7 +104,7 @@ def _lcm(summary: Summary, model: str) -> str:
         return ""
     test = versus(summary, lcm, matched)
     if decided(test):
-        word = "better" if test.mean > 0 else "worse"
+        word = "better" if test.value > 0 else "worse"
         return f"LCM is {word} than label smoothing of the same strength: {points(test)}."
     return (
         f"Whether LCM differs from label smoothing of the same strength is undecided: {points(test)}. "
@@ -136,18 +128,13 @@ def _calibration(summary: Summary, model: str) -> str:
 
 
 def _linear(summary: Summary, model: str) -> str:
-    linear = max((row for row in summary.of(LINEAR) if row.runs), key=lambda row: row.mean("accuracy"), default=None)
-    network = max((row for row in summary.of(model) if row.runs), key=lambda row: row.mean("accuracy"))
+    linear, network = most_accurate(summary.of(LINEAR)), most_accurate(summary.of(model))
     if linear is None:
         return ""
     test = versus(summary, linear, network)
-    if decided(test) and test.mean > 0:
+    if decided(test) and test.value > 0:
         return f"No network is needed here: {linear.label} on TF-IDF is better than the best network, {points(test)}."
     if decided(test):
         gain = points(versus(summary, network, linear))
         return f"The {MODEL_NAMES[model]} is better than the best linear model ({linear.label}): {gain}."
     return f"Whether {linear.label} on TF-IDF does as well as the best network is undecided: {points(test)}."
-
-
-def _list(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

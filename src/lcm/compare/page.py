@@ -1,7 +1,5 @@
 """What a person sees: a table for the terminal, and one self-contained page with files of its numbers beside it."""
 
-import csv
-import io
 import shlex
 import sys
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from pathlib import Path
 from lcm.compare import plan
 from lcm.compare.plan import MODEL_NAMES
 from lcm.compare.summary import METRICS, Row, Summary, confused_pairs, reliability
+from lcm.evidence.tables import aligned, csv_text
 from lcm.files import write_json, write_text
 from lcm.study import LINEAR
 from lcm.targets import target_class
@@ -35,7 +34,7 @@ def difference(row: Row) -> str:
     if test is None:
         return ""
     interval = f" [{100 * test.ci95[0]:+.1f}, {100 * test.ci95[1]:+.1f}]" if test.ci95 else ""
-    return f"{100 * test.mean:+.1f}{interval}"
+    return f"{100 * test.value:+.1f}{interval}"
 
 
 def cells(row: Row) -> list[str]:
@@ -64,9 +63,6 @@ def terminal(summary: Summary) -> str:
     lines = [["", *COLUMNS]]
     for title, rows in groups(summary):
         lines += [[title], *(["  " + row.label, *cells(row)] for row in rows)]
-    first, *rest = (max(map(len, column)) for column in zip(*(line for line in lines if len(line) > 1), strict=True))
-    # A line of one cell is a group's title: it takes no part in the widths, and `map` ends with it.
-    shown = ["  ".join([line[0].ljust(first), *map(str.rjust, line[1:], rest)]).rstrip() for line in lines]
     notes = ["", *(f"!! {line}" for line in summary.under_trained), *summary.advice]
     if summary.doubtful:
         first = summary.doubtful[0]
@@ -74,7 +70,7 @@ def terminal(summary: Summary) -> str:
         notes.append(f"{len(summary.doubtful)} rows are probably mislabelled. The most doubtful: {line}.")
     elif summary.doubtful_note:
         notes.append(f"Mislabelled rows: {summary.doubtful_note}")
-    return "\n".join([*shown, *notes])
+    return "\n".join([*aligned(lines), *notes])
 
 
 @dataclass(frozen=True)
@@ -99,8 +95,8 @@ def plots(summary: Summary) -> list[tuple[str, list[Plot]]]:
             if test is None:
                 continue
             dots = [100 * value for _, value in test.by_split]
-            low, high = test.ci95 or (test.mean, test.mean)
-            rows.append(Plot(row.short, 100 * test.mean, 100 * low, 100 * high, dots, row.verdict()))
+            low, high = test.ci95 or (test.value, test.value)
+            rows.append(Plot(row.short, 100 * test.value, 100 * low, 100 * high, dots, row.verdict()))
         if rows:
             found.append((MODEL_NAMES[model], rows))
     return found
@@ -144,13 +140,10 @@ def settings(summary: Summary) -> list[tuple[str, str]]:
     ]  # fmt: skip
     for row in summary.rows:
         if any("." in name for name in row.chosen):
-            values = sorted(
-                (name.partition(".")[2].replace("epsilon", "ε"), count) for name, count in row.chosen.items()
-            )
-            chosen = ", ".join(f"{value} on {count}" for value, count in values)
-            rows.append(
-                (f"{row.label}, {MODEL_NAMES[row.model]}", f"chosen on the validation part of each run: {chosen}")
-            )
+            named = {name.partition(".")[2].replace("epsilon", "ε"): count for name, count in row.chosen.items()}
+            chosen = ", ".join(f"{value} on {count}" for value, count in sorted(named.items()))
+            how = f"chosen on the validation part of each run: {chosen}"
+            rows.append((f"{row.label}, {MODEL_NAMES[row.model]}", how))
     return rows
 
 
@@ -180,9 +173,8 @@ def write(summary: Summary, out: Path, command: list[str]) -> Path:
     write_json(out / "results.json", numbers(summary))
     write_text(out / "runs.csv", _runs(summary))
     if summary.doubtful:
-        write_text(
-            out / "doubtful.csv", _csv([list(summary.doubtful[0]), *[list(row.values()) for row in summary.doubtful]])
-        )
+        rows = [summary.doubtful[0], *(row.values() for row in summary.doubtful)]
+        write_text(out / "doubtful.csv", csv_text(rows))
     else:
         (out / "doubtful.csv").unlink(missing_ok=True)  # of an earlier call, perhaps of another table
     return out / "index.html"
@@ -236,52 +228,27 @@ def numbers(summary: Summary) -> dict:
         "advice": summary.advice,
         "under_trained": summary.under_trained,
         "mislabelled": len(summary.doubtful),
-        "rows": [
-            {
-                "model": row.model,
-                "method": row.method,
-                "n": len(row.runs),
-                "chosen": row.chosen,
-                **{
-                    metric: {"mean": row.mean(metric), "std": row.std(metric)}
-                    for metric in METRICS
-                    if row.mean(metric) is not None
-                },
-                "minus_cross_entropy": {
-                    metric: {
-                        "mean": test.mean,
-                        "ci95": test.ci95,
-                        "p_holm": row.p.get(metric),
-                        "verdict": row.verdict(metric),
-                    }
-                    for metric, test in row.against.items()
-                },
-            }
-            for row in summary.rows
-        ],
+        "rows": [_numbers(row) for row in summary.rows],
     }
+
+
+def _numbers(row: Row) -> dict:
+    means = {metric: {"mean": row.mean(metric), "std": row.std(metric)} for metric in METRICS if row.scores(metric)}
+    against = {}
+    for metric, test in row.against.items():
+        found = {"mean": test.value, "ci95": test.ci95, "p_holm": row.p.get(metric), "verdict": row.verdict(metric)}
+        against[metric] = found
+    start = {"model": row.model, "method": row.method, "n": len(row.runs), "chosen": row.chosen}
+    return start | means | {"minus_cross_entropy": against}
 
 
 def _runs(summary: Summary) -> str:
     rows = [["model", "method", "chosen", "split", *METRICS]]
     for row in summary.rows:
         for run in row.runs:
-            rows.append(
-                [
-                    row.model,
-                    row.method,
-                    run["method"],
-                    run["place"][0],
-                    *(run["test"].get(metric, "") for metric in METRICS),
-                ]
-            )
-    return _csv(rows)
-
-
-def _csv(rows: list[list]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+            scores = (run["test"].get(metric, "") for metric in METRICS)
+            rows.append([row.model, row.method, run["method"], run["place"][0], *scores])
+    return csv_text(rows)
 
 
 def _versions() -> str:

@@ -1,6 +1,7 @@
 """From runs to an answer: scores, differences with intervals, confusions, and rows with doubtful labels."""
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from lcm.compare.plan import MODEL_NAMES, YARDSTICKS, Comparison, Method
 from lcm.compare.train import Schedule
 from lcm.evidence.statistics import Paired, equivalent, holm, paired, widening
+from lcm.evidence.verdicts import EQUAL, EQUIVALENCE, SAYS, decided
 from lcm.protocol.splits import TEST, TRAIN
 from lcm.study import LINEAR
 from lcm.study import YARDSTICKS as YARDSTICK_NAMES
@@ -15,13 +17,12 @@ from lcm.training import store
 from lcm.training.held_out import held_out
 from lcm.training.inputs import Data
 
-LEVEL = 0.05  # of the tests, after Holm's correction over the methods of a network
-MARGIN = 0.005  # accuracies that differ by less are the same for all that matters
 UNDER_TRAINED = 0.10  # a network so far below the best linear model has not learnt
 MOST_PAIRS = 10  # of confused classes
 BINS = 10  # of confidence
 METRICS = ("accuracy", "macro_f1", "nll", "brier", "ece")
 LOWER_IS_BETTER = ("nll", "brier", "ece")
+WORDS = SAYS | {EQUAL: "level"}
 
 
 @dataclass
@@ -64,15 +65,13 @@ class Row:
         return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
 
     def verdict(self, metric: str = "accuracy") -> str:
-        """better, worse, level or undecided; "" for what it is compared with."""
-        test, p = self.against.get(metric), self.p.get(metric)
+        """better, worse, level or undecided, corrected over the methods of a network; "" for the reference itself."""
+        test = self.against.get(metric)
         if test is None:
             return ""
-        if p is not None and p < LEVEL:
-            return "better" if (test.mean > 0) != (metric in LOWER_IS_BETTER) else "worse"
-        if metric == "accuracy" and equivalent(test, MARGIN):
-            return "level"
-        return "undecided"
+        gain = -test.value if metric in LOWER_IS_BETTER else test.value
+        equal = metric == "accuracy" and equivalent(test, EQUIVALENCE)
+        return WORDS[decided(gain, self.p.get(metric), equal)]
 
 
 @dataclass
@@ -105,21 +104,26 @@ def summarise(comparison: Comparison, schedule: Schedule) -> Summary:
     spread = widening_of(comparison)
     for model in schedule.models:
         _compare([row for row in summary.of(model) if row.method != "ce"], summary.row(model, "ce"), spread)
-    strongest = max(
-        (row for row in rows if row.method == "ce" and row.runs), key=lambda row: row.mean("accuracy"), default=None
-    )
+    strongest = most_accurate(row for row in rows if row.method == "ce")
     _compare([row for row in linear if row.runs], strongest, spread)
     summary.under_trained = under_trained(summary)
     summary.doubtful, summary.doubtful_note = doubtful_rows(comparison)
     return summary
 
 
+def most_accurate(rows: Iterable[Row]) -> Row | None:
+    """The first of those with the best mean accuracy; None if no row has a run."""
+    return max((row for row in rows if row.runs), key=lambda row: row.mean("accuracy"), default=None)
+
+
 def under_trained(summary: Summary) -> list[str]:
     """A line for each network that is far below the best linear model."""
     lines = []
-    best = max((row.mean("accuracy") for row in summary.of(LINEAR) if row.runs), default=0.0)
+    linear = most_accurate(summary.of(LINEAR))
+    best = linear.mean("accuracy") if linear else 0.0
     for model in summary.models:
-        top = max((row.mean("accuracy") for row in summary.of(model) if row.runs), default=0.0)
+        network = most_accurate(summary.of(model))
+        top = network.mean("accuracy") if network else 0.0
         if top < best - UNDER_TRAINED:
             lines.append(
                 f"The {MODEL_NAMES[model]} is UNDER-TRAINED: {100 * top:.1f} % at best, "

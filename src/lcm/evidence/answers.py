@@ -1,91 +1,70 @@
 """The answers in words: what the claims say, question by question."""
 
+import jinja2
+
 from lcm.evidence.comparisons import Evidence, compare
-from lcm.evidence.names import model_name
+from lcm.evidence.names import TEXTS, model_name
 from lcm.evidence.verdicts import (
     AGAINST,
-    EQUAL,
     FOR,
-    NOT_MEASURED,
     NOT_SUPPORTED,
     OPEN,
+    SAYS,
     SUPPORTED,
     UNDECIDED,
+    YES_NO,
     Claim,
     interval,
     points,
 )
 
-_YES_NO = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", UNDECIDED: "Undecided", NOT_MEASURED: "Not measured"}
-
 
 def sentence(claim: Claim) -> str:
     """A claim's verdict as the answer to a question."""
-    return f"{_YES_NO[claim.verdict]} ({told(claim)})." if claim.comparisons else "Not measured."
+    return f"{YES_NO[claim.verdict]} ({told(claim)})." if claim.comparisons else "Not measured."
 
 
 def told(claim: Claim) -> str:
-    """How a claim's comparisons of accuracies went: 'of 13 settings 3 equal, 10 undecided; -0.99 to +0.29 points; n =
-    5'."""
-    words, values = claim.words, [c.contrast.value for c in claim.comparisons]
+    """How comparisons of accuracies went: 'of 13 settings 3 equal, 10 undecided; -0.99 to +0.29 points; n = 5'."""
+    values = [c.estimate.value for c in claim.comparisons]
     low, high = points(min(values)), points(max(values))
     spread = f"{low} to {high} points" if low != high else f"{low} points"
-    counts = ((FOR, "better"), (AGAINST, "worse"), (EQUAL, "equal"), (OPEN, "undecided"))
-    parts = ", ".join(f"{words.count(word)} {text}" for word, text in counts if words.count(word))
+    parts = ", ".join(f"{count} {SAYS[word]}" for word, count in claim.counts.items())
     settings = len({c.pair[0].setting for c in claim.comparisons if c.pair})
-    if len(words) == 1:
+    if len(values) == 1:
         where = f"one setting, {parts[2:]}"
-    elif settings < len(words):
-        where = f"of {len(words)} comparisons in {settings} setting{'s' * (settings > 1)} {parts}"
+    elif settings < len(values):
+        where = f"of {len(values)} comparisons in {settings} setting{'s' * (settings > 1)} {parts}"
     else:
-        where = f"of {len(words)} settings {parts}"
+        where = f"of {len(values)} settings {parts}"
     if mean := claim.average:
         where = f"on average {points(mean.value)} {interval(mean.ci95)}; {where}"
     return f"{where}; {spread}; n = {claim.n}{claim.coverage()}"
 
 
 def answers(claims: list[Claim], evidence: Evidence) -> list[tuple[str, str]]:
-    """The study in a few lines, (question, answer), from the claims; the last from the study of single choices."""
+    """The study in a few lines, (question, answer), as texts.yaml has them."""
     by_key = {claim.key: claim for claim in claims}
-    families = (("LSTMs", "1a"), ("CNNs", "1b"), ("BERT", "1c"))
-    ways = (
-        ("Of the same strength?", "Q1"), ("Both tuned on the validation part?", "Q1b"), ("At other strengths?", "Q2"),
-        ("The paper’s 0.1?", "3"),
-    )  # fmt: skip
-    rest = {
-        "2": "lower spread", "4": "more gain on confusable labels", "5": "more gain where labels are wrong",
-        "6": "images", "7a": "faster at first", "7b": "small α over-fits", "7c": "early stop helps",
-    }  # fmt: skip
-    ours = {
-        "Q4": "mass on truly similar labels helps", "Q5": "a structured target beats tuned smoothing anywhere",
-        "Q6": "under wrong labels only targets that know the noise help",
-    }  # fmt: skip
+    says = {
+        "sentence": lambda key: sentence(by_key[key]),
+        "verdict": lambda key: by_key[key].headline(),
+        "measured": lambda *keys: any(by_key[key].comparisons for key in keys),
+        "lasts": _lasts(by_key["Q8"]),
+        "learns": _learns(by_key["Q3"], by_key["Q7"]),
+        "choices": _choices(evidence),
+    }
+    found = [(question, jinja2.Template(text).render(says)) for question, text in TEXTS["answers"].items()]
+    return [(question, answer) for question, answer in found if answer]
 
-    def listed(texts: dict[str, str]) -> str:
-        text = "; ".join(f"{name}: {by_key[key].headline()}" for key, name in texts.items())
-        return text[0].upper() + text[1:] + "."
 
-    alike, words = by_key["Q3"], by_key["Q3"].words
-    learns = (
-        f"{_YES_NO[alike.verdict]}: {words.count(FOR)} of {len(words)} tests speak for it, {words.count(AGAINST)} "
-        f"against, {words.count(OPEN)} are open. Does it collapse onto one or two labels? "
-        f"{by_key['Q7'].headline().capitalize()}."
+def _learns(alike: Claim, collapse: Claim) -> str:
+    if not alike.comparisons:
+        return "Not measured."
+    counts = dict.fromkeys(SAYS, 0) | alike.counts
+    return (
+        f"{YES_NO[alike.verdict]}: {counts[FOR]} of {len(alike.words)} tests speak for it, {counts[AGAINST]} against, "
+        f"{counts[OPEN]} are open. Does it collapse onto one or two labels? {collapse.headline().capitalize()}."
     )
-    found = [
-        (
-            "Does LCM beat plain cross-entropy?",
-            " ".join(f"With {name}? {sentence(by_key[key])}" for name, key in families),
-        ),
-        ("Do softer targets only learn faster?", _lasts(by_key["Q8"])),
-        ("Does LCM beat label smoothing?", " ".join(f"{question} {sentence(by_key[key])}" for question, key in ways)),
-        ("Does its confusion distribution learn which labels are alike?", learns if words else "Not measured."),
-        ("The paper’s other claims?", listed(rest)),
-    ]
-    if any(by_key[key].comparisons for key in ours):
-        found.append(("Which target, then?", listed(ours)))
-    if told := _choices(evidence):
-        found.append(("Which choices that the paper leaves open change the result?", told))
-    return found
 
 
 def _choices(evidence: Evidence) -> str:
@@ -93,7 +72,7 @@ def _choices(evidence: Evidence) -> str:
     plain = next((r for r in evidence.results(("ablation",)) if r.method == "lcm" and r.model == "lstm_rand"), None)
     others = [r for r in evidence.results(("ablation",)) if r.method == "lcm" and plain and r.model != plain.model]
     tests = [(r, test) for r in others if r.corpus == plain.corpus and (test := compare(r, plain))]
-    parts = [f"{model_name(r.model)} {points(test.mean)} {interval(test.ci95)}" for r, test in tests if test.n > 2]
+    parts = [f"{model_name(r.model)} {points(test.value)} {interval(test.ci95)}" for r, test in tests if test.n > 2]
     return f"Points of accuracy over {model_name(plain.model)}, both with LCM: {', '.join(parts)}." if parts else ""
 
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from lcm.evidence import label_space, rivals
 from lcm.evidence.comparisons import Evidence, same_training, true_mass
-from lcm.evidence.contrasts import Contrast, mean_difference, of_paired, std_ratio
+from lcm.evidence.contrasts import mean_difference, std_ratio
 from lcm.evidence.names import corpus_name, model_name, setting_name
-from lcm.evidence.paper import paper_accuracy
-from lcm.evidence.results import Result
+from lcm.evidence.paper import paper_accuracy, paper_gain
+from lcm.evidence.results import Result, grouped
 from lcm.evidence.statistics import Scores, paired
-from lcm.evidence.verdicts import Claim, Comparison, accuracy, cosine, data_of, points, times
+from lcm.evidence.verdicts import Claim, Comparison, accuracies, cosine, data_of, points, times
 
 # Tables 1, 3, 4, 5, in the order in which a setting of two studies is looked up; the others change something.
 PAPER_STUDIES = ("benchmark", "pretrained", "bert", "confusion", "noise", "images")
@@ -30,8 +30,8 @@ def all_claims(evidence: Evidence) -> list[Claim]:
     table_1 = [result for result in lcm if paper_accuracy(*result.setting, "lcm")[1] is not None]
 
     def versus(key: str, text: str, source: str, results: list[Result], other: str, in_paper: int = 0) -> Claim:
-        pairs = [(result, evidence.rival(result, other)) for result in results]
-        return Claim(key, text, source, [c for a, b in pairs if (c := accuracy(a, b))], in_paper=in_paper)
+        found = accuracies((result, evidence.rival(result, other)) for result in results)
+        return Claim(key, text, source, found, in_paper=in_paper)
 
     def improves(key: str, family: str, in_paper: int) -> Claim:
         results = [result for result in table_1 if result.family == family]
@@ -59,11 +59,10 @@ def all_claims(evidence: Evidence) -> list[Claim]:
 
 def _by_collection(claim: Claim) -> list[str]:
     """A claim's mean on each collection of documents, where it rests on several: they may disagree."""
-    values: dict[str, list[float]] = {}
-    for c in claim.comparisons if claim.average else ():
-        values.setdefault(c.collection or c.corpus, []).append(c.contrast.value)
-    if len(values) < 2:
+    found = grouped(claim.comparisons, lambda comparison: comparison.collection or comparison.corpus)
+    if len(found) < 2 or claim.average is None:
         return []
+    values = {name: [comparison.estimate.value for comparison in of] for name, of in found.items()}
     means = (f"{corpus_name(name)} {points(float(np.mean(of)))} ({len(of)})" for name, of in values.items())
     return [f"Mean by collection of documents, and number of comparisons: {', '.join(means)}."]
 
@@ -83,22 +82,21 @@ def _gains(evidence: Evidence, result: Result) -> dict[tuple[int, int], float]:
     return {place: score - theirs[place] for place, score in result.scores().items() if place in theirs}
 
 
-def _test(result: Result, a: Scores, b: Scores | float = 0.0, part: str = "test") -> Contrast | None:
-    """The corrected test of a - b over their common splits and seeds; None if there are none. part: where measured."""
+def _compared(what: str, result: Result, a: Scores, b: Scores | float, part: str = "test", **says) -> list[Comparison]:
+    """The corrected test of a - b over their common splits and seeds, as a list of one; of none if there are none.
+
+    result: whose data they are. part: where they were measured.
+    """
     other = dict.fromkeys(a, b) if isinstance(b, float) else b
     if not a.keys() & other.keys():
-        return None
-    return of_paired(paired(a, other, result.widening(part)))
+        return []
+    return [Comparison(what, paired(a, other, result.widening(part)), **data_of(result), **says)]
 
 
-def _printed_gain(result: Result) -> float | None:
-    """LCM minus cross-entropy as the paper prints it."""
-    numbers = [paper_accuracy(*result.setting, method) for method in ("lcm", "ce")]
-    return numbers[0][0] - numbers[1][0] if all(numbers) else None
-
-
-def _minus(numbers: list[float | None]) -> float | None:
-    return None if None in numbers else numbers[0] - numbers[1]
+def _printed_more(a: Result, b: Result) -> float | None:
+    """By how much LCM gains more over cross-entropy in the setting of a than in that of b, as the paper prints it."""
+    gains = [paper_gain(*result.setting) for result in (a, b)]
+    return None if None in gains else gains[0] - gains[1]
 
 
 # --------------------------------------------------------------------------------------------------------------- claims
@@ -126,11 +124,10 @@ def _confused(evidence: Evidence) -> Claim:
         easy = cells.get((f"{corpus.removesuffix('-h')}-e", model))
         if not corpus.endswith("-h") or easy is None:
             continue
-        contrast = mean_difference(*(_gains(evidence, r) for r in (hard, easy)), *(r.widening() for r in (hard, easy)))
-        if contrast:
+        gained = mean_difference(*(_gains(evidence, r) for r in (hard, easy)), *(r.widening() for r in (hard, easy)))
+        if gained:
             what = f"{model_name(model)}: gain on {corpus_name(corpus)} − gain on {corpus_name(easy.corpus)}"
-            paper = _minus([_printed_gain(r) for r in (hard, easy)])
-            comparisons.append(Comparison(what, contrast, paper, **data_of(hard)))
+            comparisons.append(Comparison(what, gained, _printed_more(hard, easy), **data_of(hard)))
     text, source = "LCM helps more where labels are confusable", "Table 3; gain: LCM − cross-entropy"
     return Claim("4", text, source, comparisons, in_paper=2)
 
@@ -143,65 +140,60 @@ def _noisy(evidence: Evidence) -> Claim:
         if not result.noise or right is None or right.record["corpus_digest"] != result.record["corpus_digest"]:
             continue
         # The splits are the same at every rate, only training labels differ, so gains are paired by split.
-        if test := _test(result, _gains(evidence, result), _gains(evidence, right)):
-            what = f"{model_name(result.model)}: gain at {result.noise:g} % wrong labels − gain at 0 %"
-            comparisons.append(
-                Comparison(what, test, _minus([_printed_gain(r) for r in (result, right)]), **data_of(result))
-            )
+        what = f"{model_name(result.model)}: gain at {result.noise:g} % wrong labels − gain at 0 %"
+        gains = (_gains(evidence, result), _gains(evidence, right))
+        comparisons += _compared(what, result, *gains, paper=_printed_more(result, right))
     text, source = "LCM helps more where labels are wrong", "Table 4; gain: LCM − cross-entropy"
     return Claim("5", text, source, comparisons, in_paper=6)
 
 
 def sweep(evidence: Evidence) -> list[Result]:
     """Results of LCM in the study of strengths that differ in alpha or the stop alone, each method once."""
-    found: dict[tuple, Result] = {}
-    for result in evidence.results([STRENGTHS]):
-        if result.target == "lcm" and not result.settings.get("detach"):
-            found.setdefault((*result.setting, result.method), result)
-    return list(found.values())
+    found = (r for r in evidence.results([STRENGTHS]) if r.target == "lcm" and not r.settings.get("detach"))
+    return [of[0] for of in grouped(found, lambda result: (result.setting, result.method)).values()]
 
 
 def never_stopped(results: list[Result]) -> dict[float, Result]:
     """Alpha -> result that never stops early, ascending."""
-    found: dict[float, Result] = {}
-    for result in results:
-        if result.settings.get("stop_epoch") is None:
-            found.setdefault(result.settings["alpha"], result)
-    return dict(sorted(found.items()))
+    found = (result for result in results if result.settings.get("stop_epoch") is None)
+    by_alpha = grouped(found, lambda result: result.settings["alpha"])
+    return {alpha: by_alpha[alpha][0] for alpha in sorted(by_alpha)}
+
+
+def _early(result: Result) -> Scores:
+    """Mean validation accuracy of the first quarter of the epochs."""
+    runs = result.by_run("val_accuracy")
+    return {place: float(np.mean(v[: math.ceil(len(v) / 4)])) for place, v in runs.items()}
+
+
+def _drop(result: Result) -> Scores:
+    """Best minus last validation accuracy."""
+    return {place: max(values) - values[-1] for place, values in result.by_run("val_accuracy").items()}
 
 
 def _figure_3(evidence: Evidence) -> list[Claim]:
     by_alpha = never_stopped(sweep(evidence))
     low, high = (by_alpha[pick(by_alpha)] if len(by_alpha) > 1 else None for pick in (min, max))
 
-    def early(result: Result) -> Scores:
-        runs = result.by_run("val_accuracy")
-        return {place: float(np.mean(v[: math.ceil(len(v) / 4)])) for place, v in runs.items()}
-
-    def drop(result: Result) -> Scores:
-        return {place: max(values) - values[-1] for place, values in result.by_run("val_accuracy").items()}
-
     faster, worse, stopped = [], [], []
     quarter = "first quarter of the epochs: LCM α = {:g} − {}"
     for alpha, result in by_alpha.items():
-        base = evidence.rival(result, "ce")
-        if base and (test := _test(result, early(result), early(base), "val")):
-            faster.append(Comparison(quarter.format(alpha, "cross-entropy"), test, **data_of(result)))
-    if low and (test := _test(low, early(low), early(high), "val")):
+        if base := evidence.rival(result, "ce"):
+            what = quarter.format(alpha, "cross-entropy")
+            faster += _compared(what, result, _early(result), _early(base), "val")
+    if low:
         what = quarter.format(min(by_alpha), f"α = {max(by_alpha):g}")
-        faster.append(Comparison(what, test, **data_of(low)))
-    if low and (test := _test(low, drop(low), drop(high), "val")):
+        faster += _compared(what, low, _early(low), _early(high), "val")
         what = f"best − last validation accuracy: LCM α = {min(by_alpha):g} minus the same at α = {max(by_alpha):g}"
-        worse.append(Comparison(what, test, **data_of(low)))
+        worse += _compared(what, low, _drop(low), _drop(high), "val")
     for result in sweep(evidence):
         alpha, stop = result.settings["alpha"], result.settings.get("stop_epoch")
         whole = by_alpha.get(alpha)
         if stop is None or whole is None or not same_training(result, whole):
             continue
         for of, where in (("test", "at the chosen epoch"), ("test_last", "after the last epoch")):
-            if test := _test(result, result.scores("accuracy", of), whole.scores("accuracy", of)):
-                what = f"test accuracy {where}: LCM α = {alpha:g} stopped after {stop} epochs − never stopped"
-                stopped.append(Comparison(what, test, **data_of(result)))
+            what = f"test accuracy {where}: LCM α = {alpha:g} stopped after {stop} epochs − never stopped"
+            stopped += _compared(what, result, result.scores("accuracy", of), whole.scores("accuracy", of))
     fig = "Fig. 3a; validation accuracy"
     return [
         Claim("7a", "LCM learns faster at first, the more so the smaller α", fig, faster),
@@ -227,28 +219,27 @@ def _tuned(evidence: Evidence) -> Claim:
     comparisons, notes = [], []
     for result in evidence.plain("lcm"):
         ours, theirs = evidence.tuned(result, "lcm"), evidence.tuned(result, "ls")
-        if found := rivals.judged(ours, theirs):
+        if found := rivals.judged([(ours, theirs)]):
             comparisons += found
             tried = [len(each.record["tried"]) for each in (ours, theirs)]
             notes.append(f"{setting_name(*result.setting)}: {tried[0]} values of α, {tried[1]} of ε.")
-    text, source = (
-        "LCM beats label smoothing when both choose their strength on the validation part",
-        "among the values that were run",
-    )
-    return Claim("Q1b", text, source, comparisons, list(dict.fromkeys(notes)))
+    text = "LCM beats label smoothing when both choose their strength on the validation part"
+    return Claim("Q1b", text, "among the values that were run", comparisons, list(dict.fromkeys(notes)))
 
 
 def _at_other_strengths(evidence: Evidence) -> Claim:
     comparisons = []
     varied = [result for result in sweep(evidence) if result.varied]
     for result in sorted(varied, key=lambda result: -result.settings["alpha"]):
-        stop, rival = result.settings.get("stop_epoch"), as_strong(evidence, result)
-        until = f", both until epoch {stop}" if stop is not None else ""
-        what = (
-            f"{setting_name(*result.setting)}: LCM α = {result.settings['alpha']:g} − label smoothing ε = {{:g}}{until}"
-        )
-        if rival and (comparison := accuracy(result, rival, what.format(rival.settings["epsilon"]))):
-            comparisons.append(comparison)
+        if rival := as_strong(evidence, result):
+            alpha, epsilon, stop = (
+                result.settings["alpha"],
+                rival.settings["epsilon"],
+                result.settings.get("stop_epoch"),
+            )
+            until = f", both until epoch {stop}" if stop is not None else ""
+            what = f"{setting_name(*result.setting)}: LCM α = {alpha:g} − label smoothing ε = {epsilon:g}{until}"
+            comparisons += accuracies([(result, rival)], what=what)
     text = "LCM beats label smoothing of the same strength at other strengths too"
     return Claim("Q2", text, "α sweep and early stop", comparisons)
 
@@ -261,17 +252,14 @@ def _similarity(evidence: Evidence, results: list[Result]) -> Claim:
         if result.noise or not label_space.has_groups(labels) or uniform is None:
             continue
         mass, name = result.last("lcd_in_group"), setting_name(*result.setting)
-        if mass and (test := _test(result, mass, uniform, "val")):
-            what = f"{name}: LCD mass on other labels of the group − that of a uniform one"
-            comparisons.append(Comparison(what, test, **data_of(result)))
+        what = f"{name}: LCD mass on other labels of the group − that of a uniform one"
+        comparisons += _compared(what, result, mass, uniform, "val")
         groups = label_space.groups_of(labels)
-        pairs = {
-            place: label_space.within_and_between(e, groups) for place, e in label_space.embeddings(result).items()
-        }
+        embeddings = label_space.embeddings(result)
+        pairs = {place: label_space.within_and_between(each, groups) for place, each in embeddings.items()}
         within, between = ({place: pair[side] for place, pair in pairs.items()} for side in (0, 1))
-        if pairs and (test := _test(result, within, between)):
-            what = f"{name}: cosine of label embeddings within groups − between groups"
-            comparisons.append(Comparison(what, test, show=cosine, unit=""))
+        what = f"{name}: cosine of label embeddings within groups − between groups"
+        comparisons += _compared(what, result, within, between, show=cosine, unit="")
         if mass:
             notes.append(_describe(evidence, result, uniform))
     source = "“captures the dependency among labels”; Fig. 2"
@@ -298,9 +286,9 @@ def _collapse(evidence: Evidence) -> Claim:
     comparisons = []
     for result in evidence.plain("lcm"):
         mass = {place: float(np.sort(lcd)[-2:].sum()) for place, lcd in label_space.mean_lcd(result).items()}
-        if result.record["n_labels"] > 4 and mass and (test := _test(result, mass, 0.5, "val")):
+        if result.record["n_labels"] > 4:
             what = f"{setting_name(*result.setting)}: LCD mass on its two first labels − one half"
-            comparisons.append(Comparison(what, test, **data_of(result)))
+            comparisons += _compared(what, result, mass, 0.5, "val")
     text = "The confusion distribution collapses onto one or two labels, the same for every document"
     source = "more than half of its mass over all documents; of four labels two always have that"
     return Claim("Q7", text, source, comparisons)
@@ -308,7 +296,6 @@ def _collapse(evidence: Evidence) -> Claim:
 
 def _longer(evidence: Evidence) -> Claim:
     longer = [r for r in evidence.results(("ablation",)) if r.model == "lstm_rand_long" and r.method != "ce"]
-    pairs = [(result, evidence.rival(result, "ce")) for result in longer]
-    found = [c for softer, base in pairs if (c := accuracy(softer, base))]
+    found = accuracies((result, evidence.rival(result, "ce")) for result in longer)
     text = "Softer targets still beat cross-entropy when all train for three times as many epochs"
     return Claim("Q8", text, "60 epochs; if not, their gain would be speed", found)

@@ -9,7 +9,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from lcm.evidence.names import TUNED
-from lcm.evidence.results import Result, Study
+from lcm.evidence.results import Result, Study, fullest, grouped
 from lcm.evidence.statistics import Paired, paired
 from lcm.study import LINEAR, target_facts
 
@@ -34,8 +34,7 @@ def compare(a: Result, b: Result, metric: str = "accuracy", of: str = "test") ->
 
 
 def same_training(a: Result, b: Result) -> bool:
-    """Whether two finished cells trained the same model in the same way on the same data: only the method may
-    differ."""
+    """Whether two finished cells trained one model in one way on the same data: only the method may differ."""
     configs = [result.record["config"] for result in (a, b)]
     return (
         a.setting == b.setting
@@ -64,8 +63,8 @@ def tuned(candidates: Iterable[Result]) -> Result | None:
         return {seed for s, seed in validation[index] if s == split}
 
     def best(among: set[int]) -> int:
-        shared = {split: set.intersection(*(seeds(split, i) for i in range(len(candidates)))) for split in among}
-        places = [(split, seed) for split in sorted(among) for seed in sorted(shared[split])]
+        shared = set.intersection(*(set(scores) for scores in validation))
+        places = sorted((split, seed) for split, seed in shared if split in among)
         return max(range(len(candidates)), key=lambda i: np.mean([validation[i][p] for p in places]) if places else 0.0)
 
     overall, runs, chosen = best(everywhere), [], {}
@@ -84,21 +83,18 @@ def tuned(candidates: Iterable[Result]) -> Result | None:
 
 
 def strengths(results: Iterable[Result]) -> list[Result]:
-    """Of one target's finished results, those that differ in nothing but a key of its tuning grid: its plain one and
-    others."""
+    """Of one target's finished results, the plain one and those that differ from it only in a key of its grid."""
     results = [result for result in results if result.done]
     if not results or results[0].model == LINEAR:
         return []
     keys = {key for setting in target_facts()[results[0].target].grid for key in setting}
     plain = [{key: value for key, value in r.settings.items() if key not in keys and value} for r in results]
     usual = next((rest for result, rest in zip(results, plain, strict=True) if not result.varied), plain[0])
-    found: dict[tuple, Result] = {}
-    for result, rest in zip(results, plain, strict=True):
-        if rest == usual and same_training(result, results[0]):
-            place = tuple(result.settings.get(key) for key in sorted(keys))
-            if place not in found or len(result.runs) > len(found[place].runs):  # `ls` and `ls.epsilon=0.1` are one
-                found[place] = result
-    return list(found.values())
+    both = zip(results, plain, strict=True)
+    alike = [result for result, rest in both if rest == usual and same_training(result, results[0])]
+    # `ls` and `ls.epsilon=0.1` are one.
+    by_value = grouped(alike, lambda result: tuple(result.settings.get(key) for key in sorted(keys)))
+    return [fullest(of) for of in by_value.values()]
 
 
 def true_mass(target: str, settings: dict, n_labels: int) -> float | None:
@@ -125,14 +121,11 @@ class Evidence(dict[str, Study]):
 
     def __init__(self, studies: Iterable[Study]):
         studies = list(studies)
-        fullest: dict[str, Result] = {}
-        for result in (result for study in studies for result in study.results if result.done):
-            known = fullest.setdefault(_content(result), result)
-            if len(result.runs) > len(known.runs):
-                fullest[_content(result)] = result
+        done = (result for study in studies for result in study.results if result.done)
+        by_content = grouped(done, _content)
 
         def full(result: Result) -> Result:
-            other = fullest[_content(result)] if result.done else result
+            other = fullest(by_content[_content(result)]) if result.done else result
             cell = replace(other.cell, study=result.study)
             return result if other is result else replace(other, cell=cell, read_from=other.cell, lacking=0)
 
@@ -145,15 +138,11 @@ class Evidence(dict[str, Study]):
 
     def plain(self, method: str, studies: Iterable[str] | None = None) -> list[Result]:
         """Finished results of a method, one a setting: where it stands first."""
-        found: dict[tuple, Result] = {}
-        for result in self.results(studies):
-            if result.method == method:
-                found.setdefault(result.setting, result)
-        return list(found.values())
+        found = (result for result in self.results(studies) if result.method == method)
+        return [of[0] for of in grouped(found, lambda result: result.setting).values()]
 
     def rival(self, result: Result, method: str) -> Result | None:
-        """Another method on the same data with the same model and training: of the same study, or the first of
-        another."""
+        """Another method on the same data, model and training: of the same study, or the first of another."""
         if method.endswith(f".{TUNED}"):
             return self.tuned(result, method.partition(".")[0])
         return next((other for other in self._alike(result) if other.method == method), None)
@@ -161,13 +150,8 @@ class Evidence(dict[str, Study]):
     @cache  # noqa: B019 (there is one Evidence in a process)
     def versions(self, result: Result, target: str) -> list[Result]:
         """All finished results of a target on the same data, model and training, each method once."""
-        found: dict[str, Result] = {}
-        for other in self._alike(result):
-            if other.target == target:
-                best = found.setdefault(other.method, other)
-                if len(other.runs) > len(best.runs):
-                    found[other.method] = other
-        return list(found.values())
+        found = (other for other in self._alike(result) if other.target == target)
+        return [fullest(of) for of in grouped(found, lambda other: other.method).values()]
 
     def _alike(self, result: Result) -> list[Result]:
         """All finished results that differ from `result` in the method at most, those of its own study first."""
@@ -176,10 +160,7 @@ class Evidence(dict[str, Study]):
 
     @cached_property
     def _by_setting(self) -> dict[tuple, list[Result]]:
-        found: dict[tuple, list[Result]] = {}
-        for result in self.results():
-            found.setdefault(result.setting, []).append(result)
-        return found
+        return grouped(self.results(), lambda result: result.setting)
 
     @cache  # noqa: B019
     def tuned(self, result: Result, target: str) -> Result | None:
@@ -187,12 +168,8 @@ class Evidence(dict[str, Study]):
 
         Label smoothing, which the others are measured by, may also choose the matched strength, or none: cross-entropy.
         """
-        grid = target_facts()[target].grid
-        known = [
-            r
-            for r in strengths(self.versions(result, target))
-            if any(r.settings.items() >= point.items() for point in grid)
-        ]
+        grid, found = target_facts()[target].grid, strengths(self.versions(result, target))
+        known = [r for r in found if any(r.settings.items() >= point.items() for point in grid)]
         if target == "ls" and len(known) > 1:
             known += [other for method in ("ls_matched", "ce") if (other := self.rival(result, method))]
         return tuned(known)

@@ -7,14 +7,17 @@ import numpy as np
 
 from lcm.evidence import figures, label_figures, label_space, rivals, svg
 from lcm.evidence.claims import PAPER_STUDIES, STRENGTHS, as_strong, never_stopped, printed, sweep
-from lcm.evidence.comparisons import Evidence, compare
+from lcm.evidence.comparisons import Evidence, compare, true_mass
+from lcm.evidence.label_figures import label_key
 from lcm.evidence.names import method_name, model_name, setting_name
 from lcm.evidence.paper import paper_accuracy
-from lcm.evidence.results import Result, Study
+from lcm.evidence.results import Result, grouped
+from lcm.evidence.statistics import Paired
 from lcm.evidence.verdicts import RIVALS
-from lcm.study import LINEAR, target_facts
+from lcm.study import LINEAR
 
 METHODS = ("ce", "ls", "ls_matched", "lcm")
+Tests = dict[str, Paired]  # rival -> LCM minus it
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,21 @@ class Drawn:
 
 def draw(evidence: Evidence) -> list[Drawn]:
     """All figures for which there are data, in the order of the page."""
-    steps = (_answers, _embeddings, _targets, _worked, _studies, _noise, _strengths, _early_stop, _confusion, _curves)
+    steps = (
+        _answers, _embeddings, _groups, _collapse, _lcd, _maps, _rankings, _worked, _studies, _noise, _strengths,
+        _early_stop, _confusion, _curves,
+    )  # fmt: skip
     return [drawn for step in steps for drawn in step(evidence)]
 
 
 def _drawn(section: str, name: str, label: str, figure, key: str = "") -> Drawn:
     return Drawn(f"{section}-{name}" if name else section, section, label, svg.to_svg(figure), key)
+
+
+def _of(result: Result, section: str, what: str, figure, part: str = "", key: str = "") -> Drawn:
+    """A figure of a result's setting."""
+    name = f"{part}-{_place(result)}" if part else _place(result)
+    return _drawn(section, name, f"{what}, {_title(result)}", figure, key)
 
 
 def _title(result: Result) -> str:
@@ -46,7 +58,7 @@ def _place(result: Result) -> str:
     return f"{result.corpus}-{result.noise:g}-{result.model}"
 
 
-def _gain_rows(evidence: Evidence, results: list[Result]) -> list[tuple[str, dict]]:
+def _gain_rows(evidence: Evidence, results: list[Result]) -> list[tuple[str, Tests]]:
     rows = []
     for result in results:
         found = {other: rival for other in RIVALS if (rival := evidence.rival(result, other))}
@@ -58,14 +70,12 @@ def _gain_rows(evidence: Evidence, results: list[Result]) -> list[tuple[str, dic
 
 
 def _answers(evidence: Evidence) -> Iterator[Drawn]:
-    rows = _gain_rows(evidence, printed(evidence, PAPER_STUDIES))
-    if not rows:
-        return
-    yield _drawn("summary", "", "LCM minus its rivals", figures.gains(rows, list(RIVALS)))
-    yield from _one_by_one("answer", rows, "all settings of the paper")
+    if rows := _gain_rows(evidence, printed(evidence, PAPER_STUDIES)):
+        yield _drawn("summary", "", "LCM minus its rivals", figures.gains(rows, list(RIVALS)))
+        yield from _one_by_one("answer", rows, "all settings of the paper")
 
 
-def _one_by_one(section: str, rows: list[tuple[str, dict]], what: str) -> Iterator[Drawn]:
+def _one_by_one(section: str, rows: list[tuple[str, Tests]], what: str) -> Iterator[Drawn]:
     """A figure for each rival, narrow enough for a phone, all on one scale."""
     for other in RIVALS:
         if mine := [row for row in rows if other in row[1]]:
@@ -78,67 +88,60 @@ def _studies(evidence: Evidence) -> Iterator[Drawn]:
     shown = {id(result) for result in printed(evidence, PAPER_STUDIES)}
     for study in evidence.values():
         results = [r for r in study.results if r.done and r.method == "lcm" and id(r) not in shown]
-        if any("." in result.method for result in study.results) or not results:
-            continue
-        yield from _one_by_one(f"gains-{study.name}", _gain_rows(evidence, results), study.title)
+        if results and not any("." in result.method for result in study.results):
+            yield from _one_by_one(f"gains-{study.name}", _gain_rows(evidence, results), study.title)
+
+
+def _grouped(evidence: Evidence) -> list[Result]:
+    """LCM on the paper's corpora whose labels have groups, without wrong labels."""
+    results = printed(evidence, PAPER_STUDIES)
+    return [r for r in results if not r.noise and label_space.has_groups(r.record["labels"])]
 
 
 def _embeddings(evidence: Evidence) -> Iterator[Drawn]:
-    grouped = [
-        r for r in printed(evidence, PAPER_STUDIES) if not r.noise and label_space.has_groups(r.record["labels"])
-    ]
-    kept = [(result, found) for result in grouped if (found := label_space.embeddings(result))]
-    for result, found in kept[:1]:
+    """Of the first result that kept its label embeddings, the labels sorted by group."""
+    for result in _grouped(evidence):
+        if not (found := label_space.embeddings(result)):
+            continue
         labels, groups = result.record["labels"], label_space.groups_of(result.record["labels"])
         order = sorted(range(len(labels)), key=lambda index: (groups[index], index))
         embedding = found[min(found)][order]
         labels, groups = [labels[index] for index in order], [groups[index] for index in order]
-        title, key = f"{_title(result)}, split {min(found)[0]}", label_figures.label_key(labels)
+        title, key = f"{_title(result)}, split {min(found)[0]}", label_key(labels)
         cosines = label_figures.cosine_matrix(label_space.cosines(embedding), labels, title)
         yield _drawn("embedding", "cosine", f"cosine matrix of label embeddings, {title}", cosines, key)
         plane = label_figures.label_map(label_space.in_the_plane(embedding), labels, groups, title)
         yield _drawn("embedding", "tsne", f"t-SNE map of label embeddings, {title}", plane, key)
+        return
+
+
+def _groups(evidence: Evidence) -> Iterator[Drawn]:
     strip = []
-    for result, found in kept:
-        groups = label_space.groups_of(result.record["labels"])
+    for result in _grouped(evidence):
+        groups, found = label_space.groups_of(result.record["labels"]), label_space.embeddings(result)
         pairs = [label_space.within_and_between(embedding, groups) for _, embedding in sorted(found.items())]
-        strip.append((f"{_title(result)} ({len(pairs)})", [within - between for within, between in pairs]))
+        if pairs:
+            strip.append((f"{_title(result)} ({len(pairs)})", [within - between for within, between in pairs]))
     if strip:
         label = "cosine of label embeddings within groups minus between groups, all runs"
         yield _drawn("embedding", "groups", label, label_figures.group_cosines(strip))
-    for result in grouped:
-        kept_means = [run["lcd_by_class"] for run in result.runs if run.get("lcd_by_class")][:1]
-        if kept_means:
-            labels, label = result.record["labels"], f"mean confusion distribution by label, {_title(result)}"
-            figure = label_figures.mean_distributions(
-                label_space.by_label(kept_means[0], len(labels)), labels, f"{_title(result)}, split 0"
-            )
-            yield _drawn("collapse", _place(result), label, figure, label_figures.label_key(labels))
-    for result in grouped:
+
+
+def _collapse(evidence: Evidence) -> Iterator[Drawn]:
+    for result in _grouped(evidence):
+        if (means := label_space.first_means(result)) is not None:
+            labels = result.record["labels"]
+            figure = label_figures.mean_distributions(means, labels, f"{_title(result)}, split 0")
+            yield _of(result, "collapse", "mean confusion distribution by label", figure, key=label_key(labels))
+
+
+def _lcd(evidence: Evidence) -> Iterator[Drawn]:
+    for result in _grouped(evidence):
         if result.last("lcd_true"):
             matched = evidence.rival(result, "ls_matched")
             epsilon = matched.settings.get("epsilon") if matched else None
-            n_labels = result.record["n_labels"]
-            figure = figures.confusion_distribution(result.curves, _title(result), n_labels, epsilon)
-            yield _drawn("lcd", _place(result), f"label confusion distribution, {_title(result)}", figure)
-
-
-def _targets(evidence: Evidence) -> Iterator[Drawn]:
-    settings = rivals.settings_of(evidence)
-    mapped = [(setting, places) for setting in settings if (places := rivals.places(evidence, setting))]
-    found = [place for _, places in mapped for place in places]
-    if found:  # one scale for all: they stand side by side
-        x, y = (np.array(values) for values in zip(*(place.path[-1] for place in found), strict=True))
-        x_ends, y_max = (min(-0.04, 1.08 * x.min()), max(0.4, 1.08 * x.max())), 1.6 * max(0.02, y.max())
-        limit = 2.0  # points; few gain more, and their colour is that of the end
-        for setting, places in mapped:
-            figure = figures.target_map(places, _title(setting), limit, x_ends, y_max)
-            yield _drawn("map", _place(setting), f"map of targets, {_title(setting)}", figure)
-    for setting in settings:
-        ranks = rivals.ranking(evidence, setting)
-        rows = [(r.result.target, target_facts()[r.result.target].short, r.over, r.letters) for r in ranks]
-        figure = figures.ranking(rows, _title(setting))
-        yield _drawn("ranking", _place(setting), f"ranking of targets, {_title(setting)}", figure)
+            figure = figures.confusion_distribution(result.curves, _title(result), result.record["n_labels"], epsilon)
+            yield _of(result, "lcd", "label confusion distribution", figure)
 
 
 # A real document: number 503 of 20 Newsgroups, in the test part of split 0, its first words as the networks read them.
@@ -150,25 +153,56 @@ DOCUMENT = {
 def _worked(evidence: Evidence) -> Iterator[Drawn]:
     """The targets of one document. LCM's is that of the mean confusion distribution of its label's documents."""
     for result in printed(evidence, PAPER_STUDIES):
-        means = next((run["lcd_by_class"] for run in result.runs if run.get("lcd_by_class")), None)
-        matched = evidence.rival(result, "ls_matched")
+        means, matched = label_space.first_means(result), evidence.rival(result, "ls_matched")
         if means is None or matched is None or result.corpus not in DOCUMENT:
             continue
         label, text = DOCUMENT[result.corpus]
         labels, c = result.record["labels"], result.record["n_labels"]
         true = np.eye(c)[labels.index(label)]
-        epsilon, mixed = (
-            matched.settings["epsilon"],
-            result.settings["alpha"] * true + label_space.by_label(means, c)[labels.index(label)],
-        )
+        epsilon = matched.settings["epsilon"]
+        mixed = result.settings["alpha"] * true + means[labels.index(label)]
         targets = [
             ("ce", "cross-entropy", true),
             ("ls_matched", "matched smoothing", (1 - epsilon) * true + epsilon / c),
             ("lcm", "LCM", np.exp(mixed) / np.exp(mixed).sum()),
         ]
-        figure, key = label_figures.worked_target(targets, labels, text), label_figures.label_key(labels)
+        figure, key = label_figures.worked_target(targets, labels, text), label_key(labels)
         yield _drawn("worked", "", f"training targets of one document of {label}", figure, key)
         return
+
+
+def _confusion(evidence: Evidence) -> Iterator[Drawn]:
+    """LCM, matched smoothing and their difference: one setting with right and one with the most wrong labels."""
+    wrong = sorted(printed(evidence, ("noise",)), key=lambda result: -result.noise)
+    for result in [*printed(evidence, ("benchmark",))[:1], *wrong[:1]]:
+        matched = evidence.rival(result, "ls_matched")
+        if matched is None or result.confusion() is None or matched.confusion() is None:
+            continue
+        ours, theirs = (label_figures.shares(each.confusion()) for each in (result, matched))
+        labels, title = result.record["labels"], _title(result)
+        panels = (("LCM", ours, False), ("matched LS", theirs, False), ("LCM − matched LS", ours - theirs, True))
+        for number, (name, share, signed) in enumerate(panels):
+            figure = label_figures.confusion(share, labels, f"{title}: {name}", 1.5 if signed else 3.0, signed)
+            label = f"confusion matrix, {title}, {name}"
+            yield _drawn("matrices", f"{_place(result)}-{number}", label, figure, label_key(labels))
+
+
+def _maps(evidence: Evidence) -> Iterator[Drawn]:
+    """The map of targets of each setting; one scale for all: they stand side by side."""
+    settings = rivals.settings_of(evidence)
+    mapped = [(setting, places) for setting in settings if (places := rivals.places(evidence, setting))]
+    if not mapped:
+        return
+    x, y = np.array([place.path[-1] for _, places in mapped for place in places]).T
+    x_ends, y_max = (min(-0.04, 1.08 * x.min()), max(0.4, 1.08 * x.max())), 1.6 * max(0.02, y.max())
+    for setting, places in mapped:
+        yield _of(setting, "map", "map of targets", figures.target_map(places, _title(setting), x_ends, y_max))
+
+
+def _rankings(evidence: Evidence) -> Iterator[Drawn]:
+    for setting in rivals.settings_of(evidence):
+        figure = figures.ranking(rivals.ranking(evidence, setting), _title(setting))
+        yield _of(setting, "ranking", "ranking of targets", figure)
 
 
 def _noise(evidence: Evidence) -> Iterator[Drawn]:
@@ -195,53 +229,52 @@ def _line(target: str) -> dict:
     return {key: value for key, value in figures.look(target).items() if key != "marker"}
 
 
-def _by_setting(results: list[Result]) -> list[list[Result]]:
-    found: dict[tuple, list[Result]] = {}
-    for result in results:
-        found.setdefault(result.setting, []).append(result)
-    return list(found.values())
-
-
 def _strengths(evidence: Evidence) -> Iterator[Drawn]:
-    for results in _by_setting(sweep(evidence)):
+    for results in grouped(sweep(evidence), lambda result: result.setting).values():
         by_alpha = never_stopped(results)
         if len(by_alpha) < 2:
             continue
         first, title = next(iter(by_alpha.values())), _title(results[0])
-        colours = figures.ramp(len(by_alpha))
-        pairs = zip(by_alpha.items(), colours, strict=True)
+        pairs = zip(by_alpha.items(), figures.ramp(len(by_alpha)), strict=True)
         series = [(f"LCM α = {alpha:g}", r.curves, {"color": colour}) for (alpha, r), colour in pairs]
         figure = figures.curves([*series, *_ce_series(evidence, first)], title)
-        yield _drawn("alpha", f"epochs-{_place(first)}", f"validation accuracy per epoch by α, {title}", figure)
-        n_labels, base = first.record["n_labels"], evidence.rival(first, "ce")
-        of_lcm = [(alpha, r, s) for alpha, r in by_alpha.items() if (s := r.summary())]
-        level = base.summary().mean if base else None
-        by_x = {"lcm": [(alpha, s.mean, s.std, "") for alpha, _, s in of_lcm]}
-        figure = figures.sweep(by_x, title, "α", level)
-        yield _drawn("alpha", f"accuracy-{_place(first)}", f"test accuracy by α, {title}", figure)
-        masses = [(r.last("sld_true_mean"), s, f"α {alpha:g}") for alpha, r, s in of_lcm]
-        by_mass = {"lcm": [(float(np.mean(list(m.values()))), s.mean, s.std, text) for m, s, text in masses if m]}
-        for result in [
-            *([base] if base else []),
-            *evidence.versions(first, "ls"),
-            *evidence.versions(first, "ls_matched"),
-        ]:
-            epsilon, summary = result.settings.get("epsilon", 0.0), result.summary()
-            if summary and result.settings.get("stop_epoch") is None:
-                text = "" if result.target == "ce" else f"ε {epsilon:.2g}"  # the legend names cross-entropy
-                point = 1 - epsilon + epsilon / n_labels, summary.mean, summary.std, text
-                by_mass.setdefault(result.target, []).append(point)
-        if by_mass["lcm"]:
+        yield _of(first, "alpha", "validation accuracy per epoch by α", figure, "epochs")
+        base = evidence.rival(first, "ce")
+        by_x = {"lcm": [point for alpha, result in by_alpha.items() for point in _point(result, alpha)]}
+        figure = figures.sweep(by_x, title, "α", base.summary().mean if base else None)
+        yield _of(first, "alpha", "test accuracy by α", figure, "accuracy")
+        by_mass = _by_mass(evidence, by_alpha)
+        if "lcm" in by_mass:
             figure = figures.sweep(by_mass, title, "mass of the target on the true label")
-            label = f"test accuracy by mass of the target on the true label, {title}"
-            yield _drawn("alpha", f"mass-{_place(first)}", label, figure)
+            yield _of(first, "alpha", "test accuracy by mass of the target on the true label", figure, "mass")
+
+
+def _point(result: Result, x: float, text: str = "") -> list[tuple]:
+    """A point of `figures.sweep`, as a list of one; of none for a result without an accuracy."""
+    summary = result.summary()
+    return [(x, summary.mean, summary.std, text)] if summary else []
+
+
+def _by_mass(evidence: Evidence, by_alpha: dict[float, Result]) -> dict[str, list[tuple]]:
+    """Target -> points by the mass on the true label: LCM's as measured, beside cross-entropy and label smoothing."""
+    found = []
+    for alpha, result in by_alpha.items():
+        if mass := result.last("sld_true_mean"):
+            found += [("lcm", point) for point in _point(result, float(np.mean(list(mass.values()))), f"α {alpha:g}")]
+    first = next(iter(by_alpha.values()))
+    for target in ("ce", "ls", "ls_matched"):
+        for result in evidence.versions(first, target):
+            if result.settings.get("stop_epoch") is None:
+                mass = true_mass(target, result.settings, result.record["n_labels"])
+                text = "" if target == "ce" else f"ε {result.settings['epsilon']:.2g}"  # the legend names cross-entropy
+                found += [(target, point) for point in _point(result, mass, text)]
+    return {target: [point for _, point in of] for target, of in grouped(found, lambda pair: pair[0]).items()}
 
 
 def _early_stop(evidence: Evidence) -> Iterator[Drawn]:
-    for results in _by_setting(sweep(evidence)):
+    for results in grouped(sweep(evidence), lambda result: result.setting).values():
         stopped = [r for r in results if r.settings.get("stop_epoch") is not None]
-        for alpha in sorted({result.settings["alpha"] for result in stopped}):
-            mine = [result for result in stopped if result.settings["alpha"] == alpha]
+        for alpha, mine in sorted(grouped(stopped, lambda result: result.settings["alpha"]).items()):
             never = never_stopped(results).get(alpha)
             named = [(r, f"stopped after {r.settings['stop_epoch']}") for r in mine]
             named = [(never, "never stopped"), *named] if never else named
@@ -258,36 +291,15 @@ def _early_stop(evidence: Evidence) -> Iterator[Drawn]:
             yield _drawn("early_stop", f"{_place(mine[0])}-{alpha:g}", label, figure)
 
 
-def _confusion(evidence: Evidence) -> Iterator[Drawn]:
-    """LCM, matched smoothing and their difference: one setting with right and one with the most wrong labels."""
-    wrong = sorted(printed(evidence, ("noise",)), key=lambda result: -result.noise)
-    for result in [*printed(evidence, ("benchmark",))[:1], *wrong[:1]]:
-        matched = evidence.rival(result, "ls_matched")
-        if matched is None or result.confusion() is None or matched.confusion() is None:
-            continue
-        ours, theirs = (label_figures.shares(each.confusion()) for each in (result, matched))
-        labels, title = result.record["labels"], _title(result)
-        panels = (("LCM", ours, False), ("matched LS", theirs, False), ("LCM − matched LS", ours - theirs, True))
-        for number, (name, share, signed) in enumerate(panels):
-            figure = label_figures.confusion(share, labels, f"{title}: {name}", 1.5 if signed else 3.0, signed)
-            label = f"confusion matrix, {title}, {name}"
-            yield _drawn("matrices", f"{_place(result)}-{number}", label, figure, label_figures.label_key(labels))
-
-
 def _curves(evidence: Evidence) -> Iterator[Drawn]:
     """Validation accuracy of the four first methods while training, a panel for each setting."""
-    for study in evidence.values():
+    for study, setting in ((each, setting) for each in evidence.values() for setting in each.settings):
         if study.name == STRENGTHS:
             continue  # drawn by strength
-        for setting in study.settings:
-            yield from _of_setting(study, setting)
-
-
-def _of_setting(study: Study, setting: tuple) -> Iterator[Drawn]:
-    results = [r for r in study.of(*setting) if r.model != LINEAR and r.method in METHODS and r.curves]
-    if len(results) > 1:
-        series = [(method_name(r.method, short=True), r.curves, _line(r.target)) for r in results]
-        figure = figures.curves(series, setting_name(*setting[:2], ""))
-        figure.axes[0].set_title(setting_name(*setting))
-        label = f"validation accuracy, {setting_name(*setting)}, {model_name(setting[2])}"
-        yield _drawn(f"curves-{study.name}", _place(results[0]), label, figure)
+        results = [r for r in study.of(*setting) if r.model != LINEAR and r.method in METHODS and r.curves]
+        if len(results) > 1:
+            series = [(method_name(r.method, short=True), r.curves, _line(r.target)) for r in results]
+            figure = figures.curves(series, "")
+            figure.axes[0].set_title(setting_name(*setting))  # outside of the style: its letters are larger
+            label = f"validation accuracy, {setting_name(*setting)}, {model_name(setting[2])}"
+            yield _drawn(f"curves-{study.name}", _place(results[0]), label, figure)

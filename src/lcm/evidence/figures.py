@@ -11,7 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_hex
 from matplotlib.figure import Figure
 
 from lcm.evidence.names import method_name
-from lcm.evidence.rivals import Place
+from lcm.evidence.rivals import Place, Rank
 from lcm.evidence.statistics import Paired
 from lcm.evidence.svg import GREY
 from lcm.study import target_facts
@@ -63,14 +63,18 @@ def band(rows: list[dict], key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return np.array(epochs), table.mean(axis=0), table.std(axis=0, ddof=1) if len(table) > 1 else None
 
 
-def _line(axes, rows: list[dict], key: str, scale: float = 1.0, **style) -> None:
-    epochs, mean, std = band(rows, key)
-    if epochs.size:
-        axes.plot(epochs, scale * mean, **style)
-        if std is not None:
-            axes.fill_between(
-                epochs, scale * (mean - std), scale * (mean + std), color=style["color"], alpha=0.15, linewidth=0
-            )
+def panel(width: float, height: float, **texts) -> tuple[Figure, Axes]:
+    """A figure of one pair of axes. texts: title, xlabel, ..."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot(**texts)
+
+
+def _line(axes, x, mean, std, scale: float = 100, **style) -> None:
+    """A line with a band of one standard deviation, if there is one."""
+    axes.plot(x, scale * mean, **style)
+    if std is not None:
+        low, high = scale * (mean - std), scale * (mean + std)
+        axes.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
 
 
 def ramp(n: int) -> list[str]:
@@ -84,10 +88,10 @@ def curves(series: list[tuple[str, list[dict], dict]], title: str, stop: int | N
 
     series: (label, rows of curves files, line style). stop: an epoch to mark, after which LCM was switched off.
     """
-    figure = Figure(figsize=(4.4, 3.1), layout="constrained")
-    axes = figure.add_subplot(title=title, xlabel="epoch", ylabel="validation accuracy, %")
+    figure, axes = panel(4.4, 3.1, title=title, xlabel="epoch", ylabel="validation accuracy, %")
     for label, rows, style in series:
-        _line(axes, rows, "val_accuracy", 100, label=label, **style)
+        if (found := band(rows, "val_accuracy"))[0].size:
+            _line(axes, *found, label=label, **style)
     if stop is not None:
         axes.axvline(stop + 0.5, color=GREY, linestyle=(0, (2, 2)), linewidth=1)
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -140,7 +144,7 @@ def _difference(axes, y: float, test: Paired, colour: str, mark: str, dots: bool
     for ci, width in ((test.ci95, 1.3), (test.ci90, 3.4)):
         if ci:
             axes.plot([100 * ci[0], 100 * ci[1]], [y] * 2, linewidth=width, color=colour, solid_capstyle="butt")
-    axes.plot(100 * test.mean, y, mark, markersize=5, color=colour)
+    axes.plot(100 * test.value, y, mark, markersize=5, color=colour)
 
 
 def lines(axes, labels: list[str], xlabel: str) -> None:
@@ -154,26 +158,25 @@ def lines(axes, labels: list[str], xlabel: str) -> None:
 
 
 @mpl.rc_context(STYLE)
-def ranking(rows: list[tuple[str, str, Paired | None, str]], title: str) -> Figure:
-    """Targets from best to worst, as points over matched smoothing. rows: (target, label, test or None for itself,
-    letters)."""
-    figure = Figure(figsize=(4.4, 1.0 + 0.24 * len(rows)), layout="constrained")
-    axes = figure.add_subplot(title=title)
+def ranking(ranks: list[Rank], title: str) -> Figure:
+    """Targets from best to worst, as points over matched smoothing."""
+    figure, axes = panel(4.4, 1.0 + 0.24 * len(ranks), title=title)
     axes.axvline(0, color=GREY, linewidth=1)
-    for index, (target, _, test, letters) in enumerate(rows):
-        style = look(target)
-        if test:
-            _difference(axes, -index, test, style["color"], style["marker"])
+    for index, rank in enumerate(ranks):
+        style = look(rank.result.target)
+        if rank.over:
+            _difference(axes, -index, rank.over, style["color"], style["marker"])
         else:
             axes.plot(0, -index, style["marker"], markersize=5, color=style["color"])
-        axes.text(1.01, -index, letters, transform=axes.get_yaxis_transform(), fontsize=7, va="center")
-    lines(axes, [label for _, label, _, _ in rows], "points over matched label smoothing; common letter: tied")
+        axes.text(1.01, -index, rank.letters, transform=axes.get_yaxis_transform(), fontsize=7, va="center")
+    labels = [target_facts()[rank.result.target].short for rank in ranks]
+    lines(axes, labels, "points over matched label smoothing; common letter: tied")
     return figure
 
 
 @mpl.rc_context(STYLE)
-def target_map(places: list[Place], title: str, limit: float, x_ends: tuple[float, float], y_max: float) -> Figure:
-    """Where targets stand: strength (x), structure (y), accuracy over matched smoothing in points (colour, +- limit).
+def target_map(places: list[Place], title: str, x_ends: tuple[float, float], y_max: float) -> Figure:
+    """Where targets stand: strength (x), structure (y), accuracy over matched smoothing in points (colour).
 
     A mark's number is the target's rank by accuracy, named below. Faint lines: the path over the epochs. Squares:
     ceilings. x_ends, y_max: of the axes.
@@ -187,7 +190,7 @@ def target_map(places: list[Place], title: str, limit: float, x_ends: tuple[floa
     ticks = [tick for tick in (0, 0.01, 0.1, 1, 10) if tick <= y_max]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
     axes.minorticks_off()
-    norm = Normalize(-limit, limit)
+    norm = Normalize(-2, 2)  # points; few gain more, and their colour is that of the end
     marks = _apart(axes, [place.path[-1] for place in places])
     for number, (place, at) in reversed(list(enumerate(zip(places, marks, strict=True), 1))):  # the best on top
         colour = SOLID(norm(100 * place.gain))
@@ -223,19 +226,14 @@ def noise(
 
     points: method -> (noise in percent, mean and std in [0, 1]), ascending. paper: method -> (noise, mean).
     """
-    figure = Figure(figsize=(4.4, 3.1), layout="constrained")
-    axes = figure.add_subplot(title=title, xlabel="wrong labels in the training part, %", ylabel="test accuracy, %")
+    texts = {"xlabel": "wrong labels in the training part, %", "ylabel": "test accuracy, %"}
+    figure, axes = panel(4.4, 3.1, title=title, **texts)
     for method, values in points.items():
-        rates, means = [rate for rate, _, _ in values], np.array([mean for _, mean, _ in values])
-        stds = np.array([std or 0.0 for _, _, std in values])
-        style = look(method) | {"markersize": 4}
-        axes.plot(rates, 100 * means, label=method_name(method), **style)
-        axes.fill_between(
-            rates, 100 * (means - stds), 100 * (means + stds), color=style["color"], alpha=0.15, linewidth=0
-        )
+        rates, means, stds = (np.array([value or 0.0 for value in column]) for column in zip(*values, strict=True))
+        _line(axes, rates, means, stds, label=method_name(method), **look(method), markersize=4)
     for method, values in paper.items():
-        style = look(method) | {"linestyle": "none", "markersize": 6, "fillstyle": "none"}
-        axes.plot([rate for rate, _ in values], [100 * mean for _, mean in values], **style)
+        rates, means = np.array(values).T
+        axes.plot(rates, 100 * means, **look(method) | {"linestyle": "none", "markersize": 6, "fillstyle": "none"})
     axes.set_xticks(sorted({rate for values in points.values() for rate, _, _ in values}))
     axes.legend(loc="lower left")
     return figure
@@ -249,20 +247,17 @@ def sweep(
 
     points: method -> (x, mean and std in [0, 1], its name on the edge). level: cross-entropy's mean, where it has no x.
     """
-    figure = Figure(figsize=(4.4, 3.6), layout="constrained")
-    axes = figure.add_subplot(title=title, xlabel=xlabel, ylabel="test accuracy, %")
+    figure, axes = panel(4.4, 3.6, title=title, xlabel=xlabel, ylabel="test accuracy, %")
     if level is not None:
         base = look("ce")
         axes.axhline(100 * level, color=base["color"], linestyle=base["linestyle"], label=method_name("ce"))
     for method, values in points.items():
-        values = sorted(values)
+        x, means, stds, names = zip(*sorted(values), strict=True)
         style = look(method) | ({} if len(values) > 1 else {"linestyle": "none"})
-        x, means, stds = ([value[column] for value in values] for column in (0, 1, 2))
-        bars = [100 * (std or 0.0) for std in stds]
-        axes.errorbar(
-            x, [100 * mean for mean in means], yerr=bars, markersize=5, elinewidth=1, label=method_name(method), **style
-        )
-        for at, _, _, text in values:  # along an edge, upright: beside their dots neighbours would cover each other
+        means, bars = 100 * np.array(means), [100 * (std or 0.0) for std in stds]
+        axes.errorbar(x, means, yerr=bars, markersize=5, elinewidth=1, label=method_name(method), **style)
+        # Names stand along an edge, upright: beside their dots neighbours would cover each other.
+        for at, text in zip(x, names, strict=True):
             height, side = (0.98, "top") if method in ("ls", "ls_matched") else (0.02, "bottom")
             place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": side, "rotation": 90}
             axes.text(at, height, text, fontsize=7, color=style["color"], **place)
@@ -284,11 +279,10 @@ def confusion_distribution(rows: list[dict], title: str, n_labels: int, matched_
 
     Dotted lines: an LCD that has learnt nothing (uniform, 1 / n_labels) and the constant target of matched smoothing.
     """
-    figure = Figure(figsize=(4.4, 3.3), layout="constrained")
-    axes = figure.add_subplot(title=title, xlabel="epoch", ylabel="share", ylim=(0, 1.02))
+    figure, axes = panel(4.4, 3.3, title=title, xlabel="epoch", ylabel="share", ylim=(0, 1.02))
     for key, (label, colour) in LCD_LINES.items():
-        if any(row.get(key) is not None for row in rows):
-            _line(axes, rows, key, color=colour, label=label)
+        if (found := band(rows, key))[0].size:
+            _line(axes, *found, scale=1, color=colour, label=label)
     axes.axhline(1 / n_labels, color=LCD_LINES["lcd_true"][1], linestyle=":", linewidth=1)
     if matched_epsilon is not None:
         level = 1 - matched_epsilon + matched_epsilon / n_labels

@@ -12,7 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from lcm.evidence.figures import BLUE, ORANGE, STYLE, colour_bar, lines, look
+from lcm.evidence.figures import BLUE, ORANGE, STYLE, colour_bar, lines, look, panel
 from lcm.evidence.svg import GREY
 
 # Each group of labels has a mark of its own.
@@ -56,8 +56,7 @@ def _matrix(
 ) -> Figure:
     """A (C, C) picture with labels on both axes and a colour bar. entry: its side in inches. texts: of the axes."""
     size = 2.6 + entry * len(labels)
-    figure = Figure(figsize=(size, size * 0.87), layout="constrained")
-    axes = figure.add_subplot(**texts)
+    figure, axes = panel(size, size * 0.87, **texts)
     mesh = axes.pcolormesh(values, cmap=colours, vmin=ends[0], vmax=ends[1])
     axes.invert_yaxis()
     middles, names = np.arange(len(labels)) + 0.5, tick_labels(labels)
@@ -72,8 +71,7 @@ def _matrix(
 @mpl.rc_context(STYLE)
 def label_map(places: np.ndarray, labels: list[str], groups: list[str], title: str) -> Figure:
     """Fig. 2b: label embeddings in the plane, coloured and marked by group. places: (C, 2). groups: of each label."""
-    figure = Figure(figsize=(5.2, 4.4), layout="constrained")
-    axes = figure.add_subplot(title=title, xticks=[], yticks=[])
+    figure, axes = panel(5.2, 4.4, title=title, xticks=[], yticks=[])
     shared = [group for group in dict.fromkeys(groups) if groups.count(group) > 1]
     names = [
         text.removeprefix(f"{group}.") if group in shared else text
@@ -131,8 +129,7 @@ def group_cosines(rows: list[tuple[str, list[float]]]) -> Figure:
 
     rows: (label, one number per run), from top to bottom.
     """
-    figure = Figure(figsize=(4.4, 1.1 + 0.34 * len(rows)), layout="constrained")
-    axes = figure.add_subplot(title="all runs")
+    figure, axes = panel(4.4, 1.1 + 0.34 * len(rows), title="all runs")
     axes.axvline(0, color=GREY, linewidth=1)
     for index, (_, values) in enumerate(rows):
         axes.plot(values, [-index] * len(values), "o", color="#2f74c8", markersize=5, alpha=0.55, markeredgewidth=0)
@@ -178,8 +175,7 @@ def mean_distributions(means: np.ndarray, labels: list[str], title: str) -> Figu
 
 @mpl.rc_context(STYLE)
 def worked_target(targets: list[tuple[str, str, np.ndarray]], labels: list[str], title: str) -> Figure:
-    """Training targets of one document side by side. targets: (target, name, (C,) distribution); mass in
-    percent."""
+    """Training targets of one document side by side, in percent. targets: (target, name, (C,) distribution)."""
     figure = Figure(figsize=(5.4, 1.2 + 0.2 * len(labels)), layout="constrained")
     panels = figure.subplots(1, len(targets), sharey=True, squeeze=False)[0]
     for axes, (target, name, mass) in zip(panels, targets, strict=True):

@@ -1,5 +1,4 @@
-"""Do LCM's label embeddings and its confusion distribution know which labels are alike? C labels, e numbers per
-embedding."""
+"""Do LCM's label embeddings (C labels, e numbers) and its confusion distribution know which labels are alike?"""
 
 import numpy as np
 from sklearn.manifold import TSNE
@@ -37,8 +36,7 @@ def within_and_between(embedding: np.ndarray, groups: list[str]) -> tuple[float,
 
 
 def in_the_plane(embedding: np.ndarray) -> np.ndarray:
-    """t-SNE of the rows, as in the paper's Fig. 2b: (C, e) -> (C, 2). The paper gives no settings: exact, perplexity
-    5."""
+    """t-SNE of the rows, as in Fig. 2b: (C, e) -> (C, 2). The paper gives no settings: exact, perplexity 5."""
     perplexity = min(5.0, (len(embedding) - 1) / 3)
     return TSNE(perplexity=perplexity, init="pca", method="exact", random_state=0).fit_transform(embedding)
 
@@ -67,6 +65,7 @@ def mean_lcd(result: Result) -> dict[tuple[int, int], np.ndarray]:
     return found
 
 
-def by_label(means: list[list[float] | None], n_labels: int) -> np.ndarray:
-    """A run's `lcd_by_class` as an array (C, C), rows of labels without a validation document 0."""
-    return np.array([row or [0.0] * n_labels for row in means])
+def first_means(result: Result) -> np.ndarray | None:
+    """The first run's mean confusion distribution by true label, (C, C); rows without a validation document are 0."""
+    means = next((run["lcd_by_class"] for run in result.runs if run.get("lcd_by_class")), None)
+    return None if means is None else np.array([row or [0.0] * len(means) for row in means])

@@ -6,13 +6,24 @@ import yaml
 
 from lcm.study import YARDSTICKS, target_facts
 
-TEXTS = yaml.safe_load(resources.files("lcm.evidence").joinpath("texts.yaml").read_text(encoding="utf-8"))
+
+def read_yaml(name: str) -> dict:
+    """The content of a file beside this one."""
+    return yaml.safe_load(resources.files("lcm.evidence").joinpath(name).read_text(encoding="utf-8"))
+
+
+TEXTS = read_yaml("texts.yaml")
 SYMBOLS = {
     "alpha": "α = {}", "epsilon": "ε = {}", "beta": "β = {}", "rho": "ρ = {}",
     "stop_epoch": "until epoch {}", "detach": "detached target", "label_dim": "label embeddings of {}",
     "stop_resets_optimizer": "fresh Adam at the stop",
 }  # fmt: skip
 TUNED = "tuned"  # `ls.tuned`: no method of a study, but the choice among its strengths by validation
+
+
+def listed(names: list[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def model_name(model: str) -> str:

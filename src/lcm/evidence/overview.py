@@ -6,10 +6,10 @@ from lcm.evidence import label_space, rivals
 from lcm.evidence.claims import PAPER_STUDIES, printed
 from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.names import TEXTS, corpus_name, method_name, setting_name
-from lcm.evidence.paper import paper_accuracy, paper_settings
-from lcm.evidence.results import Result
+from lcm.evidence.paper import SETTINGS, paper_accuracy
+from lcm.evidence.results import grouped
 from lcm.evidence.statistics import holm
-from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, p_value, percent, plain, table, tested
+from lcm.evidence.tables import NOTHING, Row, Table, count, mean_accuracy, named, ours, p_value, plain, table, tested
 from lcm.evidence.verdicts import LEVEL, Claim, Decisions, interval
 from lcm.study import LINEAR, target_facts
 
@@ -28,11 +28,8 @@ def robustness(claims: list[Claim]) -> str:
     adjusted = dict(zip((claim.key for claim in means), holm([claim.average.p for claim in means]), strict=True))
     tested = [claim.key for claim in means if claim.average.p < LEVEL]
     left = [key for key in tested if adjusted[key] < LEVEL]
-    changed: dict[str, list[str]] = {}
-    for claim in means:
-        if claim.verdict != claim.one_by_one:
-            changed.setdefault(claim.one_by_one, []).append(claim.key)
-    old = "; ".join(f"{verdict} would be {', '.join(keys)}" for verdict, keys in changed.items())
+    changed = grouped((c for c in means if c.verdict != c.one_by_one), lambda claim: claim.one_by_one)
+    old = "; ".join(f"{word} would be {', '.join(claim.key for claim in of)}" for word, of in changed.items())
     return (
         f"The mean of a claim is one test at 5 %, not corrected over the claims. Of {len(means)} means {len(tested)} "
         f"have p below 0.05 ({', '.join(tested)}); after Holm’s correction over the claims as well, {len(left)} would "
@@ -46,31 +43,27 @@ def claim_table(claim: Claim) -> Table:
     """Rows: the comparisons of one claim."""
     rows: list[Row] = []
     for c, word, p, needs in zip(claim.comparisons, claim.words, claim.adjusted, claim.needs, strict=True):
-        value = c.show(c.contrast.value), interval(c.contrast.ci95, c.show)
-        n = str(c.contrast.n) if c.contrast.runs == c.contrast.n else f"{c.contrast.n} ({c.contrast.runs} runs)"
+        value = c.show(c.estimate.value), interval(c.estimate.ci95, c.show)
+        n = str(c.estimate.n) if c.estimate.runs == c.estimate.n else f"{c.estimate.n} ({c.estimate.runs} runs)"
         paper = NOTHING if c.paper is None else c.show(c.paper)
         rows.append([c.what, paper, value, p_value(p), (word, needs) if needs else word, n])
     columns = "comparison | paper | ours: 95 % CI | p: Holm | says | n"
     return table(f"claim-{claim.key}", f"{claim.key}. {claim.text}", columns, [("", rows)])
 
 
-def headline_table(evidence: Evidence, claims: list[Claim], most: int = 8) -> Table:
-    """At most eight rows of the paper's settings: four of its first study, the noisiest of each other one, then
-    more."""
+def headline_table(evidence: Evidence, claims: list[Claim]) -> Table:
+    """Eight rows of the paper's settings: four of its first study, the noisiest of each other one, then more."""
     found = printed(evidence, PAPER_STUDIES)
-    by_study: dict[str, list[Result]] = {}
-    for result in found:
-        by_study.setdefault(result.study, []).append(result)
-    first, *others = [*by_study.values(), []]
+    first, *others = [*grouped(found, lambda result: result.study).values(), []]
     order = [*first[:4], *(max(of, key=lambda result: result.noise) for of in others if of)]
     decisions, rows = Decisions(evidence, claims), []
-    for result in [*order, *(result for result in found if result not in order)][:most]:
+    for result in [*order, *(result for result in found if result not in order)][:8]:
         rival = [evidence.rival(result, method) for method in ("ce", "ls_matched")]
         papers = [paper_accuracy(*result.setting, method) for method in ("ce", "lcm")]
-        means = [percent((r.summary().mean, None), 1) if r else NOTHING for r in (*rival, result)]
+        means = [mean_accuracy(r) for r in (*rival, result)]
         words = [decisions.word(result, r).replace("undecided", "") if r else "" for r in rival]  # most are
         tests = [tested(compare(result, r), word) if r else NOTHING for r, word in zip(rival, words, strict=True)]
-        paper = " → ".join(percent((number[0], None)) if number else NOTHING for number in papers)
+        paper = " → ".join(f"{100 * number[0]:.2f}" if number else NOTHING for number in papers)
         rows.append([setting_name(*result.setting), paper, *means, *tests, count(result)])
     columns = "setting | paper: CE → LCM | CE | matched LS | LCM | LCM − CE: 95 % CI | LCM − matched LS: 95 % CI | n"
     return table("headline", "Test accuracy, %", columns, [("", rows)])
@@ -82,16 +75,14 @@ def coverage(evidence: Evidence) -> str:
     both = {result.setting for result in evidence.plain("lcm")} & {result.setting for result in evidence.plain("ce")}
     partial = {(editions[corpus], noise, model) for corpus, noise, model in both if corpus in editions}
     other = {(corpus, noise, substitutes[model]) for corpus, noise, model in both if model in substitutes}
-
-    wanted = paper_settings()
-    own = [setting for setting in wanted if setting in both]
-    other_only = [setting for setting in wanted if setting not in both and setting in partial | other]
+    own = [setting for setting in SETTINGS if setting in both]
+    other_only = [setting for setting in SETTINGS if setting not in both and setting in partial | other]
     families = [result.collection for result in evidence.plain("lcm") if result.setting in own]
     most = max(dict.fromkeys(families), key=families.count) if families else ""
     parts = f" ({families.count(most)} of them on {corpus_name(most)} or parts of it)" if most else ""
     return (
-        f"Measured of the paper’s {len(wanted)} settings: {len(own)}{parts}; {len(other_only)} more with a stand-in "
-        f"only, an altered corpus or another model; {len(wanted) - len(own) - len(other_only)} not at all."
+        f"Measured of the paper’s {len(SETTINGS)} settings: {len(own)}{parts}; {len(other_only)} more with a stand-in "
+        f"only, an altered corpus or another model; {len(SETTINGS) - len(own) - len(other_only)} not at all."
     )
 
 
@@ -126,34 +117,34 @@ def collapse_table(evidence: Evidence) -> Table:
     return table("collapse", "Where the confusion distribution puts its mass", columns, [("", rows)], note)
 
 
-def targets_tables(evidence: Evidence) -> list[Table]:
-    """One table target × setting; then the ranking of each setting with what is decided apart."""
+def matrix_table(evidence: Evidence) -> Table:
+    """Target × setting."""
     settings = rivals.settings_of(evidence)
-    ranks = [rivals.ranking(evidence, setting) for setting in settings]
-    by_target: list[dict[str, rivals.Rank]] = [{rank.result.target: rank for rank in of} for of in ranks]
-    gains: dict[str, list[float]] = {}
-    for rank in (rank for of in ranks for rank in of):
-        gains.setdefault(rank.result.target, []).append(rank.over.mean if rank.over else 0.0)
+    ranks = [{rank.result.target: rank for rank in rivals.ranking(evidence, setting)} for setting in settings]
+    of_target = grouped((rank for of in ranks for rank in of.values()), lambda rank: rank.result.target)
+    gains = {name: np.mean([rank.over.value if rank.over else 0.0 for rank in of]) for name, of in of_target.items()}
     rows: list[Row] = [
-        [_with_ceiling(name), *(f"{100 * of[name].mean:.1f}" if name in of else NOTHING for of in by_target)]
-        for name in sorted(gains, key=lambda name: -np.mean(gains[name]))
+        [_with_ceiling(name), *(f"{100 * of[name].mean:.1f}" if name in of else NOTHING for of in ranks)]
+        for name in sorted(gains, key=lambda name: -gains[name])
     ]
     heads = [f"{corpus_name(s.corpus)}: {setting_name('', s.noise, s.model).strip(', ')}" for s in settings]
-    matrix = table("targets-matrix", "Target × setting", " | ".join(["target", *heads]), [("", rows)], "matrix")
+    return table("targets-matrix", "Target × setting", " | ".join(["target", *heads]), [("", rows)], "matrix")
+
+
+def ranking_table(evidence: Evidence) -> Table:
+    """The targets of each setting, the best first, with what is decided apart."""
     groups = []
-    for setting, of in zip(settings, ranks, strict=True):
-        of_setting: list[Row] = []
-        for r in of:
+    for setting in rivals.settings_of(evidence):
+        rows: list[Row] = []
+        for r in rivals.ranking(evidence, setting):
             metrics = [ours(r.result, "nll", plain), ours(r.result, "ece"), ours(r.result, "in_group_errors")]
-            of_setting.append(
-                [named(r.result), f"{100 * r.mean:.2f}", tested(r.over), r.letters, *metrics, count(r.result)]
-            )
-        groups.append((setting_name(*setting.setting), of_setting))
+            start = [named(r.result), f"{100 * r.mean:.2f}", tested(r.over), r.letters]
+            rows.append([*start, *metrics, count(r.result)])
+        groups.append((setting_name(*setting.setting), rows))
     columns = (
         "target | accuracy: % | minus matched LS: 95 % CI | tied | NLL: nats | ECE: % | errors: in own group, % | n"
     )
-    found = [matrix, table("targets-ranking", "Ranking by setting", columns, groups, "ranking")]
-    return [each for each in found if each.groups]
+    return table("targets-ranking", "Ranking by setting", columns, groups, "ranking")
 
 
 def _with_ceiling(name: str) -> str | tuple[str, str]:

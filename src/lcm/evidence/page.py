@@ -1,5 +1,4 @@
-"""One page over all studies: the answers, the claims, then each study with its tables and figures. Reads results
-only."""
+"""One page over all studies: answers, claims, then each study with its tables and figures. Reads results only."""
 
 from collections.abc import Iterable
 from importlib import resources
@@ -13,7 +12,7 @@ from lcm.evidence.claims import PAPER_STUDIES, STRENGTHS, all_claims
 from lcm.evidence.comparisons import Evidence
 from lcm.evidence.draw import Drawn, draw
 from lcm.evidence.names import TEXTS
-from lcm.evidence.paper import paper_source
+from lcm.evidence.paper import SOURCE
 from lcm.evidence.results import read_study
 from lcm.evidence.snippets import snippets
 from lcm.evidence.study_tables import gaps, study_tables
@@ -62,15 +61,13 @@ def write_page(params: Params, root: Path = Path(), studies: Iterable[str] | Non
 def _tables(evidence: Evidence, claims: list[Claim]) -> dict[str, dict[str, Table]]:
     """Section of the page -> kind -> table. A study's section has its name."""
     decisions = Decisions(evidence, claims)
+    which = (make(evidence) for make in (gains_table, other_noise_table, linear_table))
+    targets = (make(evidence) for make in (overview.matrix_table, overview.ranking_table))
     return {
         "claims": {claim.key: overview.claim_table(claim) for claim in claims},
         "collapse": {"collapse": overview.collapse_table(evidence)},
-        "which": {
-            table.name: table
-            for table in (gains_table(evidence), other_noise_table(evidence), linear_table(evidence))
-            if table.groups
-        },
-        "map": {table.name: table for table in overview.targets_tables(evidence)},
+        "which": {table.name: table for table in which if table.groups},
+        "map": {table.name: table for table in targets if table.groups},
         "glossary": {table.name: table for table in overview.glossary_tables(evidence)},
         **{f"study-{study.name}": study_tables(study, evidence, decisions) for study in evidence.values()},
     }
@@ -93,7 +90,7 @@ def _html(evidence: Evidence, claims: list[Claim], found: dict, words: dict[str,
     return environment.get_template("page.html.j2").render(
         words=words, intro=TEXTS["intro"], sure=TEXTS["sure"], answers=answers(claims, evidence), claims=claims,
         chips=CHIPS, rule=TEXTS["rule"], reading=TEXTS["reading"], captions=CAPTIONS, panels=panels, styles=styles,
-        studies=list(evidence.values()), tables=found, gaps=gaps, paper=paper_source(),
+        studies=list(evidence.values()), tables=found, gaps=gaps, paper=SOURCE,
     )  # fmt: skip
 
 
@@ -105,12 +102,7 @@ def _markdown(evidence: Evidence, claims: list[Claim], found: dict, words: dict[
     lines += [f"**Should you use LCM?** {words['answer']}", "", f"**Which target, then?** {words['instead']}", ""]
     lines += [f"**Would a linear model do?** {words['linear']}", ""]
     lines += [f"**How sure is that?** {TEXTS['sure']} {words['coverage']}", ""]
-    lines += [
-        "## Questions and answers",
-        "",
-        *(f"1. **{question}** {text}" for question, text in answers(claims, evidence)),
-        "",
-    ]
+    lines += ["## Questions and answers", "", words["answers"], ""]
     lines += [tables.to_markdown(overview.claims_table(claims)), RULE, ""]
     for claim in claims:
         table = found["claims"][claim.key]
@@ -122,4 +114,4 @@ def _markdown(evidence: Evidence, claims: list[Claim], found: dict, words: dict[
         if missing := gaps(study):
             lines += ["Not in these numbers:", "", *(f"- {line}" for line in missing), ""]
     lines += ["## How to read the tables", "", *(f"- {line}" for line in TEXTS["reading"]), "", *written("glossary", 3)]
-    return "\n".join([*lines, f"Paper: {paper_source()}", ""])
+    return "\n".join([*lines, f"Paper: {SOURCE}", ""])

@@ -2,25 +2,27 @@
 
 import json
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from lcm.cell_files import check_cell, check_curves
 from lcm.errors import UserError, one_line
-from lcm.evidence.statistics import Scores, widening
+from lcm.evidence.statistics import Scores, table, widening
 from lcm.params import Params
 from lcm.study import LINEAR, Cell, cell_config, cells, family
 
+T, K = TypeVar("T"), TypeVar("K")
 DONE, NOT_RUN, STALE = "done", "not run", "stale"
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A metric of one cell: number of splits and of runs, mean of the splits' means, sample std of the runs (None for
-    one)."""
+    """A metric of one cell: number of splits and of runs, mean of the splits' means, sample std of several runs."""
 
     n: int
     runs: int
@@ -86,7 +88,7 @@ class Result:
     @property
     def failures(self) -> dict[tuple[int, int], str]:
         """(split, seed) -> why that run has no result."""
-        return {(run["split"], run["seed"]): _failure(run) for run in self.record.get("runs", ()) if _failure(run)}
+        return {_place(run): _failure(run) for run in self.record.get("runs", ()) if _failure(run)}
 
     @property
     def runs(self) -> list[dict]:
@@ -108,9 +110,7 @@ class Result:
 
         of: "test" (at the chosen epoch), "test_last" (after the last epoch) or "run" (a field of the run itself).
         """
-        values = {
-            (run["split"], run["seed"]): (run if of == "run" else run.get(of, {})).get(metric) for run in self.runs
-        }
+        values = {_place(run): (run if of == "run" else run.get(of, {})).get(metric) for run in self.runs}
         return {place: value for place, value in values.items() if value is not None}
 
     def summary(self, metric: str = "accuracy", of: str = "test") -> Summary | None:
@@ -127,29 +127,23 @@ class Result:
     @cached_property
     def curves(self) -> list[dict]:
         """Rows of the curves file, {split, seed, epoch, ...}, of the runs that are used; [] if there is none."""
-        path = self.root / (self.read_from or self.cell).path("curves")
-        used = {(run["split"], run["seed"]) for run in self.runs}
+        used = set(map(_place, self.runs))
         if self.parts:
             chosen = self.record["chosen"]
             rows = [row for part in self.parts for row in part.curves if chosen.get(row["split"]) == part.method]
-            return [row for row in rows if (row["split"], row["seed"]) in used]
-        if not self.done or not path.exists():
+            return [row for row in rows if _place(row) in used]
+        path = (self.read_from or self.cell).path("curves")
+        if not self.done or not (self.root / path).exists():
             return []
-        try:
-            rows = check_curves(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, RecursionError) as error:
-            shown = path.relative_to(self.root)
-            raise UserError(
-                one_line(f"{shown}: not a file of curves ({error}); delete it and train again", 400)
-            ) from None
-        return sorted((row for row in rows if (row["split"], row["seed"]) in used), key=lambda row: row["epoch"])
+        rows = _checked(self.root, path, check_curves, "a file of curves")
+        return sorted((row for row in rows if _place(row) in used), key=lambda row: row["epoch"])
 
     def by_run(self, column: str) -> dict[tuple[int, int], list[float]]:
         """(split, seed) -> values of one column of the curves, in the order of epochs."""
         values: dict[tuple[int, int], list[float]] = {}
         for row in self.curves:
             if row.get(column) is not None:
-                values.setdefault((row["split"], row["seed"]), []).append(row[column])
+                values.setdefault(_place(row), []).append(row[column])
         return values
 
     def last(self, column: str) -> dict[tuple[int, int], float]:
@@ -161,10 +155,27 @@ def summarise(scores: Scores) -> Summary | None:
     """None without scores."""
     if not scores:
         return None
-    values, splits = list(scores.values()), {split for split, _ in scores}
-    means = [np.mean([value for (split, _), value in scores.items() if split == wanted]) for wanted in splits]
+    values, means = list(scores.values()), np.nanmean(table(scores), axis=1)
     std = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return Summary(len(splits), len(values), float(np.mean(means)), std)
+    return Summary(len(means), len(values), float(np.mean(means)), std)
+
+
+def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """key of an item -> the items that have it, in their order."""
+    found: dict[K, list[T]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return found
+
+
+def fullest(results: Iterable[Result]) -> Result:
+    """The one with the most runs, of equals the first."""
+    return max(results, key=lambda result: len(result.runs))
+
+
+def _place(row: dict) -> tuple[int, int]:
+    """The split and the seed of a run, or of a row of its curves."""
+    return row["split"], row["seed"]
 
 
 def _failure(run: dict) -> str:
@@ -205,32 +216,34 @@ def read_study(params: Params, name: str, root: Path = Path()) -> Study:
 
     Raises UserError for a study that does not exist, and for a file that is not JSON or lacks the format's fields.
     """
-    found = []
-    for cell in cells(params, name):
-        expected = json.loads(json.dumps(cell_config(params, cell)))  # tuples to lists, as in the file
-        found.append(_read(Result(cell, family=family(params, cell), root=root), expected))
+    found = [
+        _read(Result(cell, family=family(params, cell), root=root), cell_config(params, cell))
+        for cell in cells(params, name)
+    ]
     spec = params.studies[name]
     return Study(name, spec.title, spec.question, tuple(found))
 
 
 def _read(result: Result, expected: dict) -> Result:
-    path = result.root / result.cell.path()
-    if not path.exists():
+    path = result.cell.path()
+    if not (result.root / path).exists():
         return result
-    try:
-        record = check_cell(json.loads(path.read_text(encoding="utf-8")))
-        reasons = _mismatches(result.cell, record, expected)
-        wanted = {(run.split, run.seed) for run in result.cell.runs()}
-        runs = [run for run in record["runs"] if (run["split"], run["seed"]) in wanted]
-    except (ValueError, RecursionError) as error:
-        shown = path.relative_to(result.root)
-        raise UserError(
-            one_line(f"{shown}: not a result file of this pipeline ({error}); delete it and train again", 400)
-        ) from None
+    record = _checked(result.root, path, check_cell, "a result file of this pipeline")
+    reasons = _mismatches(result.cell, record, expected)
+    wanted = {(run.split, run.seed) for run in result.cell.runs()}
+    runs = [run for run in record["runs"] if _place(run) in wanted]
     if reasons or not runs:
         reasons = reasons or [f"holds none of the {len(wanted)} runs"]
         return replace(result, state=STALE, reason="; ".join(reasons[:3]) + (" ..." if len(reasons) > 3 else ""))
     return replace(result, state=DONE, record=record | {"runs": runs}, lacking=len(wanted) - len(runs))
+
+
+def _checked(root: Path, path: Path, check: Callable[[object], Any], what: str) -> Any:
+    """The content of a JSON file. Raises UserError where it is not what it must be."""
+    try:
+        return check(json.loads((root / path).read_text(encoding="utf-8")))
+    except (ValueError, RecursionError) as error:
+        raise UserError(one_line(f"{path}: not {what} ({error}); delete it and train again", 400)) from None
 
 
 def _mismatches(cell: Cell, record: dict, expected: dict) -> list[str]:

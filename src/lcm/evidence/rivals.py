@@ -1,6 +1,6 @@
 """Every target on the same splits: which one wins where, what is decided apart, and where each stands on the map."""
 
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -10,9 +10,9 @@ import numpy as np
 from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.label_space import has_groups
 from lcm.evidence.names import method_name, setting_name
-from lcm.evidence.results import Result
+from lcm.evidence.results import Result, grouped
 from lcm.evidence.statistics import Paired, holm
-from lcm.evidence.verdicts import LEVEL, Claim, Comparison, accuracy
+from lcm.evidence.verdicts import LEVEL, Claim, Comparison, accuracies
 from lcm.study import target_facts
 
 STUDY = "targets"
@@ -28,8 +28,7 @@ def claims(evidence: Evidence) -> list[Claim]:
 
 
 def best_version(evidence: Evidence, result: Result, target: str) -> Result | None:
-    """A target on the data of `result` with its strength chosen on the validation part, or as it is if it was run
-    once."""
+    """A target on the data of `result` with its strength chosen by validation, or as it is if it was run once."""
     versions = evidence.versions(result, target)
     return evidence.tuned(result, target) or next((version for version in versions if not version.varied), None)
 
@@ -40,10 +39,9 @@ def settings_of(evidence: Evidence) -> list[Result]:
     return list({result.setting: result for result in evidence.results([STUDY]) if result.target == "ls"}.values())
 
 
-def judged(a: Result | None, b: Result | None, **says) -> list[Comparison]:
-    """The test accuracy of a minus that of b, as a list of one; of none where too few splits have both."""
-    found = accuracy(a, b, **says)
-    return [found] if found and found.contrast.n >= LEAST_SPLITS else []
+def judged(pairs: Iterable[tuple[Result | None, Result | None]], **says) -> list[Comparison]:
+    """The test accuracies of all pairs that have enough splits in common."""
+    return [found for found in accuracies(pairs, **says) if found.estimate.n >= LEAST_SPLITS]
 
 
 def is_noisy(result: Result) -> bool:
@@ -52,7 +50,7 @@ def is_noisy(result: Result) -> bool:
 
 def structure_of(result: Result) -> float | None:
     """Mean structure of a result's implicit target after the last epoch, in nats; None where it was not recorded."""
-    values = [value for value in result.last("structure").values() if math.isfinite(value)]
+    values = list(result.last("structure").values())
     return float(np.mean(values)) if values else None
 
 
@@ -66,8 +64,7 @@ def _premise(evidence: Evidence) -> Claim:
         rivals = [r for r in rivals if abs(r.settings["epsilon"] - epsilon) <= SAME_EPSILON]
         rival = max(rivals, key=lambda r: len(r.scores().keys() & result.scores().keys()), default=None)
         what = f"{setting_name(*result.setting)}: {method_name(result.method)} − label smoothing ε = {epsilon:g}"
-        if comparison := accuracy(result, rival, what):
-            comparisons.append(comparison)
+        comparisons += accuracies([(result, rival)], what=what)
     text = "At equal strength, mass on truly similar labels helps"
     return Claim("Q4", text, "the paper’s premise, at its ceiling: the true groups are given", comparisons)
 
@@ -79,7 +76,7 @@ def _structured(evidence: Evidence) -> Claim:
         for name in target_facts() if smoothing else ():
             result = None if name in PLAIN or target_facts()[name].ceiling else best_version(evidence, setting, name)
             if result and (name == "lcm" or (structure_of(result) or 0.0) > 1e-3):
-                comparisons += judged(result, smoothing)
+                comparisons += judged([(result, smoothing)])
     text, source = "A structured target beats tuned uniform smoothing anywhere", "structure above 0.001 nats"
     return Claim("Q5", text, source, comparisons, anywhere=True)
 
@@ -92,7 +89,7 @@ def _knowing(evidence: Evidence) -> Claim:
             knows = bool(KNOWS_NOISE & set(target_facts()[name].needs))
             if name not in PLAIN and (knows or not target_facts()[name].ceiling):
                 result = best_version(evidence, setting, name)
-                comparisons += judged(result, smoothing, sign=1 if knows else -1)
+                comparisons += judged([(result, smoothing)], sign=1 if knows else -1)
     text = "Under wrong labels only targets that know the noise, or were held out, help"
     return Claim("Q6", text, "help: beat label smoothing tuned on the validation part", comparisons)
 
@@ -102,8 +99,7 @@ def _knowing(evidence: Evidence) -> Claim:
 
 @dataclass(frozen=True)
 class Rank:
-    """A target in one setting. letters: targets that share one are not decided apart. over: it − matched
-    smoothing."""
+    """A target in one setting. letters: those that share one are not decided apart. over: it − matched smoothing."""
 
     result: Result
     mean: float
@@ -115,38 +111,42 @@ class Rank:
 def ranking(evidence: Evidence, setting: Result) -> list[Rank]:
     """The best version of every target in a setting, the most accurate first.
 
-    All pairs are tested with Holm's correction. A letter is a run of neighbours of which no two are decided apart, as
-    under a bar of a critical-difference diagram.
+    All pairs are tested with Holm's correction. A letter is a bar of a critical-difference diagram.
     """
     matched = evidence.rival(setting, "ls_matched")
-    found = [best_version(evidence, setting, name) for name in target_facts()]
-    found = [result for result in found if result and result.summary()]
-    over = [compare(r, matched) if matched and r.target != "ls_matched" else None for r in found]
-    # By the paired difference: means over different splits do not compare.
     base = matched.summary().mean if matched else 0.0
-    gains = [test.mean if test else r.summary().mean - base for r, test in zip(found, over, strict=True)]
-    order = sorted(range(len(found)), key=lambda index: -gains[index])
-    found, over = [found[index] for index in order], [over[index] for index in order]
-    tests = {(i, j): compare(found[i], found[j]) for i, j in combinations(range(len(found)), 2)}
+    found = []
+    for result in (best_version(evidence, setting, name) for name in target_facts()):
+        if result and result.summary():
+            test = compare(result, matched) if matched and result.target != "ls_matched" else None
+            # By the paired difference: means over different splits do not compare.
+            gain = test.value if test else result.summary().mean - base
+            found.append((gain, result, test))
+    found.sort(key=lambda each: -each[0])
+    tests = {(i, j): compare(found[i][1], found[j][1]) for i, j in combinations(range(len(found)), 2)}
     known = [pair for pair, test in tests.items() if test and test.p is not None]
     adjusted = zip(known, holm([tests[pair].p for pair in known]), strict=True)
-    apart = {pair for pair, p in adjusted if p < LEVEL}
-    letters, reached, bars = [""] * len(found), 0, 0
-    for first in range(len(found)):
+    letters = _letters(len(found), {pair for pair, p in adjusted if p < LEVEL})
+    return [Rank(r, r.summary().mean, of, test) for (_, r, test), of in zip(found, letters, strict=True)]
+
+
+def _letters(n: int, apart: set[tuple[int, int]]) -> list[str]:
+    """For each of n places the letters of its bars: the longest runs of places of which no two are apart."""
+    letters, reached, bars = [""] * n, 0, 0
+    for first in range(n):
         last = first
-        while last + 1 < len(found) and not any((index, last + 1) in apart for index in range(first, last + 1)):
+        while last + 1 < n and not any((index, last + 1) in apart for index in range(first, last + 1)):
             last += 1
         if last + 1 > reached:  # else the run lies within the one before
             for index in range(first, last + 1):
                 letters[index] += chr(ord("a") + bars)
             reached, bars = last + 1, bars + 1
-    return [Rank(r, r.summary().mean, of, test) for r, of, test in zip(found, letters, over, strict=True)]
+    return letters
 
 
 @dataclass(frozen=True)
 class Place:
-    """A target on the map. path: (strength, structure) after each epoch, means over runs; gain: over matched
-    smoothing."""
+    """A target on the map. path: mean (strength, structure) after each epoch. gain: over matched smoothing."""
 
     name: str
     path: list[tuple[float, float]]
@@ -162,13 +162,11 @@ def places(evidence: Evidence, setting: Result) -> list[Place]:
         path = [(strength[epoch], structure[epoch]) for epoch in sorted(strength.keys() & structure.keys())]
         if path and (rank.over or rank.result.target == "ls_matched"):
             target = target_facts()[rank.result.target]
-            found.append(Place(target.short, path, rank.over.mean if rank.over else 0.0, target.ceiling))
+            found.append(Place(target.short, path, rank.over.value if rank.over else 0.0, target.ceiling))
     return found
 
 
 def _by_epoch(result: Result, column: str) -> dict[int, float]:
-    values: dict[int, list[float]] = {}
-    for row in result.curves:
-        if row.get(column) is not None and math.isfinite(row[column]):
-            values.setdefault(row["epoch"], []).append(row[column])
-    return {epoch: float(np.mean(of_epoch)) for epoch, of_epoch in values.items()}
+    rows = (row for row in result.curves if row.get(column) is not None)
+    by_epoch = grouped(rows, lambda row: row["epoch"])
+    return {epoch: float(np.mean([row[column] for row in of])) for epoch, of in by_epoch.items()}

@@ -18,20 +18,8 @@ from lcm.evidence import which as targets
 from lcm.evidence.answers import answers, sentence
 from lcm.evidence.comparisons import Evidence
 from lcm.evidence.paper import paper_accuracy
-from lcm.evidence.results import Study
-from lcm.evidence.verdicts import (
-    AGAINST,
-    EQUAL,
-    FOR,
-    NOT_SUPPORTED,
-    OPEN,
-    RULE,
-    SUPPORTED,
-    UNDECIDED,
-    Claim,
-    interval,
-    points,
-)
+from lcm.evidence.results import Study, grouped
+from lcm.evidence.verdicts import FOR, RULE, SAYS, SUPPORTED, UNDECIDED, YES_NO, Claim, interval, points
 from lcm.files import write_text
 from lcm.study import LINEAR, read_seconds
 
@@ -43,28 +31,34 @@ def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
     """Name -> Markdown: answer (should one use LCM?), instead (what else?), which (three questions), coverage,
     headline (a table of at most eight rows), answers, claims, rule, collapse, targets, studies, devices (what trained
     the runs), and verdict-<key> of each claim."""
+    shown = {
+        "gains": targets.gains_table(evidence),
+        "other-noise": targets.other_noise_table(evidence),
+        "linear-table": targets.linear_table(evidence),
+        "headline": overview.headline_table(evidence, claims),
+        "claims": overview.claims_table(claims),
+        "collapse": overview.collapse_table(evidence),
+        "targets": overview.matrix_table(evidence),
+        "studies": studies_table(evidence),
+    }
     found = {
         "answer": answer(claims),
         "instead": targets.instead(evidence),
         "linear": targets.linear(evidence),
-        "gains": tables.to_markdown(targets.gains_table(evidence), 0) or "Not measured.",
-        "other-noise": tables.to_markdown(targets.other_noise_table(evidence), 0) or "Not measured.",
-        "linear-table": tables.to_markdown(targets.linear_table(evidence), 0) or "Not measured.",
         "coverage": overview.coverage(evidence),
-        "headline": tables.to_markdown(overview.headline_table(evidence, claims), 0),
-        "which": "\n".join(f"1. **{question}** {text}" for question, text in which(evidence, claims)),
-        "answers": "\n".join(f"1. **{question}** {text}" for question, text in answers(claims, evidence)),
-        "claims": tables.to_markdown(overview.claims_table(claims), 0),
+        "which": numbered(which(evidence, claims)),
+        "answers": numbered(answers(claims, evidence)),
         "rule": RULE,
         "robustness": overview.robustness(claims),
-        "collapse": tables.to_markdown(overview.collapse_table(evidence), 0) or "Not measured.",
-        "targets": "".join(tables.to_markdown(each, 0) for each in overview.targets_tables(evidence)[:1])
-        or "Not measured.",
-        "studies": tables.to_markdown(studies_table(evidence), 0),
         "devices": devices(evidence),
+        **{name: tables.to_markdown(table, 0) or "Not measured." for name, table in shown.items()},
         **{f"verdict-{claim.key}": f"{claim.text}: **{claim.headline()}** ({claim.tally()})." for claim in claims},
     }
     return {name: text.strip() for name, text in found.items()}
+
+
+def numbered(answers: list[tuple[str, str]]) -> str:
+    return "\n".join(f"1. **{question}** {text}" for question, text in answers)
 
 
 def answer(claims: list[Claim]) -> str:
@@ -73,7 +67,7 @@ def answer(claims: list[Claim]) -> str:
     same, tuned = by_key["Q1"], by_key["Q1b"]
     if not same.comparisons:
         return "Not measured yet."
-    first = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", UNDECIDED: "Undecided"}[same.verdict]
+    first = YES_NO[same.verdict]
     if same.verdict == UNDECIDED and FOR not in [*same.words, *tuned.words]:
         first = "Nothing speaks for it"
     families = [(name, by_key.get(key)) for name, key in (("LSTMs", "1a"), ("CNNs", "1b"), ("BERT", "1c"))]
@@ -99,22 +93,20 @@ def which(evidence: Evidence, claims: list[Claim]) -> list[tuple[str, str]]:
     ]
 
 
-def counted(claim: Claim, named: int = 2) -> str:
+def counted(claim: Claim) -> str:
     """'better in 0 of 13 settings, equal in 3, undecided in 10 (-0.99 to +0.29 points)', or after a mean.
 
-    At most `named` settings in which the first is better are named.
+    One or two settings in which the first is better are named.
     """
-    words, values = claim.words, [comparison.contrast.value for comparison in claim.comparisons]
-    names = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
+    words, values = claim.words, [comparison.estimate.value for comparison in claim.comparisons]
     if len(words) == 1:
-        return f"{names[words[0]]} in one setting ({points(values[0])} points)"
+        return f"{SAYS[words[0]]} in one setting ({points(values[0])} points)"
     won = [c.what.partition(":")[0] for c, word in zip(claim.comparisons, words, strict=True) if word == FOR]
-    others = [f"{name} in {words.count(word)}" for word, name in names.items() if word != FOR and word in words]
     better = f"better in {len(won)} of {len(words)} settings"
-    if 0 < len(won) <= named and all(won):
+    if len(won) in (1, 2) and all(won):
         better += f" ({'; '.join(won)})"
-    told, mean = ", ".join([better, *others]), claim.average
-    if mean:
+    told = ", ".join([better, *(f"{SAYS[word]} in {n}" for word, n in claim.counts.items() if word != FOR)])
+    if mean := claim.average:
         return f"{points(mean.value)} points {interval(mean.ci95)} on average: {told}"
     return f"{told} ({points(min(values))} to {points(max(values))} points)"
 
@@ -146,19 +138,15 @@ def _hours(study: Study, key: str) -> float | None:
     A cell without a time takes as long as the others of its model and corpus; None if there is none.
     """
     total = 0.0
-    for corpus in dict.fromkeys(result.corpus for result in study.results):
-        recorded = read_seconds(study.name, corpus, study.results[0].root)
-        cells = [
-            result for result in study.results if result.corpus == corpus and result.done and result.model != LINEAR
-        ]
-        for model in dict.fromkeys(result.model for result in cells):
-            alike = [result for result in cells if result.model == model]
-            known = {result.name: recorded.get(result.name, {}).get(key) for result in alike}
-            times = [time for time in known.values() if time is not None]
-            if not times:
-                return None
-            mean = sum(times) / len(times)
-            total += sum(len(result.record["runs"]) * (known[result.name] or mean) for result in alike)
+    networks = (result for result in study.results if result.done and result.model != LINEAR)
+    for (corpus, _), alike in grouped(networks, lambda result: (result.corpus, result.model)).items():
+        recorded = read_seconds(study.name, corpus, alike[0].root)
+        known = {result.name: recorded.get(result.name, {}).get(key) for result in alike}
+        times = [time for time in known.values() if time is not None]
+        if not times:
+            return None
+        mean = sum(times) / len(times)
+        total += sum(len(result.record["runs"]) * (known[result.name] or mean) for result in alike)
     return total / 3600
 
 

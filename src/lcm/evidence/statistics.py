@@ -15,6 +15,7 @@ exactly the corrected resampled t-test.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,30 +29,42 @@ LEAST_DF = 2  # Satterthwaite's number falls below 1 where both parts nearly can
 
 
 @dataclass(frozen=True)
-class Paired:
-    """Paired differences a - b over splits and seeds, in the unit of the inputs.
+class Estimate:
+    """An estimate with its two-sided 95 % interval and p-value; both are None where nothing is known of its error.
 
-    n: splits. runs: pairs, over all splits. mean: of the splits' means, so each split counts once.
-    widening: as given. by_split: (split, its mean), ascending.
-    between, within: estimated variances of a_s and e_sk; within is None where no split has two seeds.
-    error: standard error of the mean. df: its degrees of freedom.
-    ci90, ci95 and p come from the corrected test, two-sided. With n = 1 nothing is known about the spread, and where
-    all differences are equal (accuracies are counts: a few splits can agree by chance) the t-test is undefined: then
-    all from `between` on are None.
+    n: splits (of the smaller side). runs: pairs of runs, likewise. error: standard error, with df degrees of freedom;
+    None for a test that is no t-test.
     """
 
+    value: float
+    ci95: tuple[float, float] | None
+    p: float | None
     n: int
     runs: int
-    mean: float
-    widening: float
+    error: float | None = None
+    df: float | None = None
+
+    @property
+    def ci90(self) -> tuple[float, float] | None:
+        return interval(self.value, self.error, self.df, 0.90) if self.error else None
+
+
+@dataclass(frozen=True)
+class Paired(Estimate):
+    """Paired differences a - b over splits and seeds, in the unit of the inputs.
+
+    value: the mean of the splits' means, so each split counts once.
+    widening: as given. by_split: (split, its mean), ascending.
+    between, within: estimated variances of a_s and e_sk; within is None where no split has two seeds.
+    Intervals and p come from the corrected test, two-sided. With n = 1 nothing is known about the spread, and where
+    all differences are equal (accuracies are counts: a few splits can agree by chance) the t-test is undefined: then
+    all but the value is None.
+    """
+
+    widening: float = 0.0
     by_split: tuple[tuple[int, float], ...] = ()
     between: float | None = None
     within: float | None = None
-    error: float | None = None
-    df: float | None = None
-    ci90: tuple[float, float] | None = None
-    ci95: tuple[float, float] | None = None
-    p: float | None = None
 
 
 def widening(sizes: Mapping[str, int], part: str = "test", official: bool = False) -> float:
@@ -142,16 +155,18 @@ def paired(a: Scores, b: Scores, widening: float) -> Paired:
     of_split = np.round(np.nanmean(d, axis=1), 12)
     n, mean = len(d), float(of_split.mean())
     by_split = tuple(zip(sorted({split for split, _ in common}), of_split.tolist(), strict=True))
-    known = {"n": n, "runs": len(common), "mean": mean, "widening": widening, "by_split": by_split}
     if n == 1 or np.nanmax(d) - np.nanmin(d) <= ROUNDING:
-        return Paired(**known)
+        return Paired(mean, None, None, n, len(common), widening=widening, by_split=by_split)
     found = {name: float(value) for name, value in components(d, widening).items()}
-    error, df = math.sqrt(found["variance"]), found["df"]
-    return Paired(
-        **known, error=error, df=df, between=found["between"],
-        within=found["within"] if len(common) > n else None,
-        ci90=interval(mean, error, df, 0.90), ci95=interval(mean, error, df, 0.95), p=p_value(mean, error, df),
-    )  # fmt: skip
+    within = found["within"] if len(common) > n else None
+    parts = {"widening": widening, "by_split": by_split, "between": found["between"], "within": within}
+    return by_t(mean, math.sqrt(found["variance"]), found["df"], n, len(common), Paired, **parts)
+
+
+def by_t(value: float, error: float, df: float, n: int, runs: int, kind: type = Estimate, **more) -> Estimate:
+    """An estimate whose interval and two-sided p-value come from the t distribution."""
+    p = float(2 * stdtr(df, -abs(value) / error))
+    return kind(value, interval(value, error, df, 0.95), p, n, runs, error, df, **more)
 
 
 def interval(mean: float, error: float, df: float, level: float) -> tuple[float, float]:
@@ -160,12 +175,7 @@ def interval(mean: float, error: float, df: float, level: float) -> tuple[float,
     return mean - half, mean + half
 
 
-def p_value(mean: float, error: float, df: float) -> float:
-    """Two-sided p-value of mean / error by the t distribution."""
-    return float(2 * stdtr(df, -abs(mean) / error))
-
-
-def equivalent(test: Paired, margin: float) -> bool | None:
+def equivalent(test: Estimate, margin: float) -> bool | None:
     """Whether the two methods are the same for all that matters: the whole 90 % interval lies within ± margin.
 
     Two one-sided tests at 5 % each (Schuirmann 1987). margin: in the unit of the scores. None without an interval.
@@ -189,19 +199,16 @@ def decides(test: Paired, difference: float = 0.01, level: float = 0.05) -> tupl
 
 
 def _seeds(test: Paired, between: float, within: float, difference: float, level: float) -> int | None:
-    if _power(test, between, within, MANY_SEEDS, difference, level) < POWER:
-        return None
-    low, high = 0, MANY_SEEDS
-    while high - low > 1:  # power grows with the number of seeds
-        middle = (low + high) // 2
-        enough = _power(test, between, within, middle, difference, level) >= POWER
-        low, high = (low, middle) if enough else (middle, high)
-    return high
+    def power(seeds: int) -> float:
+        return _power(test, between, within, seeds, difference, level)
+
+    # Power grows with the number of seeds.
+    fewest = bisect_left(range(MANY_SEEDS + 1), POWER, lo=1, key=power)
+    return fewest if fewest <= MANY_SEEDS else None
 
 
 def _power(test: Paired, between: float, within: float, seeds: int, difference: float, level: float) -> float:
-    """Share of 4,000 simulated studies that find the difference, if these are the true variances. Same result in every
-    call."""
+    """Share of 4,000 studies, the same in every call, that find the difference if these are the true variances."""
     random, n, spare = np.random.default_rng(0), test.n, test.n * (seeds - 1)
     truth = between * (1 / n + test.widening) + within / (n * seeds)
     mean = difference + math.sqrt(truth) * random.normal(size=4000)
@@ -218,9 +225,9 @@ def holm(pvalues: Sequence[float]) -> list[float]:
     """
     if not all(0 <= p <= 1 for p in pvalues):
         raise ValueError(f"p-values must lie in [0, 1], not {list(pvalues)}")
-    adjusted, running = [0.0] * len(pvalues), 0.0
-    for rank, index in enumerate(sorted(range(len(pvalues)), key=lambda i: pvalues[i])):
-        # The running maximum keeps the adjusted values in the order of the raw ones.
-        running = max(running, min(1.0, (len(pvalues) - rank) * pvalues[index]))
-        adjusted[index] = running
-    return adjusted
+    order = np.argsort(pvalues, kind="stable")
+    multiplied = np.arange(len(pvalues), 0, -1) * np.array(pvalues, dtype=float)[order]
+    adjusted = np.empty(len(pvalues))
+    # The running maximum keeps the adjusted values in the order of the raw ones.
+    adjusted[order] = np.minimum(np.maximum.accumulate(multiplied), 1.0)
+    return adjusted.tolist()

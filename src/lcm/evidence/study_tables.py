@@ -4,16 +4,15 @@ import numpy as np
 
 from lcm.evidence.comparisons import Evidence, compare, strengths, true_mass
 from lcm.evidence.names import corpus_name, method_name, model_name, setting_name
-from lcm.evidence.paper import paper_accuracy, paper_labels
+from lcm.evidence.paper import LABELS, paper_accuracy
 from lcm.evidence.results import NOT_RUN, STALE, Result, Study
-from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, percent, plain, stacked, table, tested
+from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, percent, plain, table, tested
 from lcm.evidence.verdicts import Decisions, points
 from lcm.study import LINEAR, target_facts
 
 
 def study_tables(study: Study, evidence: Evidence, decisions: Decisions | None = None) -> dict[str, Table]:
-    """Every table of a study by kind, in the order of the page. decisions: for the verdicts' words; None leaves them
-    out."""
+    """Every table of a study by kind, in the order of the page. decisions: for the verdicts' words, if given."""
     return {
         "results": results_table(study, evidence, decisions),
         "labels": labels_table(study),
@@ -71,7 +70,7 @@ def shown(results: list[Result], evidence: Evidence) -> list[Result]:
 def _row(result: Result, lcm: Result | None, decisions: Decisions | None) -> Row:
     printed = paper_accuracy(*result.setting, result.method)
     summary = result.summary()
-    row: Row = [named(result), stacked(percent(printed)), ours(result)]
+    row: Row = [named(result), percent(printed), ours(result)]
     if summary is None:
         return [*row, NOTHING, NOTHING, "0"]
     test = compare(lcm, result) if lcm and lcm.method != result.method else None
@@ -87,8 +86,7 @@ def _changed(result: Result) -> list[str]:
 
 
 def strengths_table(study: Study) -> Table:
-    """Rows: label smoothing and LCM of every strength, on one axis: the mass that the target leaves on the true
-    label."""
+    """Rows: label smoothing and LCM of every strength, by the mass that the target leaves on the true label."""
     groups = []
     for setting in study.settings:
         results = [r for r in study.of(*setting) if r.target in ("ce", "ls", "ls_matched", "lcm") and not _changed(r)]
@@ -107,8 +105,7 @@ def strengths_table(study: Study) -> Table:
 
 
 def changes_table(study: Study) -> Table:
-    """Rows: a method with one thing changed (stopped early, no gradient through the target) against the same
-    without."""
+    """Rows: a method with one thing changed (stopped early, no gradient through the target) against it without."""
     groups = []
     for setting in study.settings:
         rows: list[Row] = []
@@ -133,7 +130,7 @@ def labels_table(study: Study) -> Table:
     """Rows: the subsets of the paper's Table 2 with their labels."""
     rows: list[Row] = []
     for corpus in dict.fromkeys(corpus for corpus, _, _ in study.settings):
-        wanted = paper_labels(corpus)
+        wanted = LABELS.get(corpus)
         record = next((r.record for r in study.results if r.corpus == corpus and r.done), None)
         if wanted and record:
             labels = record["labels"]
@@ -151,8 +148,7 @@ METRICS = (  # column, metric, how it is written
 
 
 def metrics_table(study: Study, evidence: Evidence) -> Table:
-    """Rows: methods. How far the probabilities can be trusted, which mistakes are made, what the choice of epoch
-    did."""
+    """Rows: methods. How far to trust the probabilities, which mistakes are made, what the choice of epoch did."""
     known = [metric for metric in METRICS if any(result.scores(metric[1]) for result in study.results if result.done)]
     groups = []
     for setting in dict.fromkeys(result.setting for result in study.results):

@@ -1,11 +1,12 @@
-"""What a table is, how its entries are written, and the forms it takes: Markdown, CSV, a terminal's text (and the
-page's HTML)."""
+"""What a table is, how its entries are written, and the forms it takes: Markdown, CSV, text (and the page's HTML)."""
 
 import csv
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
+from itertools import compress
 
 from lcm.evidence.names import SYMBOLS, TEXTS, method_name
 from lcm.evidence.results import Result, Summary
@@ -51,26 +52,32 @@ def table(name: str, title: str, columns: str, groups: list[tuple[str, list[Row]
 # -------------------------------------------------------------------------------------------------------------- entries
 
 
-def percent(value: Summary | tuple | None, digits: int = 2) -> str:
-    """Mean ± std in percent with the paper's precision; a single run has no ±."""
+def percent(value: Summary | tuple | None) -> Entry:
+    """Mean and std in percent with the paper's precision."""
+    return _with_std(value, 100, 2)
+
+
+def plain(value: Summary | tuple | None) -> Entry:
+    """Mean and std of something in nats or without a unit."""
+    return _with_std(value, 1, 3)
+
+
+def _with_std(value: Summary | tuple | None, scale: float, digits: int) -> Entry:
+    """A single run has no std."""
     if value is None:
         return NOTHING
     mean, std = value if isinstance(value, tuple) else (value.mean, value.std)
-    return f"{100 * mean:.{digits}f}" + ("" if std is None else f" ± {100 * std:.{digits}f}")
+    text = f"{scale * mean:.{digits}f}"
+    return text if std is None else (text, f"± {scale * std:.{digits}f}")
 
 
-def plain(value: Summary | None) -> str:
-    """Mean ± std of something in nats or without a unit."""
-    return NOTHING if value is None else f"{value.mean:.3f}" + ("" if value.std is None else f" ± {value.std:.3f}")
+def mean_accuracy(result: Result | None) -> str:
+    """In percent with one digit."""
+    return f"{100 * result.summary().mean:.1f}" if result else NOTHING
 
 
 def p_value(p: float | None) -> str:
     return NOTHING if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def stacked(mean_and_std: str) -> Entry:
-    mean, _, std = mean_and_std.partition(" ± ")
-    return (mean, f"± {std}") if std else mean
 
 
 def ours(result: Result, metric: str = "accuracy", show=percent, of: str = "test") -> Entry:
@@ -79,8 +86,8 @@ def ours(result: Result, metric: str = "accuracy", show=percent, of: str = "test
         return result.state
     summary, failed = result.summary(metric, of), len(result.failures)
     if failed:
-        return show(summary) if summary else "failed", f"{failed} of {len(result.record['runs'])} runs failed"
-    return stacked(show(summary))
+        return flat(show(summary)) if summary else "failed", f"{failed} of {len(result.record['runs'])} runs failed"
+    return show(summary)
 
 
 def count(result: Result) -> str:
@@ -93,7 +100,7 @@ def tested(test: Paired | None, word: str = "") -> Entry:
     if test is None:
         return NOTHING
     small = [interval(test.ci95), word] if test.n > 2 else ["n too small"]
-    return points(test.mean), "\n".join(filter(None, small))
+    return points(test.value), "\n".join(filter(None, small))
 
 
 def named(result: Result) -> Entry:
@@ -101,19 +108,17 @@ def named(result: Result) -> Entry:
     short = method_name(result.method, short=True)
     if result.method in YARDSTICKS:
         return short
-    knob, ceiling = target_facts()[result.target].knob, target_facts()[result.target].ceiling
+    target, below = target_facts()[result.target], ""
+    knob = "epsilon" if result.target == "ls_matched" else target.knob
     if result.parts:
         by_method = {part.method: part.settings.get(knob, 0.0) for part in result.parts}  # cross-entropy has none
         values = [by_method[method] for method in result.record["chosen"].values()]
         often = max(dict.fromkeys(values), key=values.count)
         at_end = often in {max(by_method.values())} | ({min(by_method.values())} - {0.0})
         below = f"most often {_setting(knob, often)}{', the end of its grid' if at_end else ''}"
-    elif result.target == "ls_matched" or not result.varied:
-        knob = "epsilon" if result.target == "ls_matched" else knob
-        below = _setting(knob, result.settings[knob]) if knob in result.settings else ""
-    else:
-        below = ""
-    below = ", ".join(filter(None, [below, "ceiling" if ceiling else ""]))
+    elif knob in result.settings and (result.target == "ls_matched" or not result.varied):
+        below = _setting(knob, result.settings[knob])
+    below = ", ".join(filter(None, [below, "ceiling" if target.ceiling else ""]))
     return (short, below) if below else short
 
 
@@ -153,26 +158,29 @@ def _is_number(entry: Entry) -> bool:
 
 
 def to_text(table: Table) -> str:
-    """The table for a terminal, columns as wide as they must be and only those with an entry; ASCII but for ± and
-    letters."""
-    used = [
-        index for index in range(len(table.columns))
-        if any(row[index] not in (NOTHING, "") for _, rows in table.groups for row in rows)
-    ]  # fmt: skip
-    columns, groups = (
-        [[_ascii(table.columns[index]) for index in used]],
-        [[[_ascii(row[index]) for index in used] for row in rows] for _, rows in table.groups],
-    )
-    widths = [max(map(len, column)) for column in zip(*columns, *(row for rows in groups for row in rows))]
+    """The table for a terminal, only the columns with an entry; ASCII but for ± and letters."""
+    rows = [row for _, of in table.groups for row in of]
+    used = [any(row[index] not in (NOTHING, "") for row in rows) for index in range(len(table.columns))]
 
-    def line(row: list[str]) -> str:
-        first, *rest = zip(row, widths, strict=True)
-        return "  ".join(["  " + first[0].ljust(first[1]), *(text.rjust(width) for text, width in rest)]).rstrip()
+    def line(row: Row) -> list[str]:
+        first, *rest = (_ascii(entry) for entry in compress(row, used))
+        return [f"  {first}", *rest]
 
     lines = []
-    for (heading, _), rows in zip(table.groups, groups, strict=True):
-        lines += ["", _ascii(heading), line(columns[0]), *map(line, rows)]
-    return "\n".join(lines)
+    for heading, of in table.groups:
+        lines += [[""], [_ascii(heading)], line(table.columns), *map(line, of)]
+    return "\n".join(aligned(lines))
+
+
+def aligned(lines: list[list[str]]) -> list[str]:
+    """Text in columns as wide as they must be, the first aligned left and the others right.
+
+    A line of one entry is a heading: it takes no part in the widths.
+    """
+    columns = zip(*(line for line in lines if len(line) > 1), strict=True)
+    first, *rest = (max(map(len, column)) for column in columns)
+    # `map` ends with the line.
+    return ["  ".join([line[0].ljust(first), *map(str.rjust, line[1:], rest)]).rstrip() for line in lines]
 
 
 def _ascii(entry: Entry) -> str:
@@ -183,12 +191,16 @@ def to_csv(table: Table) -> str:
     """Comma-separated values; the group's heading is the first column, small print a column of its own."""
     rows = [(heading, row) for heading, of in table.groups for row in of]
     small = [any(isinstance(row[index], tuple) for _, row in rows) for index in range(len(table.columns))]
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
     heads = zip(map(flat, table.columns), small, strict=True)
-    writer.writerow(["group", *(name for head, two in heads for name in [head, f"{head} (more)"][: 1 + two])])
+    lines = [["group", *(name for head, two in heads for name in [head, f"{head} (more)"][: 1 + two])]]
     for heading, row in rows:
         pairs = [(entry, "") if isinstance(entry, str) else entry for entry in row]
         entries = [pair[: 1 + two] for pair, two in zip(pairs, small, strict=True)]
-        writer.writerow([heading, *(part.replace("\n", "; ") for pair in entries for part in pair)])
-    return file.getvalue()
+        lines.append([heading, *(part.replace("\n", "; ") for pair in entries for part in pair)])
+    return csv_text(lines)
+
+
+def csv_text(rows: Iterable[Iterable]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -3,23 +3,27 @@
 Every word on the page that says better, worse, equal or undecided comes from `Claim.words`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import product
 
 from lcm.evidence.comparisons import Evidence, compare
-from lcm.evidence.contrasts import Contrast, average, of_paired
+from lcm.evidence.contrasts import average
 from lcm.evidence.names import TEXTS, TUNED, method_name, setting_name
-from lcm.evidence.paper import paper_accuracy
-from lcm.evidence.results import Result
-from lcm.evidence.statistics import decides, equivalent, holm
+from lcm.evidence.paper import paper_gain
+from lcm.evidence.results import Result, grouped
+from lcm.evidence.statistics import Estimate, Paired, decides, equivalent, holm
 
-LEVEL = 0.05
+LEVEL = 0.05  # of the tests, after Holm's correction
 EQUIVALENCE = 0.005  # half a point either way is nothing, with differences of 0.5 to 4 points in the paper
 SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_MEASURED = "supported", "not supported", "undecided", "not measured"
-FOR, AGAINST, EQUAL, OPEN = "for", "against", "equal", "open"
+YES_NO = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", UNDECIDED: "Undecided", NOT_MEASURED: "Not measured"}
 RULE = "\n".join(f"- {line}" for line in TEXTS["rule"])
 RIVALS = ("ls_matched", "ls", "ce")  # whom LCM is compared with, the deciding one first
-WORDS = {FOR: "LCM better", AGAINST: "LCM worse", EQUAL: "equal", OPEN: "undecided"}
+PRINTED = ("ce", "ls")  # those that the paper has
+FOR, AGAINST, EQUAL, OPEN = "for", "against", "equal", "open"
+SAYS = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
+WORDS = SAYS | {FOR: "LCM better", AGAINST: "LCM worse"}
 
 
 def points(difference: float, digits: int = 2) -> str:
@@ -41,6 +45,13 @@ def interval(ci: tuple[float, float] | None, show: Callable[[float], str] = poin
     return "no interval" if ci is None else f"[{show(ci[0])}, {show(ci[1])}]"
 
 
+def decided(gain: float, p: float | None, equal: bool | None) -> str:
+    """for, against, equal or open. gain: above 0 speaks for the claim. p: corrected. equal: by `equivalent`."""
+    if p is not None and p < LEVEL:
+        return FOR if gain > 0 else AGAINST
+    return EQUAL if equal else OPEN
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One estimate that bears on a claim. sign: +1 if values above `null` speak for it, -1 if values below do.
@@ -52,7 +63,7 @@ class Comparison:
     """
 
     what: str
-    contrast: Contrast
+    estimate: Estimate
     paper: float | None = None
     null: float = 0.0
     sign: int = 1
@@ -64,33 +75,33 @@ class Comparison:
     collection: str = ""
 
 
-def accuracy(a: Result | None, b: Result | None, what: str = "", **more) -> Comparison | None:
-    """The test accuracy of a minus that of b; None where there is no such number."""
-    test = compare(a, b) if a and b else None
-    if test is None:
-        return None
-    numbers = [paper_accuracy(*result.setting, result.method) for result in (a, b)]
-    gain = numbers[0][0] - numbers[1][0] if all(numbers) else None
-    margin = EQUIVALENCE if gain is None else min(EQUIVALENCE, abs(gain) / 2)
-    if gain is None and a.target == "lcm":
-        margin = min([EQUIVALENCE, *(gain / 2 for gain in _printed_gains(a))])
-    what = what or f"{setting_name(*a.setting)}: {method_name(a.method)} − {method_name(b.method)}"
-    equal = bool(margin and equivalent(test, margin))
-    return Comparison(what, of_paired(test), gain, equal=equal, pair=(a, b), **data_of(a), **more)
+def accuracies(pairs: Iterable[tuple[Result | None, Result | None]], what: str = "", sign: int = 1) -> list[Comparison]:
+    """The test accuracy of a minus that of b, for every pair of which there is such a number."""
+    found = []
+    for a, b in pairs:
+        test = compare(a, b) if a and b else None
+        if test is None:
+            continue
+        gain = paper_gain(*a.setting, a.method, b.method)
+        said = what or f"{setting_name(*a.setting)}: {method_name(a.method)} − {method_name(b.method)}"
+        # Half a point refutes no gain of a fifth of a point, which is all there is to gain on MNIST: where the paper
+        # lacks the rival, what LCM gains there over others counts.
+        printed = [gain]
+        if gain is None and a.target == "lcm":
+            printed = [paper_gain(*a.setting, "lcm", other) for other in PRINTED]
+        equal = bool(equivalent(test, _margin(printed)))
+        found.append(Comparison(said, test, gain, sign=sign, equal=equal, pair=(a, b), **data_of(a)))
+    return found
+
+
+def _margin(printed: Iterable[float | None]) -> float:
+    """What is nothing: half a point, or half of the least gain that the paper prints, if that is less."""
+    return min([EQUIVALENCE, *(abs(gain) / 2 for gain in printed if gain is not None)])
 
 
 def data_of(result: Result) -> dict[str, str]:
     """What `Comparison` wants to know of the data of a result."""
     return {"corpus": result.corpus, "collection": result.collection}
-
-
-def _printed_gains(result: Result) -> list[float]:
-    """What LCM gains over the rivals that the paper has in a setting, all positive.
-
-    Half a point refutes no gain of a fifth of a point, which is all there is to gain on MNIST.
-    """
-    numbers = [paper_accuracy(*result.setting, method) for method in ("lcm", "ce", "ls")]
-    return [abs(numbers[0][0] - other[0]) for other in numbers[1:] if numbers[0] and other]
 
 
 @dataclass(frozen=True)
@@ -113,41 +124,38 @@ class Claim:
     @property
     def adjusted(self) -> list[float | None]:
         """Holm's p-value per comparison, None where there is no test."""
-        values = iter(holm([c.contrast.p for c in self.comparisons if c.contrast.p is not None]))
-        return [None if c.contrast.p is None else next(values) for c in self.comparisons]
+        values = iter(holm([c.estimate.p for c in self.comparisons if c.estimate.p is not None]))
+        return [None if c.estimate.p is None else next(values) for c in self.comparisons]
 
     @property
     def words(self) -> list[str]:
         """for, against, equal or open, per comparison."""
-
-        def word(c: Comparison, p: float | None) -> str:
-            if p is None or p >= LEVEL:
-                return EQUAL if c.equal else OPEN
-            return FOR if (c.contrast.value - c.null) * c.sign > 0 else AGAINST
-
-        return [word(c, p) for c, p in zip(self.comparisons, self.adjusted, strict=True)]
+        both = zip(self.comparisons, self.adjusted, strict=True)
+        return [decided((c.estimate.value - c.null) * c.sign, p, c.equal) for c, p in both]
 
     @property
-    def average(self) -> Contrast | None:
+    def counts(self) -> dict[str, int]:
+        """Word -> how many comparisons it is said of, the words that are said at all."""
+        return {word: count for word in SAYS if (count := self.words.count(word))}
+
+    @property
+    def average(self) -> Estimate | None:
         """The mean of two or more comparisons of accuracies, all with the same sign; else None."""
         if self.anywhere or len(self.comparisons) < 2 or any(c.show is not points for c in self.comparisons):
             return None
         if len({(c.sign, c.null) for c in self.comparisons}) > 1:
             return None
-        groups: dict[str, list[Contrast]] = {}
-        for c in self.comparisons:
-            groups.setdefault(c.corpus, []).append(c.contrast)
+        by_corpus = grouped(self.comparisons, lambda c: c.corpus)
+        groups = {corpus: [c.estimate for c in of] for corpus, of in by_corpus.items()}
         return average(groups, {c.corpus: c.collection or c.corpus for c in self.comparisons})
 
     @property
     def average_word(self) -> str:
         """for, against, equal or open, for the mean of the comparisons."""
-        found, first = self.average, self.comparisons[0]
-        if found.p < LEVEL:
-            return FOR if found.value * first.sign > 0 else AGAINST
+        found = self.average
         printed = [c.paper for c in self.comparisons if c.paper is not None]
-        margin = min([EQUIVALENCE, *([abs(sum(printed) / len(printed)) / 2] if printed else [])])
-        return EQUAL if equivalent(found, margin) else OPEN
+        margin = _margin([sum(printed) / len(printed)] if printed else [])
+        return decided(found.value * self.comparisons[0].sign, found.p, equivalent(found, margin))
 
     @property
     def verdict(self) -> str:
@@ -175,8 +183,7 @@ class Claim:
 
     @property
     def needs(self) -> list[str]:
-        """For each open comparison of accuracies: how many seeds would decide one point, or that none would; else
-        ""."""
+        """For each open comparison of accuracies how many seeds would decide one point, if any; else ""."""
         words = self.words
         level = LEVEL / max(words.count(OPEN), 1)  # Holm's correction when the decided ones are out of the way
         return [_needs(c, level) if word == OPEN else "" for c, word in zip(self.comparisons, words, strict=True)]
@@ -184,7 +191,7 @@ class Claim:
     @property
     def n(self) -> str:
         """Number of splits, or the range of it."""
-        counts = sorted({c.contrast.n for c in self.comparisons})
+        counts = sorted({c.estimate.n for c in self.comparisons})
         return "–".join(str(n) for n in dict.fromkeys([*counts[:1], *counts[-1:]]))
 
     def headline(self) -> str:
@@ -195,17 +202,16 @@ class Claim:
         """How the comparisons went, in one line."""
         if not self.comparisons:
             return f"none of the paper’s {self.in_paper} comparisons" if self.in_paper else "no comparison yet"
-        words, values, first = self.words, [c.contrast.value for c in self.comparisons], self.comparisons[0]
+        values, first = [c.estimate.value for c in self.comparisons], self.comparisons[0]
         show, unit = first.show, first.unit
-        if len(words) == 1:
-            ci95 = interval(first.contrast.ci95, show)
-            return f"{show(values[0])}{unit} {ci95}, n = {self.n}{self.coverage()}"
+        if len(values) == 1:
+            return f"{show(values[0])}{unit} {interval(first.estimate.ci95, show)}, n = {self.n}{self.coverage()}"
         same = len({c.show for c in self.comparisons}) == 1
         spread = f", {show(min(values))} to {show(max(values))}{unit}" if same else ""
         mean = self.average
         first = f"on average {show(mean.value)} {interval(mean.ci95, show)}; one by one " if mean else ""
-        counts = ", ".join(f"{word}: {words.count(word)}" for word in (FOR, AGAINST, EQUAL, OPEN) if words.count(word))
-        return f"{first}{counts} of {len(words)}{spread}; n = {self.n}{self.coverage()}"
+        counts = ", ".join(f"{word}: {count}" for word, count in self.counts.items())
+        return f"{first}{counts} of {len(values)}{spread}; n = {self.n}{self.coverage()}"
 
     def coverage(self) -> str:
         """How many of the paper's comparisons these are, unless all."""
@@ -214,8 +220,8 @@ class Claim:
 
 
 def _needs(comparison: Comparison, level: float) -> str:
-    test = comparison.contrast.test
-    if test is None or comparison.show is not points:
+    test = comparison.estimate
+    if not isinstance(test, Paired) or comparison.show is not points:
         return ""
     if test.n == 1:
         return "one split decides nothing: it takes two"
@@ -231,25 +237,23 @@ def _needs(comparison: Comparison, level: float) -> str:
 
 
 class Decisions:
-    """What is decided between LCM and another result: by the claim that holds the comparison, else by its study's
-    own."""
+    """What is decided between LCM and another result: by the claim that holds the comparison, else by its study."""
 
     def __init__(self, evidence: Evidence, claims: list[Claim]):
         families = list(claims)
-        for study in evidence.values():
-            for other in (*RIVALS, f"ls.{TUNED}"):
-                pairs = [(r, evidence.rival(r, other)) for r in study.results if r.done and r.method == "lcm"]
-                families.append(Claim(study.name, "", "", [c for a, b in pairs if (c := accuracy(a, b))]))
+        for study, other in product(evidence.values(), (*RIVALS, f"ls.{TUNED}")):
+            lcm = (result for result in study.results if result.done and result.method == "lcm")
+            families.append(Claim("", "", "", accuracies((result, evidence.rival(result, other)) for result in lcm)))
         self._words: dict[tuple, str] = {}
         for claim in families:
             for comparison, word in zip(claim.comparisons, claim.words, strict=True):
                 if comparison.pair and comparison.sign > 0:
-                    self._words.setdefault(self._key(*comparison.pair), word)
-
-    @staticmethod
-    def _key(a: Result, b: Result) -> tuple:
-        return a.setting, a.method, b.method, len(a.runs), len(b.runs)
+                    self._words.setdefault(_key(*comparison.pair), WORDS[word])
 
     def word(self, a: Result, b: Result) -> str:
-        """ "LCM better" and the like; "" where no family holds the comparison."""
-        return WORDS.get(self._words.get(self._key(a, b), ""), "")
+        """LCM better, and the like; "" where no family holds the comparison."""
+        return self._words.get(_key(a, b), "")
+
+
+def _key(a: Result, b: Result) -> tuple:
+    return a.setting, a.method, b.method, len(a.runs), len(b.runs)

@@ -1,5 +1,4 @@
-"""Which target to use: what each gains over tuned label smoothing, with right and with wrong labels; and whether a
-linear model would do."""
+"""Which target to use: what each gains over tuned label smoothing, and whether a linear model would do."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,20 +7,15 @@ import numpy as np
 
 from lcm.evidence import rivals
 from lcm.evidence.comparisons import Evidence, compare, tuned
-from lcm.evidence.contrasts import Contrast
-from lcm.evidence.names import TEXTS, corpus_name, method_name, model_name, setting_name
+from lcm.evidence.names import TEXTS, corpus_name, listed, method_name, model_name, setting_name
 from lcm.evidence.results import Result
-from lcm.evidence.statistics import equivalent, holm
-from lcm.evidence.tables import NOTHING, Entry, Row, Table, percent, table
-from lcm.evidence.verdicts import AGAINST, EQUAL, EQUIVALENCE, FOR, LEVEL, OPEN, Claim, interval, points
+from lcm.evidence.statistics import Estimate, equivalent, holm
+from lcm.evidence.tables import NOTHING, Entry, Row, Table, mean_accuracy, table
+from lcm.evidence.verdicts import EQUIVALENCE, FOR, OPEN, SAYS, Claim, decided, interval, points
 from lcm.study import LINEAR, target_facts
 
 RIGHT, WRONG, CROWD = "right labels", "wrong labels", "a crowd’s labels"
-OTHER_NOISE = {
-    "noisy_val": "in validation, too",
-    "uniform_noise": "any other label",
-}  # studies, and what is wrong there
-WORDS = {FOR: "better", AGAINST: "worse", EQUAL: "equal", OPEN: "undecided"}
+OTHER_NOISE = {"noisy_val": "in validation, too", "uniform_noise": "any other label"}  # studies: what is wrong there
 
 
 @dataclass(frozen=True)
@@ -32,7 +26,7 @@ class Gain:
     """
 
     target: str
-    mean: Contrast
+    mean: Estimate
     settings: int
     word: str
 
@@ -51,24 +45,24 @@ def over_smoothing(evidence: Evidence, kind: str) -> list[Gain]:
     The mean over the settings is taken as for a claim. A target without at least two settings is left out.
     """
     settings = [each for each in rivals.settings_of(evidence) if kind in kinds(each)]
-    claims = {}
-    for name in _compared():
-        pairs = [(_version(evidence, each, name), evidence.tuned(each, "ls")) for each in settings]
-        claim = Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
-        if claim.average:
-            claims[name] = claim
-    adjusted = dict(zip(claims, holm([claim.average.p for claim in claims.values()]), strict=True))
-    found = [
-        Gain(name, claim.average, len(claim.comparisons), _word(claim.average, adjusted[name]))
-        for name, claim in claims.items()
-    ]
+    return _gains(evidence, settings) if len(settings) > 1 else []
+
+
+def _gains(evidence: Evidence, settings: list[Result]) -> list[Gain]:
+    """What every target gains in one setting, or on average over several; Holm's correction over the targets."""
+    means: dict[str, tuple[Estimate, int]] = {}
+    for name, target in target_facts().items():
+        if not target.ceiling and name not in ("ls", "ls_matched"):
+            pairs = ((_version(evidence, each, name), evidence.tuned(each, "ls")) for each in settings)
+            claim = Claim("", "", "", rivals.judged(pairs))
+            mean = claim.average if len(settings) > 1 else next((c.estimate for c in claim.comparisons), None)
+            if mean:
+                means[name] = mean, len(claim.comparisons)
+    found = []
+    adjusted = holm([mean.p for mean, _ in means.values()])
+    for (name, (mean, n)), p in zip(means.items(), adjusted, strict=True):
+        found.append(Gain(name, mean, n, decided(mean.value, p, equivalent(mean, EQUIVALENCE))))
     return sorted(found, key=lambda gain: -gain.mean.value)
-
-
-def _word(mean: Contrast, p: float) -> str:
-    if p < LEVEL:
-        return FOR if mean.value > 0 else AGAINST
-    return EQUAL if equivalent(mean, EQUIVALENCE) else OPEN
 
 
 def gains_table(evidence: Evidence) -> Table:
@@ -77,14 +71,15 @@ def gains_table(evidence: Evidence) -> Table:
     names = [name for kind in (WRONG, RIGHT) for name in by_kind[kind]]
     rows: list[Row] = []
     for name in dict.fromkeys(names):
-        row: Row = [target_facts()[name].label]
-        for of_kind in by_kind.values():
-            gain = of_kind.get(name)
-            small = f"{interval(gain.mean.ci95)}\n{WORDS[gain.word]}, {gain.settings} settings" if gain else ""
-            row.append((points(gain.mean.value), small) if gain else NOTHING)
-        rows.append([*row, _calibration(evidence, name)])
+        gains = [of_kind.get(name) for of_kind in by_kind.values()]
+        entries = [_entry(gain, "\n", f", {gain.settings} settings") if gain else NOTHING for gain in gains]
+        rows.append([target_facts()[name].label, *entries, _calibration(evidence, name)])
     columns = f"target | {RIGHT}: 95 % CI | {WRONG}: 95 % CI | of these, {CROWD}: 95 % CI | ECE − that of CE: points"
     return table("gains", "Each target minus tuned label smoothing", columns, [("", rows)], "gains")
+
+
+def _entry(gain: Gain, glue: str, more: str = "") -> Entry:
+    return points(gain.mean.value), f"{interval(gain.mean.ci95)}{glue}{SAYS[gain.word]}{more}"
 
 
 def _calibration(evidence: Evidence, name: str) -> str:
@@ -93,7 +88,7 @@ def _calibration(evidence: Evidence, name: str) -> str:
     for setting in (each for each in rivals.settings_of(evidence) if kinds(each) == [RIGHT]):
         mine, plain = evidence.tuned(setting, name), evidence.rival(setting, "ce")
         if mine and plain and (test := compare(mine, plain, "ece")):
-            found.append(test.mean)
+            found.append(test.value)
     return points(float(np.mean(found)), 1) if found else NOTHING
 
 
@@ -102,34 +97,17 @@ def other_noise_table(evidence: Evidence) -> Table:
     and as in each study of OTHER_NOISE on the same corpus, rate and model."""
     others = {name: result for name in OTHER_NOISE for result in evidence.results([name]) if result.method == "ls"}
     plain = [each for each in rivals.settings_of(evidence) if each.setting in {r.setting for r in others.values()}]
-    found = [_over_smoothing(evidence, setting) for setting in [*plain[:1], *others.values()]]
+    columns = {"of the same group": plain[0]} if plain else {}
+    columns |= {OTHER_NOISE[name]: result for name, result in others.items()}
+    found = [{gain.target: gain for gain in _gains(evidence, [setting])} for setting in columns.values()]
     asked = {name for gains in found[len(plain[:1]) :] for name in gains}
-    names = dict.fromkeys(name for gains in found for name in sorted(gains, key=lambda name: -gains[name][0]))
     rows: list[Row] = [
-        [target_facts()[name].label, *(gains[name][1] if name in gains else NOTHING for gains in found)]
-        for name in names
+        [target_facts()[name].label, *(_entry(gains[name], " ") if name in gains else NOTHING for gains in found)]
+        for name in dict.fromkeys(name for gains in found for name in gains)
         if name in asked
     ]
-    columns = [
-        *(["of the same group: 95 % CI"] if plain else []),
-        *(f"{OTHER_NOISE[name]}: 95 % CI" for name in others),
-    ]
-    return table("other-noise", "Other wrong labels", " | ".join(["target", *columns]), [("", rows)], "other-noise")
-
-
-def _over_smoothing(evidence: Evidence, setting: Result) -> dict[str, tuple[float, Entry]]:
-    """Target -> its difference to tuned label smoothing in one setting, and the entry; Holm's correction over them."""
-    pairs = [(_version(evidence, setting, name), evidence.tuned(setting, "ls")) for name in _compared()]
-    claim = Claim("", "", "", [found for pair in pairs for found in rivals.judged(*pair)])
-    return {
-        c.pair[0].target: (c.contrast.value, (points(c.contrast.value), f"{interval(c.contrast.ci95)} {WORDS[word]}"))
-        for c, word in zip(claim.comparisons, claim.words, strict=True)
-    }
-
-
-def _compared() -> list[str]:
-    """The targets that are compared with label smoothing: no ceiling, and not itself."""
-    return [name for name, target in target_facts().items() if not target.ceiling and name not in ("ls", "ls_matched")]
+    titles = " | ".join(["target", *(f"{title}: 95 % CI" for title in columns)])
+    return table("other-noise", "Other wrong labels", titles, [("", rows)], "other-noise")
 
 
 def _version(evidence: Evidence, setting: Result, name: str) -> Result | None:
@@ -172,9 +150,8 @@ def linear_table(evidence: Evidence) -> Table:
     rows: list[Row] = []
     for each in yardsticks(evidence):
         what = f"{model_name(each.network.model)}: {method_name(each.network.method)}"
-        network = percent((each.network.summary().mean, None), 1), what
-        others = [percent((r.summary().mean, None), 1) if r else NOTHING for r in (each.window, each.whole)]
-        rows.append([setting_name(*each.network.setting[:2]), network, *others])
+        network, window, whole = map(mean_accuracy, (each.network, each.window, each.whole))
+        rows.append([setting_name(*each.network.setting[:2]), (network, what), window, whole])
     columns = "corpus | best network: and its target | linear: on 100 words | linear: on whole texts"
     return table("linear", "Would a linear model do?", columns, [("", rows)], "linear")
 
@@ -204,11 +181,8 @@ def instead(evidence: Evidence) -> str:
 
 def _listed(gains: list[Gain]) -> str:
     """'square loss (+1.70 points [+0.62, +2.78]) and ...'."""
-    names = [
-        f"{target_facts()[gain.target].label} ({points(gain.mean.value)} points {interval(gain.mean.ci95)})"
-        for gain in gains
-    ]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    means = ((target_facts()[gain.target].label, gain.mean) for gain in gains)
+    return listed([f"{label} ({points(mean.value)} points {interval(mean.ci95)})" for label, mean in means])
 
 
 def linear(evidence: Evidence) -> str:
@@ -218,8 +192,8 @@ def linear(evidence: Evidence) -> str:
         return "Not measured yet."
     won = sum(each.whole.summary().mean > each.network.summary().mean for each in found)
     first = found[0]
-    numbers = [f"{100 * each.summary().mean:.1f}" for each in (first.whole, first.network)]
     return (
         f"A linear model on TF-IDF of whole texts is ahead of the best network on {won} of {len(found)} data sets "
-        f"({corpus_name(first.network.corpus)}: {numbers[0]} against {numbers[1]} %)."
+        f"({corpus_name(first.network.corpus)}: {mean_accuracy(first.whole)} against "
+        f"{mean_accuracy(first.network)} %)."
     )
