@@ -61,6 +61,9 @@ EVIDENCE = {
         ("needs_level", "level = LEVEL / max(words.count(OPEN), 1)", "level = LEVEL"),
     ),
     ("evidence/claims.py", "test_claims.py"): (
+        ("editions_of_two_splits", "if result.summary().n > 2]", "]"),
+        ("editions_nowhere", 'return [*printed(evidence, PAPER_STUDIES), *editions]', "return printed(evidence, PAPER_STUDIES)"),
+        ("editions_everywhere", "    lcm = printed(evidence, PAPER_STUDIES)", "    lcm = measured(evidence)"),
         ("gain_of_ls", 'rival = evidence.rival(result, "ce")\n    theirs', 'rival = evidence.rival(result, "ls")\n    theirs'),
         ("gains_turned", "score - theirs[place]", "theirs[place] - score"),
         ("validation_widening", "paired(a, other, result.widening(part))", "paired(a, other, result.widening())"),

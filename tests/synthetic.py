@@ -15,6 +15,8 @@ LABELS = {
     "8ng-e": ["comp.windows.x", "rec.sport.baseball", "alt.atheism", "sci.med"],
     "fdcnews": ["艺术", "文学", "教育"],
     "mnist": ["0", "1", "2"],
+    "ag_news_tokens": ["World", "Sports", "Business"],
+    "dbpedia_fragment": ["Company", "Artist", "Athlete"],
     "digits": ["<b>a & b</b>", "$b$"],
 }
 EPOCHS = 8

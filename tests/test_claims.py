@@ -163,6 +163,17 @@ def test_the_control_is_equal_by_the_smallest_gain_that_the_paper_prints(tmp_pat
     assert claims(tmp_path, p)["Q1"].words == [EQUAL, EQUAL]
 
 
+def test_the_control_is_also_measured_on_altered_editions_and_no_claim_of_the_paper_is(tmp_path):
+    p = synthetic.params(benchmark=grid(["20ng"]), partial=grid(["ag_news_tokens", "dbpedia_fragment"]))
+    put(tmp_path, p, "benchmark", over_matched=(0.001, -0.001, 0.0005))
+    put(tmp_path, p, "partial", "ag_news_tokens", over_matched=(0.001, -0.001, 0.0005))
+    for cell in cells(p, "partial", "dbpedia_fragment"):
+        synthetic.write(tmp_path, p, cell, BASE[:2])  # two splits are too few
+    found = claims(tmp_path, p)
+    assert [c.corpus for c in found["Q1"].comparisons] == ["20ng", "ag_news_tokens"]
+    assert {c.corpus for key in ("1a", "3") for c in found[key].comparisons} == {"20ng"}
+
+
 def test_parts_of_20ng_are_no_independent_corpora(tmp_path):
     p = synthetic.params(benchmark=grid(["20ng", "fdcnews"]), confusion=grid(["8ng-h"]))
     for study, corpus in (("benchmark", "20ng"), ("benchmark", "fdcnews"), ("confusion", "8ng-h")):

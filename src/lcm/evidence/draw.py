@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lcm.evidence import figures, label_figures, label_space, rivals, svg
-from lcm.evidence.claims import PAPER_STUDIES, STRENGTHS, as_strong, never_stopped, printed, sweep
+from lcm.evidence.claims import PAPER_STUDIES, STRENGTHS, as_strong, measured, never_stopped, printed, sweep
 from lcm.evidence.comparisons import Evidence, compare, true_mass
 from lcm.evidence.label_figures import label_key
 from lcm.evidence.names import method_name, model_name, setting_name
@@ -70,9 +70,9 @@ def _gain_rows(evidence: Evidence, results: list[Result]) -> list[tuple[str, Tes
 
 
 def _answers(evidence: Evidence) -> Iterator[Drawn]:
-    if rows := _gain_rows(evidence, printed(evidence, PAPER_STUDIES)):
+    if rows := _gain_rows(evidence, measured(evidence)):
         yield _drawn("summary", "", "LCM minus its rivals", figures.gains(rows, list(RIVALS)))
-        yield from _one_by_one("answer", rows, "all settings of the paper")
+        yield from _one_by_one("answer", rows, "all settings")
 
 
 def _one_by_one(section: str, rows: list[tuple[str, Tests]], what: str) -> Iterator[Drawn]:
@@ -85,7 +85,7 @@ def _one_by_one(section: str, rows: list[tuple[str, Tests]], what: str) -> Itera
 
 def _studies(evidence: Evidence) -> Iterator[Drawn]:
     """Per-split differences of the studies that the answer does not show."""
-    shown = {id(result) for result in printed(evidence, PAPER_STUDIES)}
+    shown = {id(result) for result in measured(evidence)}
     for study in evidence.values():
         results = [r for r in study.results if r.done and r.method == "lcm" and id(r) not in shown]
         if results and not any("." in result.method for result in study.results):
