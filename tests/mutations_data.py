@@ -1,6 +1,15 @@
 """Mutants of the data: splits, wrong labels, subsets, readers, tokens as integers."""
 
 DATA = {
+    ("training/code.py", "test_code.py"): (
+        ("code_without_attention", '"bert": ("models/attention.py",),', ""),
+        ("code_without_pooling", '("models/bert.py", "text/features.py")', '("models/bert.py",)'),
+        ("code_without_held_out", 'if "held_out" in target_class(target).needs else []', "if False else []"),
+        ("code_without_parts", "for each in target_files(target)]", "for each in [target]]"),
+    ),
+    ("training/inputs.py", "test_features.py"): (
+        ("features_of_old_code", "-{code_digest(WITH['frozen'])}", ""),
+    ),
     ("training/inputs.py", "test_noisy_val.py"): (
         ("own_noise_everywhere", "own_noise if cell.noise else ''", "own_noise"),
         ("own_noise_nowhere", "own_noise if cell.noise else ''", "own_noise if False else ''"),

@@ -21,6 +21,10 @@ SHARED = (
     "training/evaluation.py",
     "text/encode.py",
 )
+WITH = {  # what computes beside the encoder's own file
+    "bert": ("models/attention.py",),
+    "frozen": ("models/bert.py", "text/features.py"),
+}
 LINEAR = ("training/linear.py", "training/evaluation.py", "text/encode.py")
 
 
@@ -32,7 +36,7 @@ def digest(encoder: str | None, target: str) -> str:
     """
     if encoder is None:
         return source.digest(LINEAR)
-    beside = ["training/held_out.py"] if "held_out" in target_class(target).needs else []
+    beside = [*WITH.get(encoder, ()), *(["training/held_out.py"] if "held_out" in target_class(target).needs else [])]
     own = [f"targets/{each}.py" for each in target_files(target)]
     return source.digest((*SHARED, f"models/{encoder}.py", *own, *beside))
 

@@ -19,10 +19,12 @@ from lcm.files import gap, read_array, read_json
 from lcm.params import Params
 from lcm.protocol.noise import transition
 from lcm.protocol.splits import TRAIN
+from lcm.source import digest as code_digest
 from lcm.study import Cell
 from lcm.text import encode
 from lcm.text.wordpieces import encoder_folder, vocabulary_digest
 from lcm.training import store
+from lcm.training.code import WITH
 
 if TYPE_CHECKING:
     from lcm.models import ModelConfig, Start
@@ -188,7 +190,7 @@ def features_of(source: Source) -> np.ndarray:
 
         return features(np.load(source.wordpieces, allow_pickle=False), source.folder)
 
-    return store.remembered("features", source.digests["features"], make)
+    return store.remembered("features", f"{source.digests['features']}-{code_digest(WITH['frozen'])}", make)
 
 
 def model_inputs(
