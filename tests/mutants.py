@@ -131,6 +131,8 @@ def main() -> None:
     if len({mutant.name for mutant in MUTANTS}) < len(MUTANTS):
         sys.exit("mutations.py: two mutants have one name")
     chosen = [mutant for mutant in MUTANTS if re.search(arguments.only, f"{mutant.name} {mutant.file}")]
+    if not chosen:
+        sys.exit(f"--only {arguments.only}: no name, space, file of a mutant matches; --list prints them all")
     if arguments.list:
         print("\n".join(f"{mutant.name:24} {mutant.file}" for mutant in chosen), f"\n{len(chosen)} mutants")
         return

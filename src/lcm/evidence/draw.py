@@ -299,7 +299,6 @@ def _curves(evidence: Evidence) -> Iterator[Drawn]:
         results = [r for r in study.of(*setting) if r.model != LINEAR and r.method in METHODS and r.curves]
         if len(results) > 1:
             series = [(method_name(r.method, short=True), r.curves, _line(r.target)) for r in results]
-            figure = figures.curves(series, "")
-            figure.axes[0].set_title(setting_name(*setting))  # outside of the style: its letters are larger
+            figure = figures.curves(series, setting_name(*setting))
             label = f"validation accuracy, {setting_name(*setting)}, {model_name(setting[2])}"
             yield _drawn(f"curves-{study.name}", _place(results[0]), label, figure)
