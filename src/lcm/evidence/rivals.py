@@ -91,7 +91,7 @@ def _knowing(evidence: Evidence) -> Claim:
                 result = best_version(evidence, setting, name)
                 comparisons += judged([(result, smoothing)], sign=1 if knows else -1)
     text = "Under wrong labels only targets that know the noise, or were held out, help"
-    return Claim("Q6", text, "help: beat label smoothing tuned on the validation part", comparisons)
+    return Claim("Q6", text, "to help is to beat label smoothing tuned on the validation part", comparisons)
 
 
 # -------------------------------------------------------------------------------------------------- ranking and the map
