@@ -48,13 +48,13 @@ def world(root):
         noise=grid(noise=[30]),
         confusion=grid(["8ng-h", "8ng-e"]),
         images=grid(["mnist"], ["image_cnn"]),
-        partial=grid(["digits"], ["image_cnn"]),
+        own_vectors=grid(["digits"], ["image_cnn"]),
         targets=grid(methods=TARGETS, noise=[0, 30], models=["cnn_rand"]),
     )
     put(root, p, "benchmark", collapse=collapse)
     put(root, p, "noise", noise=30, base=[0.5, 0.51, 0.52])
     put(root, p, "images", "mnist", model="image_cnn")
-    put(root, p, "partial", "digits", model="image_cnn")
+    put(root, p, "own_vectors", "digits", model="image_cnn")
     for cell in cells(p, "benchmark"):
         if cell.model == "linear" and cell.corpus == "20ng":
             synthetic.write(root, p, cell, [0.9, 0.91, 0.92])
@@ -126,7 +126,7 @@ def test_every_figure_has_a_caption_and_a_text(site):
         "ranking of targets", "test accuracy by share of wrong labels", "test accuracy by mass",
         "with and without early stop",
         "confusion matrix, 20NG, LSTM-rand, LCM − matched LS", "validation accuracy, 20NG, LSTM-rand",
-        "minus cross-entropy, Study partial",
+        "minus cross-entropy, Study own_vectors",
     ):  # fmt: skip
         assert any(wanted in picture["aria-label"] for picture in pictures), wanted
     names = {path.name for path in (site / "figures").iterdir()}

@@ -19,10 +19,9 @@ STUDY = {
     "question": "Does it run?",
     "corpora": ["digits"],
     "splits": 2,
-    "train": {"epochs": 1},
     "grids": [{"corpora": ["digits"], "models": ["image_cnn_small"], "methods": ["ce", "ls", "ls_matched", "lcm"]}],
 }
-OWN = yaml.safe_load((ROOT / "studies/own.yaml").read_text())["studies"]["own"] | {"splits": 2, "train": {"epochs": 2}}
+OWN = yaml.safe_load((ROOT / "studies/own.yaml").read_text())["studies"]["own"] | {"splits": 2}
 
 
 class Clone:
@@ -51,6 +50,8 @@ class Clone:
             "PYTHONPATH": str(self.folder / "src"),
             "DVC_SITE_CACHE_DIR": str(folder / "site"),
         }
+        params = self.folder / "params.yaml"
+        params.write_text(re.sub(r"^(      epochs: )\d+", r"\g<1>1", params.read_text(), flags=re.M))  # of each model
         for path in (self.folder / "studies").glob("*.yaml"):
             if path.stem not in studies:
                 path.unlink()
