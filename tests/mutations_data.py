@@ -8,7 +8,7 @@ DATA = {
         ("code_without_parts", "for each in target_files(target)]", "for each in [target]]"),
     ),
     ("training/inputs.py", "test_features.py"): (
-        ("features_of_old_code", "-{code_digest(WITH['frozen'])}", ""),
+        ("features_of_old_code", "-{code_digest(BESIDE_ENCODER['frozen'])}", ""),
     ),
     ("training/inputs.py", "test_noisy_val.py"): (
         ("own_noise_everywhere", "own_noise if cell.noise else ''", "own_noise"),

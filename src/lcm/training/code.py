@@ -21,7 +21,7 @@ SHARED = (
     "training/evaluation.py",
     "text/encode.py",
 )
-WITH = {  # what computes beside the encoder's own file
+BESIDE_ENCODER = {  # what computes beside the encoder's own file
     "bert": ("models/attention.py",),
     "frozen": ("models/bert.py", "text/features.py"),
 }
@@ -36,7 +36,10 @@ def digest(encoder: str | None, target: str) -> str:
     """
     if encoder is None:
         return source.digest(LINEAR)
-    beside = [*WITH.get(encoder, ()), *(["training/held_out.py"] if "held_out" in target_class(target).needs else [])]
+    beside = [
+        *BESIDE_ENCODER.get(encoder, ()),
+        *(["training/held_out.py"] if "held_out" in target_class(target).needs else []),
+    ]
     own = [f"targets/{each}.py" for each in target_files(target)]
     return source.digest((*SHARED, f"models/{encoder}.py", *own, *beside))
 

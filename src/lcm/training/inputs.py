@@ -24,7 +24,7 @@ from lcm.study import Cell
 from lcm.text import encode
 from lcm.text.wordpieces import encoder_folder, vocabulary_digest
 from lcm.training import store
-from lcm.training.code import WITH
+from lcm.training.code import BESIDE_ENCODER
 
 if TYPE_CHECKING:
     from lcm.models import ModelConfig, Start
@@ -190,7 +190,7 @@ def features_of(source: Source) -> np.ndarray:
 
         return features(np.load(source.wordpieces, allow_pickle=False), source.folder)
 
-    return store.remembered("features", f"{source.digests['features']}-{code_digest(WITH['frozen'])}", make)
+    return store.remembered("features", f"{source.digests['features']}-{code_digest(BESIDE_ENCODER['frozen'])}", make)
 
 
 def model_inputs(
