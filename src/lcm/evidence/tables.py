@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from itertools import compress
 
@@ -29,7 +30,7 @@ class Table:
     groups: list[tuple[str, list[Row]]] = field(default_factory=list)
     note: str = ""
 
-    @property
+    @cached_property
     def words(self) -> list[bool]:
         """Which columns hold words: they are aligned left, numbers right."""
         rows = [row for _, rows in self.groups for row in rows]
