@@ -144,7 +144,7 @@ of(
     ("true_as_given", "labels=np.asarray(corpus.labels),", "labels=data.fit_labels[run.split],"),
     ("no_groups", "groups=group_index(corpus.names),", "groups=None,"),
     ("transition_of_0", "inputs.true_transition(data, run.split)", "inputs.true_transition(data, 0)"),
-    ("held_out_of_0", "held_out(data, run.split)", "held_out(data, 0)"),
+    ("held_out_of_0", "held_out(seen, run.split)", "held_out(seen, 0)"),
 )  # fmt: skip
 of(
     "training/jobs.py", "test_results.py",
@@ -167,6 +167,16 @@ of(
     "training/inputs.py", "test_cells.py::test_every_run_of_a_fleet_reads_the_vocabulary_of_its_own_training_part",
     ("padding_truncation", "config.truncation, config.padding)", "config.padding, config.truncation)"),
 )  # fmt: skip
+of(
+    "training/inputs.py", "test_inputs.py",
+    ("window_whole_wordpieces", 'config.reads == "features" else read', "False else read"),
+    ("window_padding_counts", "seen = ids > 0 # 0 is padding", "seen = ids >= 0"),
+    ("window_belief_of_texts", 'data.corpus.meta["digest"] + sha(ids)', 'data.corpus.meta["digest"]'),
+)
+of(
+    "training/jobs.py", "test_inputs.py",
+    ("window_of_texts", "held_out(seen, run.split)", "held_out(data, run.split)"),
+)
 of(
     "training/held_out.py", "test_inputs.py",
     ("held_out_seen", "TfidfTransformer(sublinear_tf=True).fit(features[fit])", "TfidfTransformer(sublinear_tf=True).fit(features)"),

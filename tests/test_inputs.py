@@ -1,5 +1,7 @@
 """What a run is told besides its texts: the noise matrix of its own training part, and what held-out models believe."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import runs
@@ -42,12 +44,43 @@ def test_held_out_models_have_not_seen_a_samples_label(noisy):
     counts = np.stack([np.bincount(row, minlength=40) for row in ids])
     for r, each in enumerate(runs.inputs_of(params, "small", "toy", 0, "lstm_rand", "held_out_lcm")):
         training = each.assignment == TRAIN
-        model = make_pipeline(TfidfTransformer(sublinear_tf=True), LogisticRegression(C=10.0, max_iter=100, tol=1e-3))
-        folds = StratifiedKFold(5, shuffle=True, random_state=r)
-        arguments = {"X": counts[training], "y": given[r][training], "cv": folds, "method": "predict_proba"}
-        np.testing.assert_allclose(each.held_out[training], cross_val_predict(model, **arguments), atol=1e-5)
+        expected = cross_validated(counts[training], given[r][training], r)
+        np.testing.assert_allclose(each.held_out[training], expected, atol=1e-5)
         np.testing.assert_allclose(each.held_out[~training], 0.25)
         assert (each.held_out[training].argmax(1) == labels[training]).mean() > 0.4  # chance is 0.25
+
+
+def cross_validated(counts, labels, split):
+    """Out-of-fold probabilities as scikit-learn gives them. counts: (n, words)."""
+    model = make_pipeline(TfidfTransformer(sublinear_tf=True), LogisticRegression(C=10.0, max_iter=100, tol=1e-3))
+    folds = StratifiedKFold(5, shuffle=True, random_state=split)
+    return cross_val_predict(model, counts, labels, cv=folds, method="predict_proba")
+
+
+def test_held_out_models_of_prune_window_read_what_the_network_reads(noisy, params, workplace):
+    params["models"]["lstm_rand"] |= {"maxlen": 5, "vocabulary_size": 30}
+    loaded, _, given = runs.load(params, workplace), *noisy[1:]
+    whole = runs.inputs_of(loaded, "small", "toy", 0, "lstm_rand", "prune")
+    for r, each in enumerate(runs.inputs_of(loaded, "small", "toy", 0, "lstm_rand", "prune_window")):
+        training = each.assignment == TRAIN
+        assert each.inputs.shape[1] == 5 and each.inputs.max() == 29
+        counts = np.stack([np.bincount(row, minlength=40) for row in each.inputs])
+        counts[:, 0] = 0  # padding
+        expected = cross_validated(counts[training], given[r][training], r)
+        np.testing.assert_allclose(each.held_out[training], expected, atol=1e-5)
+        assert np.abs(each.held_out - whole[r].held_out).max() > 0.05
+
+
+def test_held_out_models_of_prune_window_read_the_wordpieces_of_a_frozen_encoder(noisy, tmp_path):
+    """Such a network reads features, which are made of them."""
+    data = inputs.load("toy")
+    pieces = np.random.default_rng(0).integers(0, 3, size=(len(data.corpus.labels), 7)).astype(np.int32)
+    np.save(tmp_path / "pieces.npy", pieces)
+    features, source = np.zeros((len(pieces), 2)), inputs.Source(wordpieces=tmp_path / "pieces.npy")
+    read = inputs.as_read(SimpleNamespace(reads="features"), source, data, features).corpus
+    for row in (0, 1, len(pieces) - 1):
+        assert read.ids[read.offsets[row] : read.offsets[row + 1]].tolist() == [i for i in pieces[row] if i]
+    assert len(read.offsets) == len(pieces) + 1 and read.meta["digest"] != data.corpus.meta["digest"]
 
 
 def test_held_out_beliefs_are_kept_and_found_again_and_never_mistaken(noisy, workplace):

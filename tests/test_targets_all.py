@@ -87,7 +87,7 @@ def fitted_temperature(held_out, labels):
 
 
 def make_target(name, settings, task, seed=0):
-    if name == "prune":
+    if name in ("prune", "prune_window"):
         pytest.importorskip("cleanlab")
     torch.manual_seed(seed)
     target = target_class(name)(task, **settings)
@@ -112,7 +112,8 @@ def tensors(batch):
 
 
 def case(target, plain, batch, state, epoch):
-    if target.name == "prune" and target.settings.share < 1:  # which of the wrong ones go is for cleanlab to say
+    # which of the wrong ones go is for cleanlab to say
+    if target.name in ("prune", "prune_window") and target.settings.share < 1:
         plain = plain | {"keep": target.keep.bool().numpy()}
     weights = {name: weight.detach().numpy().copy() for name, weight in target.named_parameters()}
     return targets_numpy.Case(target.settings.model_dump(), *map(np.copy, batch), weights, plain, state, epoch)

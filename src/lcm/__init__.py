@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # for editors and type checkers; a test holds this list to `_
     from lcm.targets.permuted_group import PermutedGroup as PermutedGroup
     from lcm.targets.posterior_lcm import PosteriorLcm as PosteriorLcm
     from lcm.targets.prune import ConfidentPruning as ConfidentPruning
+    from lcm.targets.prune_window import WindowPruning as WindowPruning
     from lcm.targets.ps_kd import ProgressiveSelfDistillation as ProgressiveSelfDistillation
     from lcm.targets.sce import SymmetricCrossEntropy as SymmetricCrossEntropy
     from lcm.targets.seal import SelfEvolutionAverageLabel as SelfEvolutionAverageLabel
@@ -79,6 +80,7 @@ _HOME = {  # public name: its module
     "SquareLoss": "targets.square",
     "SymmetricCrossEntropy": "targets.sce",
     "VolMinNet": "targets.vol_min",
+    "WindowPruning": "targets.prune_window",
 }
 __all__ = list(_HOME)
 

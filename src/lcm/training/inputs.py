@@ -6,7 +6,7 @@ Checked, with content digests.
 from __future__ import annotations  # so that a plan of gaps needs no PyTorch
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -224,6 +224,19 @@ def model_inputs(
             f"{read.max()}; raise vectors.words in params.yaml"
         )
     return inputs, Start(vectors=vectors[read])
+
+
+def as_read(config: ModelConfig, source: Source, data: Data, read: np.ndarray) -> Data:
+    """Return a corpus with no more of each text than a model reads. read: what `model_inputs` returns for the model."""
+    ids = np.load(source.wordpieces, allow_pickle=False) if config.reads == "features" else read
+    seen = ids > 0  # 0 is padding
+    corpus = replace(
+        data.corpus,
+        ids=ids[seen],
+        offsets=np.concatenate([[0], np.cumsum(seen.sum(1))]),
+        meta=data.corpus.meta | {"digest": data.corpus.meta["digest"] + sha(ids)},
+    )
+    return replace(data, corpus=corpus)
 
 
 def true_transition(data: Data, split: int) -> np.ndarray:

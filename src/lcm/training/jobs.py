@@ -159,7 +159,8 @@ def job_data(job: Job, data: inputs.Data | None = None) -> list:
     from lcm.training.held_out import held_out
     from lcm.training.run import RunData
 
-    needs = target_class(job.cell.target).needs
+    target = target_class(job.cell.target)
+    windowed = getattr(target, "held_out_reads", "texts") == "window"
     fitted = getattr(job.model, "vocabulary_fit", "all") == "train"
     read, found = {}, []  # read: runs that read the same share one array
     for run in job.runs:
@@ -167,6 +168,7 @@ def job_data(job: Job, data: inputs.Data | None = None) -> list:
         if which not in read:
             read[which] = inputs.model_inputs(job.model, job.source, corpus, data.splits[run.split] == TRAIN)
         tokens, start = read[which]
+        seen = inputs.as_read(job.model, job.source, data, tokens) if windowed else data
         found.append(
             RunData(
                 inputs=tokens,
@@ -176,8 +178,8 @@ def job_data(job: Job, data: inputs.Data | None = None) -> list:
                 n_labels=len(corpus.names),
                 groups=group_index(corpus.names),
                 start=start,
-                transition=inputs.true_transition(data, run.split) if "transition" in needs else None,
-                held_out=held_out(data, run.split) if "held_out" in needs else None,
+                transition=inputs.true_transition(data, run.split) if "transition" in target.needs else None,
+                held_out=held_out(seen, run.split) if "held_out" in target.needs else None,
             )
         )
     return found
