@@ -210,7 +210,7 @@ class Study(Group):
     def corpora_are_those_of_the_grids(self):
         used = list(dict.fromkeys(corpus for grid in self.grids for corpus in grid.corpora))
         if sorted(used) != sorted(self.corpora):
-            raise ValueError(f"corpora must be those of its grids, {used}, found {self.corpora}")
+            raise ValueError(f"corpora: found {self.corpora}, but its grids use {used}; name the same in both")
         return self
 
 
@@ -268,7 +268,10 @@ class Params(Group):
         likes = {name: keys["like"] for name, keys in models.items() if keys.get("like") is not None}
         for name, base in likes.items():
             if base not in list(models) or base in likes:
-                raise ValueError(f"{name}.like: expected a model that is not like another itself, found {base!r}")
+                own_keys = ", ".join(each for each in models if each not in likes)
+                raise ValueError(
+                    f"{name}.like: found {short(base)}, expected a model that has no `like` of its own: {own_keys}"
+                )
         return {name: {**own.get(likes.get(name), {}), **keys} for name, keys in own.items()}
 
     @model_validator(mode="after")
@@ -295,8 +298,8 @@ class Params(Group):
             path = Path(corpus.path or "")
             if path.parent == Path("data/raw") and path.name not in self.originals:
                 raise ValueError(
-                    f"corpora.{name}.path is {path}, but originals, which names what is fetched, has only "
-                    f"{self.originals}"
+                    f"corpora.{name}.path is {path}, but `originals` has no {path.name}; add it there, or correct the "
+                    f"path to one of {', '.join(self.originals)}"
                 )
         both = sorted(set(self.vectors.sets) & set(self.skipgram))  # both are folders in data/vectors
         if both:
@@ -358,7 +361,7 @@ def load_params(path: str | Path = "params.yaml", training: bool = False) -> Par
     except ValidationError as error:
         raise UserError(f"{path}: {explain(error)}") from None
     if "studies" in params.model_fields_set:
-        raise UserError(f"{path}: studies: is no group of this file; a study is a file of its own, studies/<name>.yaml")
+        raise UserError(f"{path}: remove the group `studies`; each study is a file of its own, studies/<name>.yaml")
     studies = {}
     for file in sorted((path.parent / "studies").glob("*.yaml")):
         studies[file.stem] = _read_study(file, params)
@@ -381,7 +384,7 @@ def _read_study(file: Path, params: Params) -> Study:
     content = read_yaml(file)
     studies = content.get("studies") if isinstance(content, dict) and list(content) == ["studies"] else None
     if not isinstance(studies, dict) or list(studies) != [file.stem]:
-        raise UserError(f"{file}: expected one key, studies, and in it one, {file.stem}")
+        raise UserError(f"{file}: expected `studies:` and below it only `{file.stem}:`, the name of the file")
     try:
         study = Study.model_validate(studies[file.stem])
     except ValidationError as error:
@@ -393,8 +396,8 @@ def _read_study(file: Path, params: Params) -> Study:
                 raise UserError(f"{file}: {key} names {unknown}, known are {', '.join(known)}")
         if (grid.splits or study.splits) > params.split.n:
             raise UserError(
-                f"{file}: splits is {grid.splits or study.splits}, but split.n in params.yaml makes only "
-                f"{params.split.n}"
+                f"{file}: splits is {grid.splits or study.splits}, but params.yaml makes only {params.split.n} splits; "
+                "lower it, or raise split.n"
             )
     return study
 
