@@ -213,10 +213,7 @@ def test_when_every_run_fails_the_committed_cell_stays(workplace, params, traine
     with pytest.raises(UserError, match="small: 1 of 1 cells could not be trained, see above$"):
         runs.train_cell(runs.load(params, workplace), *CNN)
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(
-        "small toy 0 cnn_rand ls: cannot be trained: "
-        "small toy 0 cnn_rand ls: every run failed, the first with: the loss"
-    )
+    assert line.startswith("small toy 0 cnn_rand ls: cannot be trained: every run failed, the first with: the loss")
     assert files() == before
     params["train"]["lr"] = 0.02
     runs.train_cell(runs.load(params, workplace), *CNN)

@@ -203,7 +203,7 @@ class Study(Group):
 
     @property
     def own_noise(self) -> str:
-        """How the names of its files of wrong labels end: "-uniform", "-noisy", or "" for those of params.yaml."""
+        """How names of its files of wrong labels end: "-uniform", "-noisy", or "" for those of params.yaml."""
         return "".join(f"-{value}" for value in (self.noise_kind, self.noise_val) if value)
 
     @model_validator(mode="after")
@@ -251,7 +251,7 @@ class Params(Group):
 
     @property
     def checked(self) -> dict[str, dict]:
-        """What `lcm.study.check` returned for just these parameters; {} if it was not asked."""
+        """The result of `lcm.study.check` for these parameters; {} if it was not called."""
         return self._checked
 
     def model_copy(self, **changes) -> "Params":

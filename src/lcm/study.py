@@ -1,8 +1,8 @@
 """Study, cell and run: their names, paths and enumeration.
 
-A study (a question: a table or figure) is made of cells, a cell of runs. Training and evidence both read the grid from
-here and from nowhere else. Expected files are listed from the parameters, never globbed: DVC keeps the outputs of cells
-that left a grid, and a glob would count them in.
+A study (a question: a table or figure) is made of cells, a cell of runs. Training and evidence both get the cells from
+here. The parameters say which files to expect. No code lists a folder for them, because DVC keeps the files of cells
+that are no longer in a study.
 """
 
 import hashlib
