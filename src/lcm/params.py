@@ -6,7 +6,8 @@ params.yaml has one group for each method (`lcm: {alpha: 4}`) and one for each m
 
 import codecs
 from pathlib import Path
-from typing import Annotated, Literal
+from types import UnionType
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
@@ -320,9 +321,10 @@ class Params(Group):
 
         keys = {key: value for key, value in self.models[name].items() if key != "train"}
         try:
-            config = config_class(str(keys.get("encoder"))).model_validate(keys)
+            kind = config_class(str(keys.get("encoder")))
+            config = kind.model_validate(keys)
         except ValidationError as error:
-            raise UserError("params.yaml: " + explain(error, f"models.{name}")) from None
+            raise UserError("params.yaml: " + explain(error, f"models.{name}", kind)) from None
         except ValueError as error:
             raise UserError(f"params.yaml: models.{name}: {error}") from None
         vectors, source = getattr(config, "vectors", None), getattr(config, "source", None)
@@ -345,7 +347,7 @@ class Params(Group):
         try:
             return Train.model_validate(self.train.model_dump() | keys)
         except ValidationError as error:
-            raise UserError(f"params.yaml: {explain(error, where)}") from None
+            raise UserError(f"params.yaml: {explain(error, where, Train)}") from None
 
 
 def load_params(path: str | Path = "params.yaml", training: bool = False) -> Params:
@@ -359,7 +361,7 @@ def load_params(path: str | Path = "params.yaml", training: bool = False) -> Par
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{path}: {explain(error)}") from None
+        raise UserError(f"{path}: {explain(error, group=Params)}") from None
     if "studies" in params.model_fields_set:
         raise UserError(f"{path}: remove the group `studies`; each study is a file of its own, studies/<name>.yaml")
     studies = {}
@@ -388,7 +390,7 @@ def _read_study(file: Path, params: Params) -> Study:
     try:
         study = Study.model_validate(studies[file.stem])
     except ValidationError as error:
-        raise UserError(f"{file}: {explain(error)}") from None
+        raise UserError(f"{file}: {explain(error, group=Study)}") from None
     for grid in study.grids:
         for key, known in (("corpora", params.corpora), ("models", params.models)):
             unknown = [name for name in getattr(grid, key) if name not in known]
@@ -402,22 +404,33 @@ def _read_study(file: Path, params: Params) -> Study:
     return study
 
 
-def explain(error: ValidationError, where: str = "") -> str:
+def explain(error: ValidationError, where: str = "", group: type[Group] | None = None) -> str:
     """Describe every problem of a validation in one line: key, what is wrong, what was found.
 
-    where: the path of the checked group.
+    where: the path of the checked group. group: its class, so that the line can list the keys that there are.
     """
-    lines = [_explain(problem, where) for problem in error.errors()]
+    lines = [_explain(problem, where, group) for problem in error.errors()]
     return one_line("; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else ""), 600)
 
 
-def _explain(problem: dict, where: str) -> str:
+def _explain(problem: dict, where: str, group: type[Group] | None) -> str:
     where = ".".join([*([where] if where else []), *(one_line(str(key), 60) for key in problem["loc"])])
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {where}"
+        known = _keys_beside(problem["loc"], group) if group else []
+        return f"unknown key {where}" + (f" (known are {', '.join(known)})" if known else "")
     if problem["type"] == "missing":
         return f"{where} is missing"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return f"{where}: {message}" if where else message
     return f"{where or 'the whole file'}: {message[0].lower()}{message[1:]}, found {short(problem['input'], 100)}"
+
+
+def _keys_beside(place: tuple, group: type[Group]) -> list[str]:
+    """Return the keys of the group that holds the key at `place`, a path that begins in `group`."""
+    kind = group
+    for key in place[:-1]:
+        kind = kind.model_fields[key].annotation if hasattr(kind, "model_fields") else get_args(kind)[-1]
+        if isinstance(kind, UnionType):  # X | None
+            kind = get_args(kind)[0]
+    return list(kind.model_fields)
