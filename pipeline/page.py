@@ -1,7 +1,7 @@
 """Stage `page`: all studies -> reports/ (index.html, tables.md, tables/, figures/, snippets.json)
 
-Also writes the generated parts of README.md and docs/, between their markers; not within an experiment, whose numbers
-are nobody's results yet.
+Also writes the generated parts of README.md and docs/, between their markers; an experiment
+(`dvc exp run`) leaves them as they are.
 
 Example: python pipeline/page.py
 """

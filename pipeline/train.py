@@ -1,7 +1,7 @@
 """Stages `train-<study>`: train the missing runs of a study -> metrics/cells/<study>/<corpus>/
 
 Trains the whole study, one corpus of it, or one cell. Prints first what it will train and for how long. Ctrl-C loses
-nothing: the same command goes on. Also runs without DVC, for example on a GPU machine.
+nothing: the same command continues. It needs neither git nor DVC, for example on a GPU machine.
 
 Examples:
     python pipeline/train.py noise

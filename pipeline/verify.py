@@ -2,9 +2,12 @@
 
 On the same type of CPU the numbers are bit-identical. Another CPU, or a GPU, rounds differently. A run of an LSTM then
 ends a point or two elsewhere, as from another seed; compare means over splits there. The outcome goes into
-metrics/verified.json.
+metrics/verified.json. docs/experiments.md says how to find the names of a cell.
 
-Example: python pipeline/verify.py benchmark 20ng 0 lstm_rand lcm --splits 1
+Examples:
+    dvc repro data/dvc.yaml:split@4ng-h
+    python pipeline/verify.py targets 4ng-h 0 bag_small lcm --splits 2
+    python pipeline/verify.py benchmark 20ng 0 lstm_rand lcm --splits 1
 """
 
 import os
@@ -29,7 +32,7 @@ def main() -> None:
     parser.add_argument("noise", type=int, help="percent of wrong training labels")
     parser.add_argument("model", help="a name below `models` in params.yaml, or linear")
     parser.add_argument("method", help="a target (ce, ls, ls_matched, lcm, ...), or one with settings: lcm.alpha=2")
-    parser.add_argument("--splits", type=int, help="train only the first so many splits")
+    parser.add_argument("--splits", type=int, help="train only the first SPLITS splits")
     given = parser.parse_args()
     if given.splits is not None and given.splits < 1:
         parser.error("--splits: expected 1 or more")
@@ -52,8 +55,7 @@ def main() -> None:
         pairs = [(recorded[job.runs[0].split, 0], store.load_run(job.keys[0])) for job in jobs]
     if differences := _table(pairs):
         _record(cell, differences, pairs[-1][1]["device"])
-    print("On the same CPU type the numbers are identical.")
-    print("With other vector instructions runs differ as with another seed.")
+    print("On the same type of CPU the numbers are identical. On another type a run differs as with another seed.")
 
 
 def _record(cell: Cell, differences: list[float], device: str) -> None:

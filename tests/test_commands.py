@@ -38,9 +38,14 @@ def run(workplace, monkeypatch, capsys):
             "small toy 30 lstm_rand lcm",
             1,
             "error: 30 lstm_rand lcm: no cell of study small and corpus toy; "
-            "its cells (noise model method) are 0 lstm_rand ce; 0 lstm",
+            "its cells (noise model method) are 0 lstm_rand lcm; 0 lstm_rand ce; ",
         ),
-        ("small toy 0 lstm lcm", 1, "error: 0 lstm lcm: no cell of study small and corpus toy; "),
+        (
+            "small toy 0 lstm lcm",  # the most alike first
+            1,
+            "error: 0 lstm lcm: no cell of study small and corpus toy; its cells (noise model method) are "
+            "0 lstm_rand lcm; ",
+        ),
         ("small toy 0 lstm_rand lcm.alpha=2", 1, "error: 0 lstm_rand lcm.alpha=2: no cell of study small"),
         (
             "small toy 0 lstm_rand",

@@ -242,7 +242,7 @@ def test_what_is_advised_where_nothing_is_better():
     assert "the differences are -5.0 to +0.5 points" in found[0]
     assert found[0].endswith("Worse than cross-entropy: label confusion model.")
     assert "give more time with --minutes" in found[0]  # 4 of 10 splits
-    assert "On this table 4 runs show differences above about 0.3 points" in found[0]  # the middle one of three
+    assert "With 4 runs this table can show only differences above about 0.3 points" in found[0]  # the middle width
     assert "--minutes" not in advice.advice(summed(rows_of(lcm=(wide, wide)), splits=10))[0]
 
 

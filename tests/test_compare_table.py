@@ -131,7 +131,7 @@ def test_a_class_that_nobody_can_learn_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (rows(0, 40, "x"), "only 40 of 40 rows, in 1 classes, could be used: there is one class only"),
+        (rows(0, 40, "x"), "can use only 40 of 40 rows, in 1 class: there is one class only"),
         ([*rows(0, 20), *[("1", "x")] * 21], "only 20 of 41 rows, in 2 classes.*21 rows without a word"),
         ([(word(k), word(k)) for k in range(40)], "column 'label' has 40 different values in 40 rows"),
     ],

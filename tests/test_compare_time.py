@@ -149,7 +149,7 @@ def test_the_lines_say_how_many_minutes_have_room_for_more(world, capsys):
     made = world({"bag": 10}, fixed=True, splits=2)
     fitted(made, 600, cores=2)
     assert capsys.readouterr().err.splitlines()[1:] == [
-        "2 of 2 seeds, 8 runs of networks, about 1 minutes on 2 cores",
+        "2 of 2 seeds, 8 runs of networks, about 1 minute on 2 cores",
         "2 of 2 seeds trained, in 0.5 of the 10 minutes given",
     ]
 

@@ -195,7 +195,7 @@ def test_files_that_a_page_names_exist():
     for path in PAGES:
         text = path.read_text(encoding="utf-8")
         for name in named.findall(text):
-            assert "toy" in name or (ROOT / name).exists(), f"{path.name}: {name}"
+            assert YOURS.search(name) or (ROOT / name).exists(), f"{path.name}: {name}"
 
 
 def test_numbers_of_documents_are_those_of_the_cards():
@@ -216,7 +216,7 @@ def test_walks_are_short():
     walks = {}
     for block in blocks(ROOT / "docs/extending.md"):
         walks.setdefault(block.section, []).extend(line for line in block.text.splitlines() if line.strip())
-    assert len(walks) == 5 and all(len(lines) <= 15 for lines in walks.values()), {k: len(v) for k, v in walks.items()}
+    assert len(walks) == 5 and all(len(lines) <= 16 for lines in walks.values()), {k: len(v) for k, v in walks.items()}
 
 
 def test_the_rate_of_wrong_labels_within_groups_is_that_of_the_card():

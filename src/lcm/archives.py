@@ -32,7 +32,7 @@ PARSE_ERRORS = (
 
 
 class Bounded(io.RawIOBase):
-    """The bytes of `stream`, which must not be more than `most`: then WrongContent is raised."""
+    """The bytes of `stream`. Raises WrongContent if there are more than `most`."""
 
     def __init__(self, stream: BinaryIO, most: int):
         self.stream, self.most, self.left = stream, most, most
@@ -54,7 +54,7 @@ class Bounded(io.RawIOBase):
 
 
 class _Xz:
-    """An .xz file whose dictionary may not be larger than XZ_MEMORY, which lzma.open cannot say."""
+    """An .xz file. Unlike lzma.open, it refuses a dictionary that is larger than XZ_MEMORY."""
 
     def __init__(self, file: BinaryIO):
         self.file, self.rest = file, b""

@@ -1,4 +1,4 @@
-"""What a cell's files may hold. Training believes no others, and the report says which line of them is wrong."""
+"""The schema of a cell's files. Training ignores a file that does not fit; the report says which line is wrong."""
 
 import math
 from typing import Annotated
@@ -22,7 +22,7 @@ Matrix = list[list[Whole]]
 
 
 class _Part(BaseModel):
-    """Of a file: keys that are not named here may be there."""
+    """A part of a file. It may have keys that are not named here."""
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
@@ -33,7 +33,7 @@ class Scores(_Part):
 
 
 class Run(_Part):
-    """What has the default None may be absent, but not null."""
+    """A key with the default None may be missing, but not null."""
 
     split: Whole
     seed: Whole
@@ -64,7 +64,7 @@ class Sizes(_Part):
 
 
 class Settings(_Part):
-    """Of the cell's target. A yardstick has the list of values that it chose from."""
+    """The settings of the cell's target, or the values that a yardstick chose from."""
 
     alpha: float | list[float] = None
     epsilon: float = None
@@ -100,7 +100,7 @@ class CellFile(_Part):
 
     @model_validator(mode="after")
     def of_its_matrices(self):
-        """A score that somebody changed by hand disagrees with the errors that were counted."""
+        """Accuracies must agree with the confusion matrices, so a score that was changed by hand is found."""
         tested = [run for run in self.runs if run.test]
         for run in tested:
             if run.confusion_matrix:

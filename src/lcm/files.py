@@ -171,7 +171,9 @@ def read_yaml(path: Path) -> object:
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError, OverflowError) as error:
-        raise UserError(one_line(f"{path}: not valid YAML: {error}", 400)) from None
+        mark, reason = getattr(error, "problem_mark", None), getattr(error, "problem", None) or error
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise UserError(one_line(f"{path}: not valid YAML: {reason}{where}", 400)) from None
 
 
 @contextmanager

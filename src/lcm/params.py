@@ -6,7 +6,8 @@ params.yaml has one group for each method (`lcm: {alpha: 4}`) and one for each m
 
 import codecs
 from pathlib import Path
-from typing import Annotated, Literal
+from types import UnionType
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
@@ -203,14 +204,14 @@ class Study(Group):
 
     @property
     def own_noise(self) -> str:
-        """How the names of its files of wrong labels end: "-uniform", "-noisy", or "" for those of params.yaml."""
+        """How names of its files of wrong labels end: "-uniform", "-noisy", or "" for those of params.yaml."""
         return "".join(f"-{value}" for value in (self.noise_kind, self.noise_val) if value)
 
     @model_validator(mode="after")
     def corpora_are_those_of_the_grids(self):
         used = list(dict.fromkeys(corpus for grid in self.grids for corpus in grid.corpora))
         if sorted(used) != sorted(self.corpora):
-            raise ValueError(f"corpora must be those of its grids, {used}, found {self.corpora}")
+            raise ValueError(f"corpora: found {self.corpora}, but its grids use {used}; name the same in both")
         return self
 
 
@@ -251,7 +252,7 @@ class Params(Group):
 
     @property
     def checked(self) -> dict[str, dict]:
-        """What `lcm.study.check` returned for just these parameters; {} if it was not asked."""
+        """The result of `lcm.study.check` for these parameters; {} if it was not called."""
         return self._checked
 
     def model_copy(self, **changes) -> "Params":
@@ -268,7 +269,10 @@ class Params(Group):
         likes = {name: keys["like"] for name, keys in models.items() if keys.get("like") is not None}
         for name, base in likes.items():
             if base not in list(models) or base in likes:
-                raise ValueError(f"{name}.like: expected a model that is not like another itself, found {base!r}")
+                own_keys = ", ".join(each for each in models if each not in likes)
+                raise ValueError(
+                    f"{name}.like: found {short(base)}, expected a model that has no `like` of its own: {own_keys}"
+                )
         return {name: {**own.get(likes.get(name), {}), **keys} for name, keys in own.items()}
 
     @model_validator(mode="after")
@@ -295,8 +299,8 @@ class Params(Group):
             path = Path(corpus.path or "")
             if path.parent == Path("data/raw") and path.name not in self.originals:
                 raise ValueError(
-                    f"corpora.{name}.path is {path}, but originals, which names what is fetched, has only "
-                    f"{self.originals}"
+                    f"corpora.{name}.path is {path}, but `originals` has no {path.name}; add it there, or correct the "
+                    f"path to one of {', '.join(self.originals)}"
                 )
         both = sorted(set(self.vectors.sets) & set(self.skipgram))  # both are folders in data/vectors
         if both:
@@ -317,9 +321,10 @@ class Params(Group):
 
         keys = {key: value for key, value in self.models[name].items() if key != "train"}
         try:
-            config = config_class(str(keys.get("encoder"))).model_validate(keys)
+            kind = config_class(str(keys.get("encoder")))
+            config = kind.model_validate(keys)
         except ValidationError as error:
-            raise UserError("params.yaml: " + explain(error, f"models.{name}")) from None
+            raise UserError("params.yaml: " + explain(error, f"models.{name}", kind)) from None
         except ValueError as error:
             raise UserError(f"params.yaml: models.{name}: {error}") from None
         vectors, source = getattr(config, "vectors", None), getattr(config, "source", None)
@@ -342,7 +347,7 @@ class Params(Group):
         try:
             return Train.model_validate(self.train.model_dump() | keys)
         except ValidationError as error:
-            raise UserError(f"params.yaml: {explain(error, where)}") from None
+            raise UserError(f"params.yaml: {explain(error, where, Train)}") from None
 
 
 def load_params(path: str | Path = "params.yaml", training: bool = False) -> Params:
@@ -356,9 +361,9 @@ def load_params(path: str | Path = "params.yaml", training: bool = False) -> Par
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{path}: {explain(error)}") from None
+        raise UserError(f"{path}: {explain(error, group=Params)}") from None
     if "studies" in params.model_fields_set:
-        raise UserError(f"{path}: studies: is no group of this file; a study is a file of its own, studies/<name>.yaml")
+        raise UserError(f"{path}: remove the group `studies`; each study is a file of its own, studies/<name>.yaml")
     studies = {}
     for file in sorted((path.parent / "studies").glob("*.yaml")):
         studies[file.stem] = _read_study(file, params)
@@ -381,11 +386,11 @@ def _read_study(file: Path, params: Params) -> Study:
     content = read_yaml(file)
     studies = content.get("studies") if isinstance(content, dict) and list(content) == ["studies"] else None
     if not isinstance(studies, dict) or list(studies) != [file.stem]:
-        raise UserError(f"{file}: expected one key, studies, and in it one, {file.stem}")
+        raise UserError(f"{file}: expected `studies:` and below it only `{file.stem}:`, the name of the file")
     try:
         study = Study.model_validate(studies[file.stem])
     except ValidationError as error:
-        raise UserError(f"{file}: {explain(error)}") from None
+        raise UserError(f"{file}: {explain(error, group=Study)}") from None
     for grid in study.grids:
         for key, known in (("corpora", params.corpora), ("models", params.models)):
             unknown = [name for name in getattr(grid, key) if name not in known]
@@ -393,28 +398,39 @@ def _read_study(file: Path, params: Params) -> Study:
                 raise UserError(f"{file}: {key} names {unknown}, known are {', '.join(known)}")
         if (grid.splits or study.splits) > params.split.n:
             raise UserError(
-                f"{file}: splits is {grid.splits or study.splits}, but split.n in params.yaml makes only "
-                f"{params.split.n}"
+                f"{file}: splits is {grid.splits or study.splits}, but params.yaml makes only {params.split.n} splits; "
+                "lower it, or raise split.n"
             )
     return study
 
 
-def explain(error: ValidationError, where: str = "") -> str:
+def explain(error: ValidationError, where: str = "", group: type[Group] | None = None) -> str:
     """Describe every problem of a validation in one line: key, what is wrong, what was found.
 
-    where: the path of the checked group.
+    where: the path of the checked group. group: its class, so that the line can list the keys that there are.
     """
-    lines = [_explain(problem, where) for problem in error.errors()]
+    lines = [_explain(problem, where, group) for problem in error.errors()]
     return one_line("; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else ""), 600)
 
 
-def _explain(problem: dict, where: str) -> str:
+def _explain(problem: dict, where: str, group: type[Group] | None) -> str:
     where = ".".join([*([where] if where else []), *(one_line(str(key), 60) for key in problem["loc"])])
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {where}"
+        known = _keys_beside(problem["loc"], group) if group else []
+        return f"unknown key {where}" + (f" (known are {', '.join(known)})" if known else "")
     if problem["type"] == "missing":
         return f"{where} is missing"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return f"{where}: {message}" if where else message
     return f"{where or 'the whole file'}: {message[0].lower()}{message[1:]}, found {short(problem['input'], 100)}"
+
+
+def _keys_beside(place: tuple, group: type[Group]) -> list[str]:
+    """Return the keys of the group that holds the key at `place`, a path that begins in `group`."""
+    kind = group
+    for key in place[:-1]:
+        kind = kind.model_fields[key].annotation if hasattr(kind, "model_fields") else get_args(kind)[-1]
+        if isinstance(kind, UnionType):  # X | None
+            kind = get_args(kind)[0]
+    return list(kind.model_fields)

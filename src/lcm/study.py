@@ -1,14 +1,15 @@
 """Study, cell and run: their names, paths and enumeration.
 
-A study (a question: a table or figure) is made of cells, a cell of runs. Training and evidence both read the grid from
-here and from nowhere else. Expected files are listed from the parameters, never globbed: DVC keeps the outputs of cells
-that left a grid, and a glob would count them in.
+A study (a question: a table or figure) is made of cells, a cell of runs. Training and evidence both get the cells from
+here. The parameters say which files to expect. No code lists a folder for them, because DVC keeps the files of cells
+that are no longer in a study.
 """
 
 import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from functools import cache
 from importlib import import_module
 from itertools import product
@@ -136,14 +137,15 @@ def tuning_grid(method: str) -> list[str]:
 
 
 def find(params: Params, study: str, corpus: str, noise: int, model: str, method: str) -> Cell:
-    """Return the cell of these names. Raises UserError, one line that lists the known cells."""
+    """Return the cell of these names. Raises UserError, one line that lists known cells, the most alike first."""
     known = {(cell.noise, cell.model, cell.method): cell for cell in cells(params, study, corpus)}
     if (noise, model, method) in known:
         return known[noise, model, method]
-    shown = "; ".join(" ".join(map(str, place)) for place in list(known)[:12]) + ("; ..." if len(known) > 12 else "")
+    wanted = f"{noise} {model} {method}"
+    alike = sorted(known, key=lambda place: -SequenceMatcher(None, wanted, " ".join(map(str, place))).ratio())
+    shown = "; ".join(" ".join(map(str, place)) for place in alike[:12]) + ("; ..." if len(known) > 12 else "")
     raise UserError(
-        f"{noise} {model} {method}: no cell of study {study} and corpus {corpus}; its cells (noise model method) are "
-        f"{shown}"
+        f"{wanted}: no cell of study {study} and corpus {corpus}; its cells (noise model method) are {shown}"
     )
 
 
@@ -189,7 +191,7 @@ def method_groups(params: Params, method: str) -> dict[str, Group]:
         of_group = target_class(group).Settings
         for key, _ in given:
             if key not in of_group.model_fields:
-                known = ", ".join(of_group.model_fields)
+                known = ", ".join(of_group.model_fields) or "none"
                 raise UserError(f"method {method!r}: {key} is no key of {group}, which has {known}")
         keys = dict(params.methods.get(group) or {}) | {key: _value(value) for key, value in given}
         try:
@@ -310,7 +312,7 @@ def _check(params: Params) -> dict[str, dict]:
         try:
             target_class(group).Settings.model_validate(keys)
         except ValidationError as error:
-            raise UserError(f"params.yaml: {explain(error, group)}") from None
+            raise UserError(f"params.yaml: {explain(error, group, target_class(group).Settings)}") from None
     found = {f"models.{model}": {"family": params.model(model).family} for model in params.models}
     for study, spec in params.studies.items():
         unknown = [method for method in spec.yardsticks if method not in YARDSTICKS]

@@ -81,9 +81,9 @@ def _target(summary: Summary, model: str) -> str:
     widths = [50 * (ci95[1] - ci95[0]) for row in rows if (ci95 := row.against["accuracy"].ci95)]
     if widths:
         middle, runs = sorted(widths)[len(widths) // 2], rows[0].against["accuracy"].n
-        line += f" On this table {runs} runs show differences above about {middle:.1f} points."
+        line += f" With {runs} runs this table can show only differences above about {middle:.1f} points."
     if summary.schedule.splits < summary.comparison.documents.request.splits:
-        line += " More runs show smaller ones: give more time with --minutes; the runs so far are kept."
+        line += " More runs can show smaller ones: give more time with --minutes; the runs so far are kept."
     return line + (f" Worse than cross-entropy: {listed(losers)}." if losers else "")
 
 

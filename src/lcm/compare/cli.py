@@ -14,7 +14,7 @@ EXAMPLES = """examples:
   lcm compare titles.txt --text 1 --label 0 --language zh      columns by number: the file has no header
   lcm compare reviews.csv --test unseen.csv                    columns named text and label; the test rows are given
   lcm compare --train a.csv --dev b.csv --test c.csv --minutes 30
-  lcm compare reviews.csv --minutes 60                         goes on where the last call stopped
+  lcm compare reviews.csv --minutes 60                         continues where the last call stopped
 
 The page is lcm-compare/index.html. Beside it: results.json, runs.csv (every run), doubtful.csv (rows that are
 probably mislabelled). Runs are kept in lcm-compare/.runs; delete the folder to start anew."""
@@ -73,16 +73,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add(
         "--all-targets", action="store_true",
-        help="also the rivals of the study that train once: generalised cross-entropy, bootstrapping, ...",
+        help="also try the other targets of the study: generalised cross-entropy, bootstrapping, ...",
     )  # fmt: skip
     add(
         "--minutes", type=float, default=10, metavar="M",
-        help="time to train; what fits is planned from the first runs (default: 10)",
+        help="minutes to train; the first runs show how many splits fit (default: 10)",
     )  # fmt: skip
-    add("--splits", type=int, default=10, metavar="N", help="random splits at most (default: 10)")
+    add("--splits", type=int, default=10, metavar="N", help="at most so many random splits (default: 10)")
     add(
         "--out", type=Path, default=Path("lcm-compare"), metavar="FOLDER",
         help="where the page goes (default: lcm-compare)",
     )  # fmt: skip
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one")
-    add("--processes", type=int, default=0, metavar="N", help="processes on a CPU; 0 is one a core (default: 0)")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one (default: auto)")
+    add("--processes", type=int, default=0, metavar="N", help="processes on a CPU; 0: one for each core (default: 0)")

@@ -43,11 +43,12 @@ def requested(given: argparse.Namespace) -> table.Request:
         raise UserError("expected one table to train on: lcm compare TABLE, or lcm compare --train FILE")
     if "dev" in files and "test" not in files:
         raise UserError("--dev is given, --test is not; give both, or neither for random splits")
-    if given.splits < 1 or not 0 < given.minutes < math.inf or given.processes < 0:
-        raise UserError(
-            f"--splits {given.splits}, --minutes {given.minutes:g}, --processes {given.processes}: "
-            "expected numbers above 0 (processes: or 0)"
-        )
+    if given.splits < 1:
+        raise UserError(f"--splits {given.splits}: expected 1 or more")
+    if not 0 < given.minutes < math.inf:
+        raise UserError(f"--minutes {given.minutes:g}: expected a number above 0")
+    if given.processes < 0:
+        raise UserError(f"--processes {given.processes}: expected 0 (one a core) or more")
     text, label = tuple(column(name) for name in given.text), column(given.label)
     if len({type(name) for name in (*text, label)}) > 1:
         raise UserError(

@@ -89,7 +89,8 @@ def read(request: Request, folder: Path) -> Documents:
     names = prepare.ordered({found.labels[row] for row in kept})
     if len(names) < 2 or len(kept) < len(found.labels) / 2:
         why = "; ".join(notes) or "there is one class only"
-        raise UserError(f"only {len(kept)} of {len(found.labels)} rows, in {len(names)} classes, could be used: {why}")
+        classes = f"{len(names)} class{'es' * (len(names) != 1)}"
+        raise UserError(f"can use only {len(kept)} of {len(found.labels)} rows, in {classes}: {why}")
     tokens, found = [tokens[row] for row in kept], found.take(np.array(kept))
     twice = len(found.texts) - len(set(found.texts))
     if twice:
@@ -129,7 +130,10 @@ def _read(request: Request) -> tuple[Texts, list[str]]:
         file_numbers=np.repeat(np.arange(len(texts)), [len(content.labels) for content in texts]),
         files=tuple(content.files[0] for content in texts),
     )
-    names = {*found.labels}
+    names, least = {*found.labels}, 2 * FEWEST
+    if len(found.labels) < least:
+        rows = f"{len(found.labels)} row{'s' * (len(found.labels) != 1)}"
+        raise UserError(f"found only {rows}; give at least {least}, {FEWEST} in each of two classes")
     if len(names) > prepare.MOST_LABELS or len(names) > len(found.labels) / 2:
         raise UserError(
             f"column {request.label!r} has {len(names)} different values in {len(found.labels)} rows, such as "

@@ -208,7 +208,8 @@ def _train(comparison: Comparison, schedule: Schedule, minutes: float, end: floa
             break
         if not done:
             splits = max(can, 1)
-            time_needed = f"about {_minutes(plan.needs(splits))} minutes on {cores} core{'s' * (cores > 1)}"
+            needed = _minutes(plan.needs(splits))
+            time_needed = f"about {needed} minute{'s' * (needed > 1)} on {cores} core{'s' * (cores > 1)}"
             time_needed = time_needed if plan.needs(splits) else "all of them known"
             schedule.say(f"{splits} of {wanted} {unit}, {len(plan.first(splits))} runs of networks, {time_needed}")
         known = plan.fitting(0)

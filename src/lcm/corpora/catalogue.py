@@ -1,7 +1,7 @@
-"""Every corpus: what it is, where it comes from, how to tell that it is the right one, and who reads it.
+"""Every corpus: its title, where its files are, how they are verified, and which function reads them.
 
-To add a corpus, add an entry here (with a reader in readers.py if its format is new), its name to `originals` and its
-knobs to `corpora` in params.yaml.
+To add a corpus, add an entry to CATALOGUE (with a reader in readers.py if its format is new). In params.yaml add its
+name to `originals` and its knobs to `corpora`. docs/extending.md has an example.
 """
 
 import importlib.util
@@ -27,12 +27,12 @@ RAW = Path("data/raw")
 
 @dataclass(frozen=True, kw_only=True)
 class Original:
-    """What is fetched into data/raw/<name>. files: to download, or embed: makes them in a folder from what is
-    installed.
+    """What is fetched into data/raw/<name>.
 
-    verify: raises WrongContent at a file with wrong content; then a re-packed archive with the right content is good
-    and a right-named one with wrong content is refused. Without it the publisher's checksums must match. mirror: the
-    folder in LCM_MIRRORS, by default the name.
+    files: to download. embed: a function that writes them to a folder, from the installed packages. verify: a function
+    that reads a file and raises WrongContent if its content is wrong. With `verify` a re-packed archive is accepted if
+    its content is right; without it the publisher's checksums must match. mirror: the folder in LCM_MIRRORS, by default
+    the name.
     """
 
     files: tuple[RemoteFile, ...] = ()
@@ -43,8 +43,10 @@ class Original:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry(Original):
-    """A corpus. title: for people. read: the reader. language: of the texts, None for images. knobs: those of this
-    corpus alone.
+    """A corpus.
+
+    title: for people. read: the reader. language: of the texts, None for images. knobs: keys of params.yaml that only
+    this corpus has.
     """
 
     title: str
@@ -59,7 +61,7 @@ class Entry(Original):
 
 
 def same_content(rows: Callable[[Path], Iterable[tuple[str, str, bytes]]], digest: str) -> Callable[[Path], None]:
-    """A `verify` that compares the content digest of rows(path): (label, name, bytes) of every sample."""
+    """Return a `verify` that compares the content digest of rows(path): (label, name, bytes) of every sample."""
 
     def verify(path: Path) -> None:
         found = content_digest((label, content) for label, _, content in rows(path))
@@ -91,7 +93,7 @@ def _files(urls: tuple[str, ...], checksums: dict[str, str]) -> tuple[RemoteFile
 
 
 def _mirror_only(name: str, sha256: str) -> tuple[RemoteFile, ...]:
-    """A file that no public address has."""
+    """A file without a public address: only LCM_MIRRORS can supply it."""
     return (RemoteFile(name, (), f"sha256:{sha256}"),)
 
 

@@ -63,6 +63,7 @@ class Job:
 def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
     """Return a job for each run of a cell, with its key. Raises UserError if data are missing, Unavailable in a gap."""
     labels = inputs.labels_of(params, cell)
+    _noise_is_made(params, cell, labels)
     data = inputs.load(cell.corpus, labels)
     if cell.model == LINEAR:
         from lcm.training.linear import method_settings as linear_settings
@@ -86,6 +87,17 @@ def jobs_of(params: Params, cell: Cell, device: str) -> list[Job]:
         checkpoint_epochs=execution.checkpoint_epochs,
     )
     return with_keys(common, data)
+
+
+def _noise_is_made(params: Params, cell: Cell, labels: str) -> None:
+    """Raises UserError if no stage makes a cell's wrong labels. A corpus that brings its own has no rate."""
+    folder, rates = inputs.DATA / "splits" / cell.corpus, params.noise.rates.get(cell.corpus, [])
+    if cell.noise in (0, *rates) or (folder / f"{labels}.npy").exists() or not (folder / "splits.npy").exists():
+        return
+    raise UserError(
+        f"params.yaml: noise.rates.{cell.corpus} is {rates}, expected {cell.noise} among them; add it, then run "
+        f"`dvc repro data/dvc.yaml:split@{cell.corpus}`"
+    )
 
 
 def with_keys(common: Job, data: inputs.Data) -> list[Job]:

@@ -94,7 +94,7 @@ def run_jobs(
 
 
 def _save_all(futures: list[Future], save: Callable[[object], None]) -> None:
-    """Save results as they come. After a failure what runs is saved too, and what has not begun never does."""
+    """Save results as they come. After a failure running jobs are still saved; jobs that have not begun are dropped."""
     failure = None
     for future in as_completed(futures):
         if future.cancelled():
@@ -112,7 +112,7 @@ def _save_all(futures: list[Future], save: Callable[[object], None]) -> None:
 
 @contextmanager
 def _counted(context, total: int, title: str) -> Iterator[Connection]:
-    """A bar of progress. Workers send their ticks to the connection."""
+    """A progress bar. Workers send their ticks to the connection."""
     # A pipe without a lock: small messages are written whole or not at all, and a worker that is killed leaves no lock
     # locked.
     counted, ticks = context.Pipe(duplex=False)

@@ -141,7 +141,7 @@ def _records(cell: Cell, keys: list[str]) -> list[dict]:
         )
     if all("failed" in record for record in records):
         raise UserError(
-            f"{cell}: every run failed, the first with: {records[0]['failed']}; see train.lr in params.yaml"
+            f"every run failed, the first with: {records[0]['failed']}; try a smaller train.lr in params.yaml"
         )
     return records
 

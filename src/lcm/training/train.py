@@ -72,11 +72,11 @@ def describe(plan: Plan, missing: list[Job], title: str, workers: int) -> list[s
     runs = sum(cell.splits * cell.seeds for cell in cells)
     lines = []
     if cells:
-        known = f"{title}: {runs} runs in {len(cells)} cells: {runs - len(missing)} known, {len(missing)} to train"
+        grid = f"{len(cells)} cell{'s' * (len(cells) > 1)}"
+        known = f"{title}: {runs} runs in {grid}: {runs - len(missing)} known, {len(missing)} to train"
         lines.append(known + (f", {_hours(missing, workers)}" if missing else ""))
-    if missing:
-        cell = missing[0].cell
-        lines.append(f"  only one cell of it: python pipeline/train.py {cell}")
+    if missing and len(cells) > 1:
+        lines.append(f"  only one cell of it: python pipeline/train.py {missing[0].cell}")
     for reason in dict.fromkeys(plan.gaps.values()):
         here = [cell for cell, why in plan.gaps.items() if why == reason]
         kept = len([cell for cell in here if cell in plan.kept])
@@ -134,10 +134,8 @@ def train_cells(params: Params, cells: list[Cell], device: str, title: str, retr
     for cell, reason in plan.broken.items():
         print(f"{cell}: cannot be trained: {reason}", file=sys.stderr)
     if plan.broken:
-        raise UserError(
-            f"{title}: {len(plan.broken)} of {len(cells)} cells could not be trained, see above; the others are "
-            "complete"
-        )
+        rest = "; the others are complete" if len(plan.broken) < len(cells) else ""
+        raise UserError(f"{title}: {len(plan.broken)} of {len(cells)} cells could not be trained, see above{rest}")
     return plan
 
 
