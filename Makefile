@@ -16,6 +16,9 @@
 .DEFAULT_GOAL := help
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# pip leaves compiling to the first import (--no-compile). Where Python may not keep what it compiled, as in many
+# containers, every stage of `dvc repro` would compile it again: a second each.
+unexport PYTHONDONTWRITEBYTECODE
 READY := $(VENV)/.ready
 
 help:

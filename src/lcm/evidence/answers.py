@@ -60,10 +60,12 @@ def answers(claims: list[Claim], evidence: Evidence) -> list[tuple[str, str]]:
 def _learns(alike: Claim, collapse: Claim) -> str:
     if not alike.comparisons:
         return "Not measured."
-    counts = dict.fromkeys(SAYS, 0) | alike.counts
+    likeness, mass = (dict.fromkeys(SAYS, 0) | claim.counts for claim in (alike, collapse))
     return (
-        f"{YES_NO[alike.verdict]}: {counts[FOR]} of {len(alike.words)} tests speak for it, {counts[AGAINST]} against, "
-        f"{counts[OPEN]} are open. Does it collapse onto one or two labels? {collapse.headline().capitalize()}."
+        f"{YES_NO[alike.verdict]}: {likeness[FOR]} of {len(alike.words)} tests speak for it, {likeness[AGAINST]} "
+        f"against, {likeness[OPEN]} are open. Does it collapse onto one or two labels? In {mass[FOR]} of "
+        f"{len(collapse.words)} settings its two first labels hold more than half of the mass; in {mass[AGAINST]} they "
+        f"do not, {mass[OPEN]} are open."
     )
 
 
@@ -79,5 +81,5 @@ def _choices(evidence: Evidence) -> str:
 def _lasts(claim: Claim) -> str:
     if not claim.comparisons:
         return "Not measured."
-    word = {SUPPORTED: "No", NOT_SUPPORTED: "They may", UNDECIDED: "Undecided"}[claim.verdict]
-    return f"{word}: after three times as many epochs their lead is {told(claim)}."
+    word = {SUPPORTED: "Not only", NOT_SUPPORTED: "They may", UNDECIDED: "Undecided"}[claim.verdict]
+    return " ".join([f"{word}: after three times as many epochs their lead is {told(claim)}.", *claim.notes])

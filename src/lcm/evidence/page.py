@@ -18,7 +18,7 @@ from lcm.evidence.snippets import snippets
 from lcm.evidence.study_tables import gaps, study_tables
 from lcm.evidence.tables import Table
 from lcm.evidence.verdicts import NOT_MEASURED, NOT_SUPPORTED, RULE, SUPPORTED, UNDECIDED, Claim, Decisions
-from lcm.evidence.which import gains_table, linear_table, other_noise_table
+from lcm.evidence.which import gains_table, linear_table, network_table, other_noise_table
 from lcm.files import new_folder, write_json, write_text
 from lcm.params import OWN, Params
 
@@ -61,7 +61,7 @@ def write_page(params: Params, root: Path = Path(), studies: Iterable[str] | Non
 def _tables(evidence: Evidence, claims: list[Claim]) -> dict[str, dict[str, Table]]:
     """Section of the page -> kind -> table. A study's section has its name."""
     decisions = Decisions(evidence, claims)
-    which = (make(evidence) for make in (gains_table, other_noise_table, linear_table))
+    which = (make(evidence) for make in (gains_table, network_table, other_noise_table, linear_table))
     targets = (make(evidence) for make in (overview.matrix_table, overview.ranking_table))
     return {
         "claims": {claim.key: overview.claim_table(claim) for claim in claims},

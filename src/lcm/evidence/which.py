@@ -5,17 +5,20 @@ from functools import cache
 
 import numpy as np
 
-from lcm.evidence import rivals
+from lcm.evidence import rivals, verdicts
 from lcm.evidence.comparisons import Evidence, compare, tuned
 from lcm.evidence.names import TEXTS, corpus_name, listed, method_name, model_name, setting_name
-from lcm.evidence.results import Result
+from lcm.evidence.results import Result, grouped
 from lcm.evidence.statistics import Estimate, equivalent, holm
 from lcm.evidence.tables import NOTHING, Entry, Row, Table, mean_accuracy, table
-from lcm.evidence.verdicts import EQUIVALENCE, FOR, OPEN, SAYS, Claim, decided, interval, points
+from lcm.evidence.verdicts import EQUIVALENCE, FOR, OPEN, SAYS, Claim, Comparison, decided, interval, points
 from lcm.study import LINEAR, target_facts
 
 RIGHT, WRONG, CROWD = "right labels", "wrong labels", "a crowd’s labels"
 OTHER_NOISE = {"noisy_val": "in validation, too", "uniform_noise": "any other label"}  # studies: what is wrong there
+
+
+PAPERS = "LSTM and CNN"  # the paper's networks, one column of the table of networks
 
 
 @dataclass(frozen=True)
@@ -45,17 +48,19 @@ def over_smoothing(evidence: Evidence, kind: str) -> list[Gain]:
     The mean over the settings is taken as for a claim. A target without at least two settings is left out.
     """
     settings = [each for each in rivals.settings_of(evidence) if kind in kinds(each)]
-    return _gains(evidence, settings) if len(settings) > 1 else []
+    return _gains(evidence, settings, least=2)
 
 
-def _gains(evidence: Evidence, settings: list[Result]) -> list[Gain]:
-    """What every target gains in one setting, or on average over several; Holm's correction over the targets."""
+def _gains(evidence: Evidence, settings: list[Result], least: int = 1) -> list[Gain]:
+    """What every target gains on average over settings, the best first; Holm's correction over the targets.
+
+    least: 2 leaves out targets that were run in a single one of them.
+    """
     means: dict[str, tuple[Estimate, int]] = {}
     for name, target in target_facts().items():
         if not target.ceiling and name not in ("ls", "ls_matched"):
-            pairs = ((_version(evidence, each, name), evidence.tuned(each, "ls")) for each in settings)
-            claim = Claim("", "", "", rivals.judged(pairs))
-            mean = claim.average if len(settings) > 1 else next((c.estimate for c in claim.comparisons), None)
+            claim = Claim("", "", "", _over(evidence, settings, name, "ls"))
+            mean = claim.average or (claim.comparisons[0].estimate if len(claim.comparisons) == least == 1 else None)
             if mean:
                 means[name] = mean, len(claim.comparisons)
     found = []
@@ -66,15 +71,23 @@ def _gains(evidence: Evidence, settings: list[Result]) -> list[Gain]:
 
 
 def gains_table(evidence: Evidence) -> Table:
-    """Rows: targets, by what they gain where labels are wrong. Columns: kinds of labels, and what it does to ECE."""
+    """Rows: targets, by what they gain where labels are wrong. Columns: kinds of labels, and how well confidence fits.
+
+    Label smoothing itself stands where it would gain nothing.
+    """
     by_kind = {kind: {gain.target: gain for gain in over_smoothing(evidence, kind)} for kind in (RIGHT, WRONG, CROWD)}
     names = [name for kind in (WRONG, RIGHT) for name in by_kind[kind]]
+    ahead = sum(gain.mean.value > 0 for gain in by_kind[WRONG].values())
     rows: list[Row] = []
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys([*names[:ahead], *["ls"][: len(names)], *names[ahead:]]):
         gains = [of_kind.get(name) for of_kind in by_kind.values()]
-        entries = [_entry(gain, "\n", f", {gain.settings} settings") if gain else NOTHING for gain in gains]
-        rows.append([target_facts()[name].label, *entries, _calibration(evidence, name)])
-    columns = f"target | {RIGHT}: 95 % CI | {WRONG}: 95 % CI | of these, {CROWD}: 95 % CI | ECE − that of CE: points"
+        entries = [_entry(gain, "\n", f", {_settings(gain.settings)}") if gain else NOTHING for gain in gains]
+        confidence = [_confidence(evidence, name, metric) for metric in ("ece", "auroc")]
+        rows.append([target_facts()[name].label, *(["0"] * 3 if name == "ls" else entries), *confidence])
+    columns = (
+        f"target | {RIGHT}: 95 % CI | {WRONG}: 95 % CI | of these, {CROWD}: 95 % CI | "
+        "ECE − that of CE: less is better | AUROC − that of CE: more is better"
+    )
     return table("gains", "Each target minus tuned label smoothing", columns, [("", rows)], "gains")
 
 
@@ -82,14 +95,61 @@ def _entry(gain: Gain, glue: str, more: str = "") -> Entry:
     return points(gain.mean.value), f"{interval(gain.mean.ci95)}{glue}{SAYS[gain.word]}{more}"
 
 
-def _calibration(evidence: Evidence, name: str) -> str:
-    """By how much the tuned target's expected calibration error is above cross-entropy's, where labels are right."""
+def _confidence(evidence: Evidence, name: str, metric: str) -> Entry:
+    """A metric of the tuned target's confidence minus cross-entropy's: points, mean over settings with right labels."""
     found = []
     for setting in (each for each in rivals.settings_of(evidence) if kinds(each) == [RIGHT]):
         mine, plain = evidence.tuned(setting, name), evidence.rival(setting, "ce")
-        if mine and plain and (test := compare(mine, plain, "ece")):
+        if mine and plain and (test := compare(mine, plain, metric)):
             found.append(test.value)
-    return points(float(np.mean(found)), 1) if found else NOTHING
+    return (points(float(np.mean(found)), 1), _settings(len(found))) if found else NOTHING
+
+
+def network_table(evidence: Evidence) -> Table:
+    """Rows: targets that were run with several networks, where labels are right and where we made them wrong.
+
+    Columns: networks, the worst setting of all, and the target that is best with wrong labels minus this one.
+    """
+    first = next((gain.target for gain in over_smoothing(evidence, WRONG)), "")
+    networks = list(dict.fromkeys(map(_network, rivals.settings_of(evidence))))
+    groups = [(kind, _by_network(evidence, kind, networks, first)) for kind in (WRONG, RIGHT)]
+    best = target_facts()[first].label if first else ""
+    titles = [*(f"{title}: 95 % CI" for title in networks), "worst setting", f"{best} − this: 95 % CI"]
+    return table("networks", "Which target with which network?", " | ".join(["target", *titles]), groups, "networks")
+
+
+def _network(setting: Result) -> str:
+    return PAPERS if setting.model in ("lstm_rand", "cnn_rand") else model_name(setting.model)
+
+
+def _by_network(evidence: Evidence, kind: str, networks: list[str], first: str) -> list[Row]:
+    settings = [each for each in rivals.settings_of(evidence) if kinds(each) == [kind]]
+    of_network = grouped(settings, _network)
+    found = [{gain.target: gain for gain in _gains(evidence, of_network.get(name, []))} for name in networks]
+    rows: list[Row] = []
+    for name in [gain.target for gain in over_smoothing(evidence, kind)]:
+        gains = [of.get(name) for of in found]
+        if sum(gain is not None for gain in gains) > 1:
+            worst = min(_over(evidence, settings, name, "ls"), key=lambda comparison: comparison.estimate.value)
+            where = (points(worst.estimate.value), setting_name(*worst.pair[0].setting))
+            entries = [_entry(gain, "\n", f", {_settings(gain.settings)}") if gain else NOTHING for gain in gains]
+            rows.append([target_facts()[name].label, *entries, where, _mean(_over(evidence, settings, first, name))])
+    return rows
+
+
+def _settings(number: int) -> str:
+    return f"{number} setting{'s' * (number > 1)}"
+
+
+def _mean(comparisons: list[Comparison]) -> Entry:
+    """The mean of several comparisons and its interval, if it has one."""
+    mean = Claim("", "", "", comparisons).average
+    return (points(mean.value), interval(mean.ci95)) if mean and mean.ci95[0] < mean.ci95[1] else NOTHING
+
+
+def _over(evidence: Evidence, settings: list[Result], name: str, other: str) -> list[Comparison]:
+    """A target minus another in each of these settings, both tuned."""
+    return rivals.judged((_version(evidence, each, name), _version(evidence, each, other)) for each in settings)
 
 
 def other_noise_table(evidence: Evidence) -> Table:
@@ -167,16 +227,44 @@ def instead(evidence: Evidence) -> str:
         best = [gain for gain in gains if gain.word == FOR]
         maybe = [gain for gain in gains[not best :] if gain.word == OPEN and gain.mean.ci95[0] > 0]
         if best:
-            verb = "beats" if len(best) == 1 else "beat"
-            told.append(f"With {kind}, {_listed(best)} {verb} it on average.")
+            told.append(f"With {kind}, {_listed(best)} {_verb(best, 'beat')} it on average.")
         elif gains:
-            told.append(f"With {kind}, nothing is known to beat it; ahead is {_listed(gains[:1])}.")
+            told.append(f"With {kind}, no target is known to beat it; {_listed(gains[:1])} is ahead.")
         if maybe:
             told.append(f"Ahead too, but undecided after correction: {_listed(maybe)}.")
+        told += _direct(evidence, kind, best, maybe)
     crowd = [gain for gain in over_smoothing(evidence, CROWD) if gain.word == FOR]
     if crowd:
-        told.append(f"Where a crowd gave the wrong labels, ahead is {_listed(crowd)}.")
-    return " ".join(["Label smoothing, with ε tuned on validation.", *told]) if told else "Not measured yet."
+        corpora = {corpus_name(each.corpus): None for each in rivals.settings_of(evidence) if CROWD in kinds(each)}
+        told.append(
+            f"Where a crowd gave the wrong labels ({listed(list(corpora))}), {_listed(crowd)} {_verb(crowd, 'lead')}."
+        )
+    if not told:
+        return "Not measured yet."
+    return " ".join(["Label smoothing, with ε tuned on validation.", *told, *_temperature(evidence)])
+
+
+def _verb(subjects: list, verb: str) -> str:
+    return f"{verb}s" if len(subjects) == 1 else verb
+
+
+def _direct(evidence: Evidence, kind: str, best: list[Gain], maybe: list[Gain]) -> list[str]:
+    """The best target against the next, in a sentence, where only the best is decided."""
+    if not best or not maybe:
+        return []
+    settings = [each for each in rivals.settings_of(evidence) if kind in kinds(each)]
+    mean = Claim("", "", "", _over(evidence, settings, best[0].target, maybe[0].target)).average
+    ours, theirs = (target_facts()[gains[0].target].label for gains in (best, maybe))
+    word = "decided" if mean.p < verdicts.LEVEL else "undecided"
+    return [f"{ours.capitalize()} against {theirs}: {points(mean.value)} {interval(mean.ci95)}, {word}."]
+
+
+def _temperature(evidence: Evidence) -> list[str]:
+    """What smoothing does to probabilities, if it is bad."""
+    error = _confidence(evidence, "ls", "ece")
+    if error == NOTHING or error[0][0] != "+":
+        return []
+    return [f"Smoothing makes probabilities too low (calibration error {error[0]} points): fit a temperature."]
 
 
 def _listed(gains: list[Gain]) -> str:
@@ -190,10 +278,13 @@ def linear(evidence: Evidence) -> str:
     found = yardsticks(evidence)
     if not found:
         return "Not measured yet."
-    won = sum(each.whole.summary().mean > each.network.summary().mean for each in found)
+    won, same = (
+        sum(model.summary().mean > each.network.summary().mean for each in found if (model := getattr(each, read)))
+        for read in ("whole", "window")
+    )
     first = found[0]
     return (
         f"A linear model on TF-IDF of whole texts is ahead of the best network on {won} of {len(found)} data sets "
         f"({corpus_name(first.network.corpus)}: {mean_accuracy(first.whole)} against "
-        f"{mean_accuracy(first.network)} %)."
+        f"{mean_accuracy(first.network)} %); on the words that the networks read, on {same}."
     )
