@@ -1,18 +1,14 @@
-"""Figures over the labels of a corpus: how alike their embeddings are, which are confused, where a target's mass goes.
+"""Figures over the labels of a corpus: how alike their embeddings are, where the confusion distribution puts its mass.
 
 As those of `figures`: matplotlib objects on a transparent ground. No I/O here.
 """
-
-import textwrap
-from functools import cache
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from lcm.evidence.figures import BLUE, ORANGE, STYLE, colour_bar, lines, look, panel
+from lcm.evidence.figures import BLUE, ORANGE, STYLE, colour_bar, panel
 from lcm.evidence.svg import GREY
 
 # Each group of labels has a mark of its own.
@@ -25,43 +21,21 @@ DIVERGING = LinearSegmentedColormap.from_list("diverging", [(*ORANGE, 1.0), (0.5
 SHADES = LinearSegmentedColormap.from_list("shades", [(*BLUE, 0.0), (*BLUE, 1.0)], 25)
 
 
-def tick_labels(labels: list[str]) -> list[str]:
-    """The labels, or their numbers from 1 if matplotlib's own font lacks a letter of one of them (Chinese).
-
-    Their widths would be unknown, and any other font may be missing on the next machine.
-    """
-    return labels if all(map(_drawable, "".join(labels))) else [str(number) for number in range(1, len(labels) + 1)]
-
-
-@cache
-def _drawable(letter: str) -> bool:
-    return get_font(findfont(FontProperties(family="DejaVu Sans"))).get_char_index(ord(letter)) != 0
-
-
-def label_key(labels: list[str]) -> str:
-    """What the numbers of `tick_labels` stand for, or "" if it shows the labels themselves."""
-    if tick_labels(labels) == labels:
-        return ""
-    return ", ".join(f"{number} {label}" for number, label in enumerate(labels, 1))
-
-
 def cosine_matrix(cosine: np.ndarray, labels: list[str], title: str) -> Figure:
     """Fig. 2a: cosine between any two label embeddings, -1 orange, 0 clear, 1 blue. cosine: (C, C)."""
     return _matrix(cosine, labels, DIVERGING, (-1, 1), "cosine", title=title)
 
 
 @mpl.rc_context(STYLE)
-def _matrix(
-    values: np.ndarray, labels: list[str], colours, ends: tuple[float, float], unit: str, entry=0.19, **texts
-) -> Figure:
-    """A (C, C) picture with labels on both axes and a colour bar. entry: its side in inches. texts: of the axes."""
-    size = 2.6 + entry * len(labels)
+def _matrix(values: np.ndarray, labels: list[str], colours, ends: tuple[float, float], unit: str, **texts) -> Figure:
+    """A (C, C) picture with labels on both axes and a colour bar. texts: of the axes."""
+    size = 2.6 + 0.19 * len(labels)
     figure, axes = panel(size, size * 0.87, **texts)
     mesh = axes.pcolormesh(values, cmap=colours, vmin=ends[0], vmax=ends[1])
     axes.invert_yaxis()
-    middles, names = np.arange(len(labels)) + 0.5, tick_labels(labels)
-    axes.set_xticks(middles, names, rotation=90, fontsize=8)
-    axes.set_yticks(middles, names, fontsize=8)
+    middles = np.arange(len(labels)) + 0.5
+    axes.set_xticks(middles, labels, rotation=90, fontsize=8)
+    axes.set_yticks(middles, labels, fontsize=8)
     axes.tick_params(length=0)
     axes.grid(visible=False)
     colour_bar(figure, axes, mesh.norm, mesh.cmap, unit)
@@ -74,8 +48,7 @@ def label_map(places: np.ndarray, labels: list[str], groups: list[str], title: s
     figure, axes = panel(5.2, 4.4, title=title, xticks=[], yticks=[])
     shared = [group for group in dict.fromkeys(groups) if groups.count(group) > 1]
     names = [
-        text.removeprefix(f"{group}.") if group in shared else text
-        for text, group in zip(tick_labels(labels), groups, strict=True)
+        text.removeprefix(f"{group}.") if group in shared else text for text, group in zip(labels, groups, strict=True)
     ]
     shares = (places - places.min(axis=0)) / np.ptp(places, axis=0)
     sides = _beside(shares * (260, 250), [4.4 * len(name) for name in names])  # about its size in points
@@ -123,70 +96,8 @@ def _beside(marks: np.ndarray, widths: list[float], height: float = 8.0) -> list
     return [found[index] for index in range(len(marks))]
 
 
-@mpl.rc_context(STYLE)
-def group_cosines(rows: list[tuple[str, list[float]]]) -> Figure:
-    """Mean cosine of label embeddings within groups minus between groups: a dot per run, a bar at their mean.
-
-    rows: (label, one number per run), from top to bottom.
-    """
-    figure, axes = panel(4.4, 1.1 + 0.34 * len(rows), title="all runs")
-    axes.axvline(0, color=GREY, linewidth=1)
-    for index, (_, values) in enumerate(rows):
-        axes.plot(values, [-index] * len(values), "o", color="#2f74c8", markersize=5, alpha=0.55, markeredgewidth=0)
-        axes.plot([np.mean(values)] * 2, [-index - 0.3, -index + 0.3], color=look("lcm")["color"], linewidth=2.5)
-    lines(axes, [label for label, _ in rows], "cosine within groups minus between groups")
-    return figure
-
-
-@mpl.rc_context(STYLE)
-def confusion(share: np.ndarray, labels: list[str], title: str, least: float = 3.0, signed: bool = False) -> Figure:
-    """A confusion matrix, row = true, column = predicted, in percent of the row; or the difference of two, in points.
-
-    share: (C, C). Entries of at least `least` either way are printed.
-    """
-    top = max(5.0, float(np.abs(share).max())) if signed else 100.0
-    colours, ends = (DIVERGING, (-top, top)) if signed else (SHADES, (0, top))
-    unit, texts = "points" if signed else "% of the true label’s documents", {"xlabel": "predicted", "ylabel": "true"}
-    figure = _matrix(_seen(share), labels, colours, ends, unit, 0.25, title=title, **texts)
-    for row, column in zip(*np.nonzero(np.abs(share) >= least), strict=True):
-        value = share[row, column]
-        colour = "#ffffff" if abs(value) > 0.6 * top else GREY
-        text = f"{value:+.0f}".replace("-", "−") if signed else f"{value:.0f}"
-        place = {"ha": "center", "va": "center", "fontsize": 6.5}
-        figure.axes[0].text(column + 0.5, row + 0.5, text, color=colour, **place)
-    return figure
-
-
-def _seen(share: np.ndarray) -> np.ma.MaskedArray:
-    """Percent (C, C) without what no eye can see, half of the bytes."""
-    return np.ma.array(share, mask=np.abs(share) < 0.5)
-
-
-def shares(matrix: np.ndarray) -> np.ndarray:
-    """Counts (C, C) in percent of their row."""
-    return 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-
-
 def mean_distributions(means: np.ndarray, labels: list[str], title: str) -> Figure:
     """LCM's confusion distribution, mean over the documents of each true label (rows). means: (C, C), in [0, 1]."""
     texts = {"title": title, "xlabel": "label that gets the mass", "ylabel": "documents of"}
-    return _matrix(_seen(100 * means), labels, SHADES, (0, 100), "% of the mass", **texts)
-
-
-@mpl.rc_context(STYLE)
-def worked_target(targets: list[tuple[str, str, np.ndarray]], labels: list[str], title: str) -> Figure:
-    """Training targets of one document side by side, in percent. targets: (target, name, (C,) distribution)."""
-    figure = Figure(figsize=(5.4, 1.2 + 0.2 * len(labels)), layout="constrained")
-    panels = figure.subplots(1, len(targets), sharey=True, squeeze=False)[0]
-    for axes, (target, name, mass) in zip(panels, targets, strict=True):
-        bars = axes.barh(-np.arange(len(labels)), 100 * mass, color=look(target)["color"], height=0.7)
-        for bar, value in zip(bars, 100 * mass, strict=True):
-            axes.text(bar.get_width() + 1.5, bar.get_y() + 0.35, f"{value:.1f}", va="center", fontsize=6.5)
-        axes.set_title(name, fontsize=9)
-        axes.set(xlim=(0, 125), xticks=(0, 50, 100))
-        axes.tick_params(axis="y", length=0)
-        axes.grid(visible=False, axis="y")
-    panels[0].set_yticks(-np.arange(len(labels)), tick_labels(labels), fontsize=7.5)
-    figure.suptitle(textwrap.fill(title, 60), fontsize=9, color=GREY)
-    figure.supxlabel("mass of the training target, %", fontsize=9, color=GREY)
-    return figure
+    seen = np.ma.array(100 * means, mask=100 * means < 0.5)  # without what no eye can see, half of the bytes
+    return _matrix(seen, labels, SHADES, (0, 100), "% of the mass", **texts)

@@ -25,7 +25,6 @@ from lcm.params import OWN, Params
 SAVED = ("summary", "map", "alpha-mass", "collapse")  # figures that README.md and docs/ show: how their names begin
 LONG, MOST = 100, 200  # rows above which a table is folded, and above which one that few read is a CSV file only
 CHIPS = {SUPPORTED: "yes", NOT_SUPPORTED: "no", UNDECIDED: "open", NOT_MEASURED: "none"}
-CAPTIONS = TEXTS["captions"] | {"gains": TEXTS["captions"]["answer"]}
 
 
 def read_evidence(params: Params, root: Path, studies: Iterable[str] | None = None) -> Evidence:
@@ -83,14 +82,14 @@ def _html(evidence: Evidence, claims: list[Claim], found: dict, words: dict[str,
     gone = ("not run", "stale", "failed")
     environment.globals |= {"NOTHING": tables.NOTHING, "GAPS": gone, "LONG": LONG, "MOST": MOST}
     styles: dict[str, str] = {}
-    panels: dict[str, list[dict]] = {}
+    panels: dict[str, list[str]] = {}
     for number, d in enumerate(drawn):
         shown = jinja2.utils.markupsafe.Markup(svg.inline(d.svg, f"f{number}", d.label, styles))
-        panels.setdefault(d.section, []).append({"svg": shown, "key": d.key})
+        panels.setdefault(d.section, []).append(shown)
     return environment.get_template("page.html.j2").render(
         words=words, intro=TEXTS["intro"], sure=TEXTS["sure"], answers=answers(claims, evidence), claims=claims,
-        chips=CHIPS, rule=TEXTS["rule"], reading=TEXTS["reading"], captions=CAPTIONS, panels=panels, styles=styles,
-        studies=list(evidence.values()), tables=found, gaps=gaps, paper=SOURCE,
+        chips=CHIPS, rule=TEXTS["rule"], reading=TEXTS["reading"], captions=TEXTS["captions"], panels=panels,
+        styles=styles, studies=list(evidence.values()), tables=found, gaps=gaps, paper=SOURCE,
     )  # fmt: skip
 
 
