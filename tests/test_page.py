@@ -408,26 +408,6 @@ def test_the_page_opens_at_once():
     assert (synthetic.ROOT / "reports/index.html").stat().st_size < 1_000_000
 
 
-def test_shapes_merge_only_where_nothing_lies_between():
-    shape = svg._Shape
-    line = [("M", [(0, 0)]), ("L", [(100, 0)])]
-    red, blue, far = (
-        shape(s, box, commands=list(line))
-        for s, box in (("r", (0, 0, 10, 1)), ("b", (0, 0, 10, 1)), ("r", (20, 20, 30, 21)))
-    )
-    assert [s.style for s in svg._merged([red, blue, far])] == ["r", "b"] and len(red.commands) == 4
-    over = shape("r", (5, 0, 15, 1), commands=list(line))
-    assert [s.style for s in svg._merged([red, blue, over])] == ["r", "b", "r"]  # it lies upon the blue one
-
-
-def test_paths_are_relative_tenths():
-    square = [("M", [(100, 105)]), ("L", [(200, 105)]), ("L", [(200, 205)]), ("L", [(100, 205)]), ("L", [(100, 105)])]
-    assert svg._written([*square, ("z", [])]) == "m10 10.5h10v10h-10z"
-    assert svg._written(square) == "m10 10.5h10v10h-10" and svg._written(square, closed=False).endswith("h-10v-10")
-    assert svg._written([("M", [(0, 0)]), ("L", [(5, -5)]), ("L", [(10, 5)])]) == "m0 0l.5-.5 .5 1"
-    assert svg._written([("M", [(7, 7)]), ("L", [(7, 7)])], closed=False) == "m.7 .7h0"  # a dot
-
-
 def test_names_for_people():
     assert method_name("lcm.alpha=0.5,stop_epoch=10") == "LCM, α = 0.5, until epoch 10"
     assert (

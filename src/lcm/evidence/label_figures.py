@@ -16,7 +16,7 @@ GROUP_STYLES = [
     ("#2f74c8", "o"), ("#dd6b10", "s"), ("#3a9e5f", "^"), ("#9a6bd0", "D"), ("#c8507a", "v"), ("#a08a1a", "P"),
     ("#3aa0a8", "X"),
 ]  # fmt: skip
-# In 25 steps, so that cells of one colour are one path.
+# In 25 steps: a page has a rule for each colour that it shows.
 DIVERGING = LinearSegmentedColormap.from_list("diverging", [(*ORANGE, 1.0), (0.5, 0.5, 0.5, 0.0), (*BLUE, 1.0)], 25)
 SHADES = LinearSegmentedColormap.from_list("shades", [(*BLUE, 0.0), (*BLUE, 1.0)], 25)
 

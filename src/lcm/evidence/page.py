@@ -89,7 +89,7 @@ def _html(evidence: Evidence, claims: list[Claim], found: dict, words: dict[str,
     return environment.get_template("page.html.j2").render(
         words=words, intro=TEXTS["intro"], sure=TEXTS["sure"], answers=answers(claims, evidence), claims=claims,
         chips=CHIPS, rule=TEXTS["rule"], reading=TEXTS["reading"], captions=TEXTS["captions"], panels=panels,
-        styles=styles, studies=list(evidence.values()), tables=found, gaps=gaps, paper=SOURCE,
+        css=svg.css(styles), studies=list(evidence.values()), tables=found, gaps=gaps, paper=SOURCE,
     )  # fmt: skip
 
 
