@@ -4,7 +4,6 @@ import ast
 import csv
 import html
 import html.parser
-import itertools
 import json
 import re
 import shutil
@@ -21,7 +20,7 @@ from test_claims import alpha_world, put
 
 import lcm.evidence
 from lcm.errors import UserError
-from lcm.evidence import figures, label_figures, overview, page, snippets, svg
+from lcm.evidence import figures, overview, page, snippets, svg
 from lcm.evidence.claims import all_claims
 from lcm.evidence.names import TEXTS, method_name, setting_name
 from lcm.evidence.page import read_evidence, write_page
@@ -440,18 +439,6 @@ def test_band_by_hand():
     assert std == pytest.approx([0.141421, 0.141421], abs=1e-6)
     assert figures.band([row(0, 1, 0.2), row(0, 1, 0.4, seed=1)], "x")[1] == pytest.approx([0.3])  # seeds are runs too
     assert figures.band([row(0, 1, 0.2)], "x")[2] is None and figures.band([row(0, 1, None)], "x")[0].size == 0
-
-
-def test_texts_on_a_map_do_not_cover_each_other():
-    places = np.array([[0.5, 0.5], [0.52, 0.5], [0.5, 0.51], [0.9, 0.5]])
-    sides = label_figures._beside(100 * places, [30.0] * 4)
-    assert sides[3] == label_figures.SIDES[0] and len(set(sides[:3])) == 3  # 40 points apart; and a crowd
-    boxes = []
-    for (x, y), (dx, dy, side) in zip(100 * places, sides, strict=True):
-        left = x + dx - {"left": 0, "center": 15, "right": 30}[side]
-        boxes.append((left, y + dy, left + 30, y + dy + 7))
-    for a, b in itertools.combinations(boxes, 2):
-        assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
 
 
 def test_substitutes_have_no_printed_number_and_bert_is_the_papers():

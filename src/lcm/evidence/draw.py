@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lcm.evidence import figures, label_figures, label_space, rivals, svg
+from lcm.evidence import figures, label_space, rivals, svg
 from lcm.evidence.claims import PAPER_STUDIES, as_strong, measured, never_stopped, printed, sweep
 from lcm.evidence.comparisons import Evidence, compare, true_mass
 from lcm.evidence.names import setting_name
@@ -78,9 +78,9 @@ def _embeddings(evidence: Evidence) -> Iterator[Drawn]:
         embedding = found[min(found)][order]
         labels, groups = [labels[index] for index in order], [groups[index] for index in order]
         title = f"{_title(result)}, split {min(found)[0]}"
-        cosines = label_figures.cosine_matrix(label_space.cosines(embedding), labels, title)
+        cosines = figures.cosine_matrix(label_space.cosines(embedding), labels, title)
         yield _drawn("embedding", "cosine", f"cosine matrix of label embeddings, {title}", cosines)
-        plane = label_figures.label_map(label_space.in_the_plane(embedding), labels, groups, title)
+        plane = figures.label_map(label_space.in_the_plane(embedding), groups, title)
         yield _drawn("embedding", "tsne", f"t-SNE map of label embeddings, {title}", plane)
         return
 
@@ -89,7 +89,7 @@ def _collapse(evidence: Evidence) -> Iterator[Drawn]:
     for result in _grouped(evidence):
         if (means := label_space.first_means(result)) is not None:
             title = f"{_title(result)}, split 0"
-            figure = label_figures.mean_distributions(means, result.record["labels"], title)
+            figure = figures.mean_distributions(means, result.record["labels"], title)
             yield _of(result, "collapse", "mean confusion distribution by label", figure)
 
 

@@ -23,6 +23,9 @@ DASHES = ((0, (1, 1)), (0, (4, 1.5)), "-", "-", (0, (6, 1.5)), (0, (3, 1, 1, 1))
 MARKS = "o^sDvPX<>hp*"
 ORANGE, BLUE = (0.87, 0.42, 0.06), (0.14, 0.45, 0.75)
 SOLID = LinearSegmentedColormap.from_list("solid", [ORANGE, (0.6, 0.6, 0.6), BLUE], 25)
+# In 25 steps: a page has a rule for each colour that it shows.
+DIVERGING = LinearSegmentedColormap.from_list("diverging", [(*ORANGE, 1.0), (0.5, 0.5, 0.5, 0.0), (*BLUE, 1.0)], 25)
+SHADES = LinearSegmentedColormap.from_list("shades", [(*BLUE, 0.0), (*BLUE, 1.0)], 25)
 STYLE = {
     "text.parse_math": False, "font.size": 9, "legend.fontsize": 8,
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none", "legend.frameon": False,
@@ -88,7 +91,10 @@ def curves(series: list[tuple[str, list[dict], dict]], title: str, stop: int | N
     if stop is not None:
         axes.axvline(stop + 0.5, color=GREY, linestyle=(0, (2, 2)), linewidth=1)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    figure.legend(loc="outside lower left", ncols=1)
+    if max(len(label) for label, _, _ in series) > 20:  # it would cover the curves
+        figure.legend(loc="outside lower left", ncols=1)
+    else:
+        axes.legend(loc="lower right")
     return figure
 
 
@@ -225,3 +231,47 @@ def colour_bar(figure: Figure, axes, norm, colours, unit: str) -> None:
     bar = figure.colorbar(mpl.cm.ScalarMappable(norm, colours), ax=axes, shrink=0.5, aspect=25, label=unit)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
+
+
+def cosine_matrix(cosine: np.ndarray, labels: list[str], title: str) -> Figure:
+    """Fig. 2a: cosine between any two label embeddings, -1 orange, 0 clear, 1 blue. cosine: (C, C)."""
+    return _matrix(cosine, labels, DIVERGING, (-1, 1), "cosine", title=title)
+
+
+@mpl.rc_context(STYLE)
+def _matrix(values: np.ndarray, labels: list[str], colours, ends: tuple[float, float], unit: str, **texts) -> Figure:
+    """A (C, C) picture with labels on both axes and a colour bar. texts: of the axes."""
+    size = 2.6 + 0.19 * len(labels)
+    figure, axes = panel(size, size * 0.87, **texts)
+    mesh = axes.pcolormesh(values, cmap=colours, vmin=ends[0], vmax=ends[1])
+    axes.invert_yaxis()
+    middles = np.arange(len(labels)) + 0.5
+    axes.set_xticks(middles, labels, rotation=90, fontsize=8)
+    axes.set_yticks(middles, labels, fontsize=8)
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    colour_bar(figure, axes, mesh.norm, mesh.cmap, unit)
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def label_map(places: np.ndarray, groups: list[str], title: str) -> Figure:
+    """Fig. 2b: label embeddings in the plane, coloured and marked by group. places: (C, 2). groups: of each label."""
+    figure, axes = panel(5.2, 4.4, title=title, xticks=[], yticks=[])
+    shared = [group for group in dict.fromkeys(groups) if groups.count(group) > 1]
+    axes.plot(*places[~np.isin(groups, shared)].T, "o", color=GREY, markersize=6, label="alone in its group")
+    for index, group in enumerate(shared):
+        colour, mark = PALETTE[2 + index % (len(PALETTE) - 2)], MARKS[1 + index % (len(MARKS) - 1)]
+        axes.plot(*places[np.isin(groups, group)].T, mark, color=colour, markersize=6, label=group)
+    axes.margins(0.06)
+    axes.grid(visible=False)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=4, handletextpad=0.1, columnspacing=1.0)
+    return figure
+
+
+def mean_distributions(means: np.ndarray, labels: list[str], title: str) -> Figure:
+    """LCM's confusion distribution, mean over the documents of each true label (rows). means: (C, C), in [0, 1]."""
+    texts = {"title": title, "xlabel": "label that gets the mass", "ylabel": "documents of"}
+    seen = np.ma.array(100 * means, mask=100 * means < 0.5)  # without what no eye can see, half of the bytes
+    return _matrix(seen, labels, SHADES, (0, 100), "% of the mass", **texts)
