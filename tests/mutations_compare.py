@@ -69,10 +69,6 @@ COMPARE = {
         ("compare_errors_summed", '[run["confusion_matrix"] for run in row.runs], 0)', '[run["confusion_matrix"] for run in row.runs[:1]], 0)'),
         ("compare_pairs_of_all", "float(first[pair] / first.sum())", "float(first[pair] / matrices[0].sum())"),
         ("compare_pairs_order", "key=lambda pair: -first[pair]", "key=lambda pair: first[pair]"),
-        ("reliability_of_val", "data.splits[split] == TEST]", "data.splits[split] == TRAIN]"),
-        ("reliability_split_0", 'split = 0 if comparison.documents.request.fixed else run["place"][0]', "split = 0"),
-        ("reliability_last_bin", "np.minimum((confidence * BINS).astype(int), BINS - 1)", "(confidence * BINS).astype(int)"),
-        ("reliability_by_bin", "float(right[place == b].mean())", "float(right.mean())"),
     ),
     ("compare/summary.py", "test_compare_numbers.py test_compare.py"): (
         ("under_trained_never", "if top < best - UNDER_TRAINED", "if top < best - 1"),

@@ -9,7 +9,6 @@ import pytest
 
 from lcm.compare import advice, page, plan, summary
 from lcm.evidence.statistics import holm, paired
-from lcm.protocol.splits import TEST, TRAIN, VAL
 from lcm.study import LINEAR, Cell
 from lcm.targets import target_class, target_names
 
@@ -168,7 +167,7 @@ def test_linear_models_are_compared_with_the_network_whose_cross_entropy_is_best
     assert found.row("cnn", "lcm").beside == "cnn" and [each.method for each in found.of(LINEAR)] == ["svc"]
 
 
-# ------------------------------------------------------------------------------------------- confusions and calibration
+# ----------------------------------------------------------------------------------------------------------- confusions
 
 
 def test_confused_pairs_by_hand(monkeypatch):
@@ -183,25 +182,6 @@ def test_confused_pairs_by_hand(monkeypatch):
     assert [pair["errors"] for pair in found] == [[4, 0], [1, 4], [1, 1]]
     monkeypatch.setattr(summary, "MOST_PAIRS", 2)
     assert len(summary.confused_pairs([first])) == 2 and summary.confused_pairs([]) == []
-
-
-def test_reliability_by_hand(monkeypatch):
-    predictions = {
-        "a": [[0.95, 0.05], [0.55, 0.45], [0.05, 0.95]],  # of the true labels 0, 1, 0
-        "b": [[0.45, 0.55], [1.0, 0.0], [0.05, 0.95]],  # of 1, 0, 1
-    }
-    monkeypatch.setattr(
-        summary.store, "load_predictions", lambda key: {"test": np.array(predictions[key], np.float32), "val": None}
-    )
-    splits = np.array([[TEST, TEST, TEST, TRAIN, VAL, VAL], [VAL, TRAIN, TRAIN, TEST, TEST, TEST]])
-    data = SimpleNamespace(splits=splits, corpus=SimpleNamespace(labels=np.array([0, 1, 0, 1, 0, 1])))
-    runs = SimpleNamespace(runs=[{"key": "a", "place": (0, 0)}, {"key": "b", "place": (1, 0)}])
-    found = summary.reliability(comparison(data=data), runs)
-    # .55 twice, right on the second; .95 three times, right on the first and the third; 1.0 once, in the last bin too
-    assert [n for _, _, n in found] == [2, 4]
-    assert found[0][:2] == pytest.approx((0.55, 0.5)) and found[1][:2] == pytest.approx((3.85 / 4, 3 / 4))
-    data.splits, runs.runs[1]["key"] = splits[:1], "a"  # the second seed on the same parts
-    assert [n for _, _, n in summary.reliability(comparison("nothing", data=data), runs)] == [2, 4]
 
 
 # -------------------------------------------------------------------------------------------------------------- advice

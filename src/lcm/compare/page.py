@@ -9,15 +9,14 @@ from pathlib import Path
 
 from lcm.compare import plan
 from lcm.compare.plan import MODEL_NAMES
-from lcm.compare.summary import METRICS, Row, Summary, confused_pairs, reliability
+from lcm.compare.summary import METRICS, Row, Summary, confused_pairs
 from lcm.evidence.tables import aligned, csv_text
 from lcm.files import write_json, write_text
 from lcm.study import LINEAR
 from lcm.targets import target_class
 
 SHOWN_DOUBTFUL = 20
-FEWEST = 20  # predictions in a bin of a plot of calibration; of less the share says little
-MOST_LINES = 6  # methods in a plot of calibration and in the columns of confusions, cross-entropy first
+MOST_COLUMNS = 6  # methods in the table of confusions, cross-entropy first
 LONGEST_TEXT = 220  # characters of a doubtful row on the page; the file has all
 COLUMNS = ("accuracy %", "n", "minus cross-entropy", "", "macro-F1 %", "ECE %", "log loss")
 
@@ -184,13 +183,10 @@ def _content(summary: Summary, command: list[str]) -> dict:
     """What the template shows."""
     found = plots(summary)
     low, high = span(found)
-    confusions, calibration = [], []
+    confusions = []
     for model in summary.models:
-        rows = [row for row in summary.of(model) if row.runs][:MOST_LINES]
+        rows = [row for row in summary.of(model) if row.runs][:MOST_COLUMNS]
         confusions.append((MODEL_NAMES[model], rows, confused_pairs(rows)))
-        bins = [(row, reliability(summary.comparison, row)) for row in rows]
-        lines = [(row, [each for each in of if each[2] >= FEWEST]) for row, of in bins]
-        calibration.append((MODEL_NAMES[model], [(row, line) for row, line in lines if line]))
     return {
         "summary": summary,
         "title": " and ".join(path.name for path in summary.comparison.documents.request.files.values()),
@@ -202,9 +198,7 @@ def _content(summary: Summary, command: list[str]) -> dict:
         "high": high,
         "ticks": ticks(low, high),
         "confusions": confusions,
-        "calibration": calibration,
         "doubtful": summary.doubtful[:SHOWN_DOUBTFUL],
-        "fewest": FEWEST,
         "one_file": len(summary.comparison.documents.request.files) == 1,
         "longest": LONGEST_TEXT,
         "settings": settings(summary),

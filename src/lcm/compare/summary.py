@@ -10,7 +10,7 @@ from lcm.compare.plan import MODEL_NAMES, YARDSTICKS, Comparison, Method
 from lcm.compare.train import Schedule
 from lcm.evidence.statistics import Paired, equivalent, holm, paired, widening
 from lcm.evidence.verdicts import EQUAL, EQUIVALENCE, SAYS, decided
-from lcm.protocol.splits import TEST, TRAIN
+from lcm.protocol.splits import TRAIN
 from lcm.study import LINEAR
 from lcm.study import YARDSTICKS as YARDSTICK_NAMES
 from lcm.training import store
@@ -19,7 +19,6 @@ from lcm.training.inputs import Data
 
 UNDER_TRAINED = 0.10  # a network so far below the best linear model has not learnt
 MOST_PAIRS = 10  # of confused classes
-BINS = 10  # of confidence
 METRICS = ("accuracy", "macro_f1", "nll", "brier", "ece")
 LOWER_IS_BETTER = ("nll", "brier", "ece")
 WORDS = SAYS | {EQUAL: "level"}
@@ -204,28 +203,6 @@ def confused_pairs(rows: list[Row]) -> list[dict]:
         {"pair": pair, "share": float(first[pair] / first.sum()), "errors": [float(each[pair]) for each in mistakes]}
         for pair in pairs[:MOST_PAIRS]
     ]
-
-
-def reliability(comparison: Comparison, row: Row) -> list[tuple[float, float, int]]:
-    """(mean confidence, share right, predictions) by bin of confidence, over all splits; [] without predictions."""
-    data, confidence, right = comparison.documents.data, [], []
-    for run in row.runs:
-        predictions = store.load_predictions(run["key"])
-        if predictions is None:
-            return []
-        test = predictions["test"].astype(np.float32)
-        split = 0 if comparison.documents.request.fixed else run["place"][0]
-        labels = data.corpus.labels[data.splits[split] == TEST]
-        confidence.append(test.max(1))
-        right.append(test.argmax(1) == labels)
-    if not confidence:
-        return []
-    confidence, right = np.concatenate(confidence), np.concatenate(right)
-    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    return [
-        (float(confidence[place == b].mean()), float(right[place == b].mean()), int((place == b).sum()))
-        for b in range(BINS) if (place == b).any()
-    ]  # fmt: skip
 
 
 def doubtful_rows(comparison: Comparison) -> tuple[list[dict], str]:

@@ -5,49 +5,41 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lcm.evidence import figures, label_figures, label_space, rivals, svg
-from lcm.evidence.claims import PAPER_STUDIES, STRENGTHS, as_strong, measured, never_stopped, printed, sweep
+from lcm.evidence import figures, label_space, rivals, svg
+from lcm.evidence.claims import PAPER_STUDIES, as_strong, measured, never_stopped, printed, sweep
 from lcm.evidence.comparisons import Evidence, compare, true_mass
-from lcm.evidence.label_figures import label_key
-from lcm.evidence.names import method_name, model_name, setting_name
+from lcm.evidence.names import setting_name
 from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.results import Result, grouped
-from lcm.evidence.statistics import Paired
 from lcm.evidence.verdicts import RIVALS
-from lcm.study import LINEAR
 
 METHODS = ("ce", "ls", "ls_matched", "lcm")
-Tests = dict[str, Paired]  # rival -> LCM minus it
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """name: of its file, section: of the page, label: for screen readers, key: what numbers in it stand for."""
+    """name: of its file, section: of the page, label: for screen readers."""
 
     name: str
     section: str
     label: str
     svg: str
-    key: str = ""
 
 
 def draw(evidence: Evidence) -> list[Drawn]:
     """All figures for which there are data, in the order of the page."""
-    steps = (
-        _answers, _embeddings, _groups, _collapse, _lcd, _maps, _rankings, _worked, _studies, _noise, _strengths,
-        _early_stop, _confusion, _curves,
-    )  # fmt: skip
+    steps = (_answers, _embeddings, _collapse, _maps, _noise, _strengths, _early_stop)
     return [drawn for step in steps for drawn in step(evidence)]
 
 
-def _drawn(section: str, name: str, label: str, figure, key: str = "") -> Drawn:
-    return Drawn(f"{section}-{name}" if name else section, section, label, svg.to_svg(figure), key)
+def _drawn(section: str, name: str, label: str, figure) -> Drawn:
+    return Drawn(f"{section}-{name}" if name else section, section, label, svg.to_svg(figure))
 
 
-def _of(result: Result, section: str, what: str, figure, part: str = "", key: str = "") -> Drawn:
+def _of(result: Result, section: str, what: str, figure, part: str = "") -> Drawn:
     """A figure of a result's setting."""
     name = f"{part}-{_place(result)}" if part else _place(result)
-    return _drawn(section, name, f"{what}, {_title(result)}", figure, key)
+    return _drawn(section, name, f"{what}, {_title(result)}", figure)
 
 
 def _title(result: Result) -> str:
@@ -58,38 +50,16 @@ def _place(result: Result) -> str:
     return f"{result.corpus}-{result.noise:g}-{result.model}"
 
 
-def _gain_rows(evidence: Evidence, results: list[Result]) -> list[tuple[str, Tests]]:
+def _answers(evidence: Evidence) -> Iterator[Drawn]:
     rows = []
-    for result in results:
+    for result in measured(evidence):
         found = {other: rival for other in RIVALS if (rival := evidence.rival(result, other))}
         tests = {other: test for other, rival in found.items() if (test := compare(result, rival))}
         if tests:
             n = "/".join(dict.fromkeys(str(test.n) for test in tests.values()))
             rows.append((f"{_title(result)} ({n})", tests))
-    return rows
-
-
-def _answers(evidence: Evidence) -> Iterator[Drawn]:
-    if rows := _gain_rows(evidence, measured(evidence)):
+    if rows:
         yield _drawn("summary", "", "LCM minus its rivals", figures.gains(rows, list(RIVALS)))
-        yield from _one_by_one("answer", rows, "all settings")
-
-
-def _one_by_one(section: str, rows: list[tuple[str, Tests]], what: str) -> Iterator[Drawn]:
-    """A figure for each rival, narrow enough for a phone, all on one scale."""
-    for other in RIVALS:
-        if mine := [row for row in rows if other in row[1]]:
-            figure = figures.gains(mine, [other], figures.reach(rows))
-            yield _drawn(section, other, f"LCM minus {method_name(other)}, {what}", figure)
-
-
-def _studies(evidence: Evidence) -> Iterator[Drawn]:
-    """Per-split differences of the studies that the answer does not show."""
-    shown = {id(result) for result in measured(evidence)}
-    for study in evidence.values():
-        results = [r for r in study.results if r.done and r.method == "lcm" and id(r) not in shown]
-        if results and not any("." in result.method for result in study.results):
-            yield from _one_by_one(f"gains-{study.name}", _gain_rows(evidence, results), study.title)
 
 
 def _grouped(evidence: Evidence) -> list[Result]:
@@ -107,84 +77,20 @@ def _embeddings(evidence: Evidence) -> Iterator[Drawn]:
         order = sorted(range(len(labels)), key=lambda index: (groups[index], index))
         embedding = found[min(found)][order]
         labels, groups = [labels[index] for index in order], [groups[index] for index in order]
-        title, key = f"{_title(result)}, split {min(found)[0]}", label_key(labels)
-        cosines = label_figures.cosine_matrix(label_space.cosines(embedding), labels, title)
-        yield _drawn("embedding", "cosine", f"cosine matrix of label embeddings, {title}", cosines, key)
-        plane = label_figures.label_map(label_space.in_the_plane(embedding), labels, groups, title)
-        yield _drawn("embedding", "tsne", f"t-SNE map of label embeddings, {title}", plane, key)
+        title = f"{_title(result)}, split {min(found)[0]}"
+        cosines = figures.cosine_matrix(label_space.cosines(embedding), labels, title)
+        yield _drawn("embedding", "cosine", f"cosine matrix of label embeddings, {title}", cosines)
+        plane = figures.label_map(label_space.in_the_plane(embedding), groups, title)
+        yield _drawn("embedding", "tsne", f"t-SNE map of label embeddings, {title}", plane)
         return
-
-
-def _groups(evidence: Evidence) -> Iterator[Drawn]:
-    strip = []
-    for result in _grouped(evidence):
-        groups, found = label_space.groups_of(result.record["labels"]), label_space.embeddings(result)
-        pairs = [label_space.within_and_between(embedding, groups) for _, embedding in sorted(found.items())]
-        if pairs:
-            strip.append((f"{_title(result)} ({len(pairs)})", [within - between for within, between in pairs]))
-    if strip:
-        label = "cosine of label embeddings within groups minus between groups, all runs"
-        yield _drawn("embedding", "groups", label, label_figures.group_cosines(strip))
 
 
 def _collapse(evidence: Evidence) -> Iterator[Drawn]:
     for result in _grouped(evidence):
         if (means := label_space.first_means(result)) is not None:
-            labels = result.record["labels"]
-            figure = label_figures.mean_distributions(means, labels, f"{_title(result)}, split 0")
-            yield _of(result, "collapse", "mean confusion distribution by label", figure, key=label_key(labels))
-
-
-def _lcd(evidence: Evidence) -> Iterator[Drawn]:
-    for result in _grouped(evidence):
-        if result.last("lcd_true"):
-            matched = evidence.rival(result, "ls_matched")
-            epsilon = matched.settings.get("epsilon") if matched else None
-            figure = figures.confusion_distribution(result.curves, _title(result), result.record["n_labels"], epsilon)
-            yield _of(result, "lcd", "label confusion distribution", figure)
-
-
-# A real document: number 503 of 20 Newsgroups, in the test part of split 0, its first words as the networks read them.
-DOCUMENT = {
-    "20ng": ("comp.graphics", "“a graphic design newsgroup which newsgroup discusses graphic design on pcs and macs …”")
-}
-
-
-def _worked(evidence: Evidence) -> Iterator[Drawn]:
-    """The targets of one document. LCM's is that of the mean confusion distribution of its label's documents."""
-    for result in printed(evidence, PAPER_STUDIES):
-        means, matched = label_space.first_means(result), evidence.rival(result, "ls_matched")
-        if means is None or matched is None or result.corpus not in DOCUMENT:
-            continue
-        label, text = DOCUMENT[result.corpus]
-        labels, c = result.record["labels"], result.record["n_labels"]
-        true = np.eye(c)[labels.index(label)]
-        epsilon = matched.settings["epsilon"]
-        mixed = result.settings["alpha"] * true + means[labels.index(label)]
-        targets = [
-            ("ce", "cross-entropy", true),
-            ("ls_matched", "matched smoothing", (1 - epsilon) * true + epsilon / c),
-            ("lcm", "LCM", np.exp(mixed) / np.exp(mixed).sum()),
-        ]
-        figure, key = label_figures.worked_target(targets, labels, text), label_key(labels)
-        yield _drawn("worked", "", f"training targets of one document of {label}", figure, key)
-        return
-
-
-def _confusion(evidence: Evidence) -> Iterator[Drawn]:
-    """LCM, matched smoothing and their difference: one setting with right and one with the most wrong labels."""
-    wrong = sorted(printed(evidence, ("noise",)), key=lambda result: -result.noise)
-    for result in [*printed(evidence, ("benchmark",))[:1], *wrong[:1]]:
-        matched = evidence.rival(result, "ls_matched")
-        if matched is None or result.confusion() is None or matched.confusion() is None:
-            continue
-        ours, theirs = (label_figures.shares(each.confusion()) for each in (result, matched))
-        labels, title = result.record["labels"], _title(result)
-        panels = (("LCM", ours, False), ("matched LS", theirs, False), ("LCM − matched LS", ours - theirs, True))
-        for number, (name, share, signed) in enumerate(panels):
-            figure = label_figures.confusion(share, labels, f"{title}: {name}", 1.5 if signed else 3.0, signed)
-            label = f"confusion matrix, {title}, {name}"
-            yield _drawn("matrices", f"{_place(result)}-{number}", label, figure, label_key(labels))
+            title = f"{_title(result)}, split 0"
+            figure = figures.mean_distributions(means, result.record["labels"], title)
+            yield _of(result, "collapse", "mean confusion distribution by label", figure)
 
 
 def _maps(evidence: Evidence) -> Iterator[Drawn]:
@@ -197,12 +103,6 @@ def _maps(evidence: Evidence) -> Iterator[Drawn]:
     x_ends, y_max = (min(-0.04, 1.08 * x.min()), max(0.4, 1.08 * x.max())), 1.6 * max(0.02, y.max())
     for setting, places in mapped:
         yield _of(setting, "map", "map of targets", figures.target_map(places, _title(setting), x_ends, y_max))
-
-
-def _rankings(evidence: Evidence) -> Iterator[Drawn]:
-    for setting in rivals.settings_of(evidence):
-        figure = figures.ranking(rivals.ranking(evidence, setting), _title(setting))
-        yield _of(setting, "ranking", "ranking of targets", figure)
 
 
 def _noise(evidence: Evidence) -> Iterator[Drawn]:
@@ -289,16 +189,3 @@ def _early_stop(evidence: Evidence) -> Iterator[Drawn]:
             figure = figures.curves([*series, *_ce_series(evidence, mine[0])], title, stop)
             label = f"validation accuracy with and without early stop, {title}"
             yield _drawn("early_stop", f"{_place(mine[0])}-{alpha:g}", label, figure)
-
-
-def _curves(evidence: Evidence) -> Iterator[Drawn]:
-    """Validation accuracy of the four first methods while training, a panel for each setting."""
-    for study, setting in ((each, setting) for each in evidence.values() for setting in each.settings):
-        if study.name == STRENGTHS:
-            continue  # drawn by strength
-        results = [r for r in study.of(*setting) if r.model != LINEAR and r.method in METHODS and r.curves]
-        if len(results) > 1:
-            series = [(method_name(r.method, short=True), r.curves, _line(r.target)) for r in results]
-            figure = figures.curves(series, setting_name(*setting))
-            label = f"validation accuracy, {setting_name(*setting)}, {model_name(setting[2])}"
-            yield _drawn(f"curves-{study.name}", _place(results[0]), label, figure)

@@ -11,7 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_hex
 from matplotlib.figure import Figure
 
 from lcm.evidence.names import method_name
-from lcm.evidence.rivals import Place, Rank
+from lcm.evidence.rivals import Place
 from lcm.evidence.statistics import Paired
 from lcm.evidence.svg import GREY
 from lcm.study import target_facts
@@ -23,6 +23,9 @@ DASHES = ((0, (1, 1)), (0, (4, 1.5)), "-", "-", (0, (6, 1.5)), (0, (3, 1, 1, 1))
 MARKS = "o^sDvPX<>hp*"
 ORANGE, BLUE = (0.87, 0.42, 0.06), (0.14, 0.45, 0.75)
 SOLID = LinearSegmentedColormap.from_list("solid", [ORANGE, (0.6, 0.6, 0.6), BLUE], 25)
+# In 25 steps: a page has a rule for each colour that it shows.
+DIVERGING = LinearSegmentedColormap.from_list("diverging", [(*ORANGE, 1.0), (0.5, 0.5, 0.5, 0.0), (*BLUE, 1.0)], 25)
+SHADES = LinearSegmentedColormap.from_list("shades", [(*BLUE, 0.0), (*BLUE, 1.0)], 25)
 STYLE = {
     "text.parse_math": False, "font.size": 9, "legend.fontsize": 8,
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none", "legend.frameon": False,
@@ -31,12 +34,6 @@ STYLE = {
     "xtick.bottom": False, "ytick.left": False,
     "axes.grid": True, "grid.color": GREY, "grid.alpha": 0.25, "grid.linewidth": 0.6, "lines.linewidth": 1.6,
 }  # fmt: skip
-LCD_LINES = {  # column of the curves file: (label, colour)
-    "sld_true_mean": ("target: mass on the true label", "#dd6b10"),
-    "lcd_true": ("confusion distribution: mass on the true label", "#2b62c4"),
-    "lcd_in_group": ("confusion distribution: mass on others of its group", "#4aa3df"),
-    "lcd_label_share": ("confusion distribution: variance between labels, not within", "#9a6bd0"),
-}
 
 
 def look(target: str) -> dict:
@@ -69,12 +66,11 @@ def panel(width: float, height: float, **texts) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot(**texts)
 
 
-def _line(axes, x, mean, std, scale: float = 100, **style) -> None:
-    """A line with a band of one standard deviation, if there is one."""
-    axes.plot(x, scale * mean, **style)
+def _line(axes, x, mean, std, **style) -> None:
+    """A line in percent with a band of one standard deviation, if there is one."""
+    axes.plot(x, 100 * mean, **style)
     if std is not None:
-        low, high = scale * (mean - std), scale * (mean + std)
-        axes.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        axes.fill_between(x, 100 * (mean - std), 100 * (mean + std), color=style["color"], alpha=0.15, linewidth=0)
 
 
 def ramp(n: int) -> list[str]:
@@ -103,11 +99,11 @@ def curves(series: list[tuple[str, list[dict], dict]], title: str, stop: int | N
 
 
 @mpl.rc_context(STYLE)
-def gains(rows: list[tuple[str, dict[str, Paired]]], others: list[str], limits: tuple | None = None) -> Figure:
+def gains(rows: list[tuple[str, dict[str, Paired]]], others: list[str]) -> Figure:
     """Paired differences LCM - other in points: one column per other method, one line per setting, from top to bottom.
 
     Large mark: mean; thick 90 % and thin 95 % interval of the corrected test; small dots: the splits.
-    rows: (label, {other: test}). limits: of the axis, for figures that stand side by side.
+    rows: (label, {other: test}).
     """
     figure = Figure(figsize=(2.2 + 2.4 * len(others), 1.0 + 0.26 * len(rows)), layout="constrained")
     # One scale: panels are compared.
@@ -117,61 +113,25 @@ def gains(rows: list[tuple[str, dict[str, Paired]]], others: list[str], limits: 
         style = look("lcm" if other == "ce" else other)
         for index, (_, tests) in enumerate(rows):
             if other in tests:
-                _difference(axes, -index, tests[other], style["color"], style["marker"], dots=True)
-        title = f"LCM minus {method_name(other)}"
-        lines(axes, [label for label, _ in rows], "points of test accuracy")
-        if len(others) == 1:
-            figure.suptitle(title, fontsize=10, color=GREY)
-        else:
-            axes.set_title(title, fontsize=9)
-        if limits:
-            axes.set_xlim(limits)
+                _difference(axes, -index, tests[other], style["color"], style["marker"])
+        axes.set_title(f"LCM minus {method_name(other)}", fontsize=9)
+        axes.set(xlabel="points of test accuracy", ylim=(-len(rows) + 0.4, 0.6))
+        axes.set_yticks(-np.arange(len(rows)), [label for label, _ in rows], fontsize=8)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(visible=False, axis="y")
+        axes.margins(x=0.08)
     return figure
 
 
-def reach(rows: list[tuple[str, dict[str, Paired]]]) -> tuple[float, float]:
-    """Limits in points that hold all intervals and splits of `gains`."""
-    tests = [test for _, of in rows for test in of.values()]
-    ends = [end for test in tests for end in (*(test.ci95 or ()), *(value for _, value in test.by_split))]
-    return 100 * min(ends) - 0.3, 100 * max(ends) + 0.3
-
-
-def _difference(axes, y: float, test: Paired, colour: str, mark: str, dots: bool = False) -> None:
+def _difference(axes, y: float, test: Paired, colour: str, mark: str) -> None:
     """Mean and intervals of a test in points, and below them the splits' own differences as dots."""
-    if dots:
-        splits = [100 * value for _, value in test.by_split]
-        axes.plot(splits, [y - 0.24] * len(splits), ".", color=colour, alpha=0.55, markersize=3)
+    splits = [100 * value for _, value in test.by_split]
+    axes.plot(splits, [y - 0.24] * len(splits), ".", color=colour, alpha=0.55, markersize=3)
     for ci, width in ((test.ci95, 1.3), (test.ci90, 3.4)):
         if ci:
             axes.plot([100 * ci[0], 100 * ci[1]], [y] * 2, linewidth=width, color=colour, solid_capstyle="butt")
     axes.plot(100 * test.value, y, mark, markersize=5, color=colour)
-
-
-def lines(axes, labels: list[str], xlabel: str) -> None:
-    """One labelled line of an axis for each row, from top to bottom."""
-    axes.set(xlabel=xlabel, ylim=(-len(labels) + 0.4, 0.6))
-    axes.set_yticks(-np.arange(len(labels)), labels, fontsize=8)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(visible=False, axis="y")
-    axes.margins(x=0.08)
-
-
-@mpl.rc_context(STYLE)
-def ranking(ranks: list[Rank], title: str) -> Figure:
-    """Targets from best to worst, as points over matched smoothing."""
-    figure, axes = panel(4.4, 1.0 + 0.24 * len(ranks), title=title)
-    axes.axvline(0, color=GREY, linewidth=1)
-    for index, rank in enumerate(ranks):
-        style = look(rank.result.target)
-        if rank.over:
-            _difference(axes, -index, rank.over, style["color"], style["marker"])
-        else:
-            axes.plot(0, -index, style["marker"], markersize=5, color=style["color"])
-        axes.text(1.01, -index, rank.letters, transform=axes.get_yaxis_transform(), fontsize=7, va="center")
-    labels = [target_facts()[rank.result.target].short for rank in ranks]
-    lines(axes, labels, "points over matched label smoothing; common letter: tied")
-    return figure
 
 
 @mpl.rc_context(STYLE)
@@ -273,20 +233,45 @@ def colour_bar(figure: Figure, axes, norm, colours, unit: str) -> None:
     bar.ax.tick_params(length=0)
 
 
-@mpl.rc_context(STYLE)
-def confusion_distribution(rows: list[dict], title: str, n_labels: int, matched_epsilon: float | None) -> Figure:
-    """What LCM's label confusion distribution does per epoch: mean over splits, band ± std.
+def cosine_matrix(cosine: np.ndarray, labels: list[str], title: str) -> Figure:
+    """Fig. 2a: cosine between any two label embeddings, -1 orange, 0 clear, 1 blue. cosine: (C, C)."""
+    return _matrix(cosine, labels, DIVERGING, (-1, 1), "cosine", title=title)
 
-    Dotted lines: an LCD that has learnt nothing (uniform, 1 / n_labels) and the constant target of matched smoothing.
-    """
-    figure, axes = panel(4.4, 3.3, title=title, xlabel="epoch", ylabel="share", ylim=(0, 1.02))
-    for key, (label, colour) in LCD_LINES.items():
-        if (found := band(rows, key))[0].size:
-            _line(axes, *found, scale=1, color=colour, label=label)
-    axes.axhline(1 / n_labels, color=LCD_LINES["lcd_true"][1], linestyle=":", linewidth=1)
-    if matched_epsilon is not None:
-        level = 1 - matched_epsilon + matched_epsilon / n_labels
-        axes.axhline(level, color=LCD_LINES["sld_true_mean"][1], linestyle=":", linewidth=1)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    figure.legend(loc="outside lower left", ncols=1)
+
+@mpl.rc_context(STYLE)
+def _matrix(values: np.ndarray, labels: list[str], colours, ends: tuple[float, float], unit: str, **texts) -> Figure:
+    """A (C, C) picture with labels on both axes and a colour bar. texts: of the axes."""
+    size = 2.6 + 0.19 * len(labels)
+    figure, axes = panel(size, size * 0.87, **texts)
+    mesh = axes.pcolormesh(values, cmap=colours, vmin=ends[0], vmax=ends[1])
+    axes.invert_yaxis()
+    middles = np.arange(len(labels)) + 0.5
+    axes.set_xticks(middles, labels, rotation=90, fontsize=8)
+    axes.set_yticks(middles, labels, fontsize=8)
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    colour_bar(figure, axes, mesh.norm, mesh.cmap, unit)
     return figure
+
+
+@mpl.rc_context(STYLE)
+def label_map(places: np.ndarray, groups: list[str], title: str) -> Figure:
+    """Fig. 2b: label embeddings in the plane, coloured and marked by group. places: (C, 2). groups: of each label."""
+    figure, axes = panel(5.2, 4.4, title=title, xticks=[], yticks=[])
+    shared = [group for group in dict.fromkeys(groups) if groups.count(group) > 1]
+    axes.plot(*places[~np.isin(groups, shared)].T, "o", color=GREY, markersize=6, label="alone in its group")
+    for index, group in enumerate(shared):
+        colour, mark = PALETTE[2 + index % (len(PALETTE) - 2)], MARKS[1 + index % (len(MARKS) - 1)]
+        axes.plot(*places[np.isin(groups, group)].T, mark, color=colour, markersize=6, label=group)
+    axes.margins(0.06)
+    axes.grid(visible=False)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=4, handletextpad=0.1, columnspacing=1.0)
+    return figure
+
+
+def mean_distributions(means: np.ndarray, labels: list[str], title: str) -> Figure:
+    """LCM's confusion distribution, mean over the documents of each true label (rows). means: (C, C), in [0, 1]."""
+    texts = {"title": title, "xlabel": "label that gets the mass", "ylabel": "documents of"}
+    seen = np.ma.array(100 * means, mask=100 * means < 0.5)  # without what no eye can see, half of the bytes
+    return _matrix(seen, labels, SHADES, (0, 100), "% of the mass", **texts)

@@ -22,10 +22,9 @@ from lcm.evidence.which import gains_table, linear_table, network_table, other_n
 from lcm.files import new_folder, write_json, write_text
 from lcm.params import OWN, Params
 
-SAVED = ("summary", "map", "alpha-mass", "collapse")  # figures that README.md and docs/ show: how their names begin
+SAVED = ("summary", "map-20ng-30-bag")  # figures that README.md shows
 LONG, MOST = 100, 200  # rows above which a table is folded, and above which one that few read is a CSV file only
 CHIPS = {SUPPORTED: "yes", NOT_SUPPORTED: "no", UNDECIDED: "open", NOT_MEASURED: "none"}
-CAPTIONS = TEXTS["captions"] | {"gains": TEXTS["captions"]["answer"]}
 
 
 def read_evidence(params: Params, root: Path, studies: Iterable[str] | None = None) -> Evidence:
@@ -36,7 +35,7 @@ def read_evidence(params: Params, root: Path, studies: Iterable[str] | None = No
 
 
 def write_page(params: Params, root: Path = Path(), studies: Iterable[str] | None = None) -> None:
-    """Write root/reports/: index.html, tables.md, tables/*.csv, figures/*.svg (those that README.md and docs/ show),
+    """Write root/reports/: index.html, tables.md, tables/*.csv, figures/*.svg (those that README.md shows),
     snippets.json.
 
     The same results give the same bytes: no date, no commit, no seconds.
@@ -47,7 +46,7 @@ def write_page(params: Params, root: Path = Path(), studies: Iterable[str] | Non
     folder = root / "reports"
     with new_folder(folder / "figures") as fresh:
         for figure in drawn:
-            if figure.name.startswith(SAVED):
+            if figure.name in SAVED:
                 (fresh / f"{figure.name}.svg").write_text(svg.standalone(figure.svg), encoding="utf-8", newline="\n")
     with new_folder(folder / "tables") as fresh:
         for table in (table for section in found.values() for table in section.values() if table.groups):
@@ -83,14 +82,14 @@ def _html(evidence: Evidence, claims: list[Claim], found: dict, words: dict[str,
     gone = ("not run", "stale", "failed")
     environment.globals |= {"NOTHING": tables.NOTHING, "GAPS": gone, "LONG": LONG, "MOST": MOST}
     styles: dict[str, str] = {}
-    panels: dict[str, list[dict]] = {}
+    panels: dict[str, list[str]] = {}
     for number, d in enumerate(drawn):
         shown = jinja2.utils.markupsafe.Markup(svg.inline(d.svg, f"f{number}", d.label, styles))
-        panels.setdefault(d.section, []).append({"svg": shown, "key": d.key})
+        panels.setdefault(d.section, []).append(shown)
     return environment.get_template("page.html.j2").render(
         words=words, intro=TEXTS["intro"], sure=TEXTS["sure"], answers=answers(claims, evidence), claims=claims,
-        chips=CHIPS, rule=TEXTS["rule"], reading=TEXTS["reading"], captions=CAPTIONS, panels=panels, styles=styles,
-        studies=list(evidence.values()), tables=found, gaps=gaps, paper=SOURCE,
+        chips=CHIPS, rule=TEXTS["rule"], reading=TEXTS["reading"], captions=TEXTS["captions"], panels=panels,
+        css=svg.css(styles), studies=list(evidence.values()), tables=found, gaps=gaps, paper=SOURCE,
     )  # fmt: skip
 
 
