@@ -4,6 +4,7 @@ import errno
 import gzip
 import hashlib
 import io
+import json
 import os
 import random
 import socket
@@ -58,6 +59,9 @@ class Server:
         self.script[path] = list(answers)
         return self.base + path
 
+    def ranges(self) -> list[str | None]:
+        return [headers.get("Range") for _, headers in self.log]
+
     def close(self):
         self.over.set()
         self.httpd.shutdown()
@@ -81,12 +85,21 @@ def status(code, body=b"", **headers):
     return answer
 
 
-def whole(body=BODY, stop=None, end="close", kind="application/gzip", **headers):
-    """An honest server; with `stop`, it breaks off after that many bytes: close, reset or stall."""
+def whole(body=BODY, etag='"v1"', stop=None, end="close", kind="application/gzip", **headers):
+    """An honest server with ranges; with `stop`, it breaks off after that many bytes: close, reset or stall."""
 
     def answer(h):
-        send_head(h, 200, {"Content-Length": str(len(body)), "Content-Type": kind} | headers)
-        h.wfile.write(body[:stop])
+        asked = h.headers.get("Range")
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and h.headers.get("If-Range") == etag else 0
+        if start >= len(body):
+            return send_head(h, 416, {"Content-Range": f"bytes */{len(body)}", "Content-Length": "0"})
+        fields = {"Content-Length": str(len(body) - start), "Content-Type": kind} | headers
+        if etag:
+            fields["ETag"] = etag
+        if start:
+            fields["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        send_head(h, 206 if start else 200, fields)
+        h.wfile.write(body[start : len(body) if stop is None else start + stop])
         if stop is None:
             return
         if end == "stall":
@@ -146,50 +159,156 @@ def get(folder, *urls, checksum=SHA, verify=None) -> str:
     return obtain("20ng", RemoteFile(NAME, urls, checksum), folder, verify)
 
 
-PART = f".{NAME}.part"
+PART, SIDE = f".{NAME}.part", f".{NAME}.part.json"
 
 
 # --- broken connections ---
 
 
 @pytest.mark.parametrize("end", ["close", "reset", "stall"])
-def test_broken_off_then_whole(server, folder, monkeypatch, end):
+def test_broken_off_then_resumed(server, folder, monkeypatch, end):
     if end == "stall":
         monkeypatch.setattr(download, "READ_TIMEOUT", 0.5)
-    url = server.serve("/f", whole(OTHER, stop=100_000, end=end), whole())
+    url = server.serve("/f", whole(stop=100_000, end=end), whole())
     begun = time.monotonic()
     assert get(folder, url) == url
     assert time.monotonic() - begun < 5
     good(folder)
-    assert all(headers["Accept-Encoding"] == "identity" for _, headers in server.log) and len(server.log) == 2
+    first, second = server.ranges()
+    assert first is None
+    assert 0 < int(second.removeprefix("bytes=").removesuffix("-")) <= 100_000
+    assert server.log[1][1]["If-Range"] == '"v1"'
+    assert all(headers["Accept-Encoding"] == "identity" for _, headers in server.log)
 
 
-def test_gives_up_after_four_tries(server, folder):
-    url = server.serve("/f", whole(stop=50_000))
-    message = fails(folder, url)
+def test_last_modified_serves_where_there_is_no_strong_etag(server, folder):
+    date = "Mon, 01 Jan 2024 00:00:00 GMT"
+    headers = {"Last-Modified": date}
+    url = server.serve("/f", whole(etag='W/"1"', stop=100_000, **headers), whole(etag=date))
+    get(folder, url)
+    good(folder)
+    assert server.log[1][1]["If-Range"] == date
+
+
+def test_without_validator_starts_over(server, folder):
+    url = server.serve("/f", whole(etag=None, stop=100_000), whole(etag=None))
+    get(folder, url)
+    good(folder)
+    assert server.ranges() == [None, None]
+
+
+def test_gives_up_after_four_tries_and_the_next_run_resumes(server, folder):
+    url = server.serve("/f", whole(stop=50_000), whole(stop=0), whole(stop=0), whole(stop=0), whole())
+    message = fails(folder, url, left=[PART, SIDE])
     assert len(server.log) == 4
-    assert url in message and NAME in message and "IncompleteRead(50000 bytes read" in message
+    assert url in message and NAME in message
+    get(folder, url)
+    good(folder)
+    assert server.ranges()[-1].startswith("bytes=") and len(server.log) == 5
 
 
-def test_the_reason_of_an_unreachable_place_is_short(server, folder):
+def test_unreachable_place_keeps_the_part_of_another(server, folder):
+    url = server.serve("/f", *[whole(stop=20_000)] * 4)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         dead = f"http://127.0.0.1:{free.getsockname()[1]}/f"  # bound, never listens
-        message = fails(folder, dead)
+        message = fails(folder, url, dead, left=[PART, SIDE])
     assert "refused" in message and "HTTPConnectionPool" not in message
+    assert (folder / PART).read_bytes() == BODY[: (folder / PART).stat().st_size]
 
 
-def test_what_a_killed_process_left_is_overwritten(server, folder, tmp_path):
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.write_bytes(b"mine")
+def test_server_changed_the_file_between_tries(server, folder):
+    url = server.serve("/f", whole(OTHER, '"old"', stop=100_000), whole(BODY, '"new"'))
+    get(folder, url)
+    good(folder)
+    assert server.log[1][1]["If-Range"] == '"old"'
+
+
+def test_server_that_ignores_if_range_is_noticed_by_its_etag(server, folder):
+    def range_of_another_version(h):
+        h.headers.replace_header("If-Range", '"new"')
+        whole(BODY, '"new"')(h)
+
+    url = server.serve("/f", whole(OTHER, '"old"', stop=100_000), range_of_another_version, whole(BODY, '"new"'))
+    get(folder, url, checksum=None)
+    good(folder)
+    assert server.ranges()[2] is None
+
+
+def test_unexpected_content_range_starts_over(server, folder):
+    shifted = status(206, BODY[5:], Content_Range=f"bytes 5-{len(BODY) - 1}/{len(BODY)}", ETag='"v1"')
+    url = server.serve("/f", whole(stop=100_000), shifted, whole())
+    get(folder, url)
+    good(folder)
+    assert server.ranges()[2] is None
+
+
+def test_shorter_range_than_asked_for_goes_on(server, folder):
+    def short(h):
+        start = int(h.headers["Range"].removeprefix("bytes=").rstrip("-"))
+        about = f"bytes {start}-{start + 999}/{len(BODY)}"
+        status(206, BODY[start : start + 1000], Content_Range=about, ETag='"v1"')(h)
+
+    url = server.serve("/f", whole(stop=100_000), short, whole())
+    get(folder, url, checksum=None)
+    good(folder)
+    second, third = (int(asked.removeprefix("bytes=").rstrip("-")) for asked in server.ranges()[1:])
+    assert third == second + 1000
+
+
+def leave_part(folder, content, url, validator='"v1"'):
+    folder.mkdir(parents=True)
+    (folder / PART).write_bytes(content)
+    (folder / SIDE).write_text(json.dumps({"url": url, "validator": validator}))
+
+
+def test_complete_part_of_a_stopped_run_is_not_fetched_again(server, folder):
     url = server.serve("/f", whole())
-    for leave in (lambda part: part.write_bytes(OTHER + OTHER), lambda part: part.symlink_to(elsewhere)):
-        folder.mkdir(parents=True, exist_ok=True)
-        leave(folder / PART)
+    leave_part(folder, BODY, url)
+    get(folder, url)
+    good(folder)
+    assert len(server.log) == 1  # answered 416
+
+
+def test_too_long_part_starts_over(server, folder):
+    url = server.serve("/f", whole())
+    leave_part(folder, BODY + b"x", url)
+    get(folder, url)
+    good(folder)
+
+
+def test_damaged_part_starts_over(server, folder):
+    url = server.serve("/f", whole())
+    leave_part(folder, bytes(100_000), url)
+    get(folder, url)
+    good(folder)
+    assert server.ranges() == ["bytes=100000-", None]
+
+
+@pytest.mark.parametrize("side", ["", "[]", '{"url": 1}', '{"url": "http://elsewhere/f", "validator": "\\"v1\\""}'])
+def test_part_of_unknown_origin_is_not_resumed(server, folder, side):
+    url = server.serve("/f", whole())
+    leave_part(folder, BODY[:1000], url)
+    (folder / SIDE).write_text(side)
+    get(folder, url)
+    good(folder)
+    assert server.ranges() == [None]
+
+
+def test_interrupted_copy_is_never_taken_for_a_download(server, folder, tmp_path, monkeypatch):
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    url = server.serve("/f", whole())
+    leave_part(folder, BODY[:1000], url)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(download.os, "fsync", stop)
+        patch.setenv("LCM_MIRRORS", str(mirror(tmp_path / "m", OTHER)))
         get(folder, url)
-        good(folder)
-        (folder / NAME).unlink()
-    assert elsewhere.read_bytes() == b"mine"
+    assert not (folder / SIDE).exists()
+    get(folder, url)
+    good(folder)
+    assert server.ranges() == [None]
 
 
 # --- answers that are not the file ---
@@ -472,7 +591,8 @@ def test_password_of_a_mirror_is_not_shown(server, folder, monkeypatch):
     monkeypatch.setenv("LCM_MIRRORS", server.base.replace("://", "://me:secret@"))
     assert "secret" not in fails(folder)
     assert "Authorization" in server.log[0][1]
-    assert "secret" not in fails(folder)
+    fails(folder, left=[PART, SIDE])
+    assert "secret" not in (folder / SIDE).read_text()
     assert "secret" not in get(folder)
     good(folder)
 
@@ -481,7 +601,7 @@ def test_password_of_a_mirror_is_not_shown(server, folder, monkeypatch):
 
 
 def test_already_there(server, folder):
-    folder.mkdir(parents=True)
+    leave_part(folder, b"left over", "http://x/f")
     (folder / NAME).write_bytes(BODY)
     before = (folder / NAME).stat()
     assert get(folder, server.serve("/f", whole())) == "already there"
@@ -517,7 +637,8 @@ def test_disk_refuses(server, folder, tmp_path, monkeypatch, place, code):
     monkeypatch.setattr(download.os, "fsync", refuse)
     if place == "mirror":
         monkeypatch.setenv("LCM_MIRRORS", str(mirror(tmp_path / "m", BODY)))
-    message = fails(folder, server.serve("/f", whole()), server.serve("/g", whole()))
+    kept = [PART, SIDE] if place == "url" and code != errno.ENOSPC else []
+    message = fails(folder, server.serve("/f", whole()), server.serve("/g", whole()), left=kept)
     assert str(folder) in message and str(len(BODY)) in message and os.strerror(code) in message
     assert len(server.log) == (place == "url")  # another place would not help
 
@@ -548,7 +669,7 @@ def test_folder_is_a_file(server, folder):
     assert str(folder) in fails(folder, server.serve("/f", whole()))
 
 
-def test_stopped_by_the_user_leaves_nothing(server, folder, monkeypatch):
+def test_stopped_by_the_user_then_resumed(server, folder, monkeypatch):
     def stop(*args):
         raise KeyboardInterrupt
 
@@ -556,6 +677,7 @@ def test_stopped_by_the_user_leaves_nothing(server, folder, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(download.time, "sleep", stop)
         get(folder, url)
-    assert not list(folder.iterdir())
+    assert sorted(path.name for path in folder.iterdir()) == [PART, SIDE]
     get(folder, url)
     good(folder)
+    assert server.ranges()[1] is not None

@@ -170,9 +170,11 @@ for value in (
     "http://x:y:z",
 ):
     add("mirrors", f"LCM_MIRRORS={value[:20]!r}", mirrors(value))
-add("mirrors", "a folder as part", lies_there(lambda raw: (raw / ".file.bin.part").mkdir(), good=False))
+add("mirrors", "a folder as part", lies_there(lambda raw: (raw / ".file.bin.part").mkdir()))
 add("mirrors", "a link as part", lies_there(lambda raw: (raw / ".file.bin.part").symlink_to(raw.parent / "victim")))
 add("mirrors", "a dangling link as part", lies_there(lambda raw: (raw / ".file.bin.part").symlink_to("/tmp/nowhere/x")))
+add("mirrors", "a deep side file", lies_there(lambda raw: (raw / ".file.bin.part.json").write_text("[" * 100_000)))
+add("mirrors", "a folder as side file", lies_there(lambda raw: (raw / ".file.bin.part.json").mkdir()))
 add("mirrors", "a folder as the file", lies_there(lambda raw: (raw / "file.bin").mkdir(), good=False))
 add("mirrors", "a dangling link as the file", lies_there(lambda raw: (raw / "file.bin").symlink_to("x"), good=False))
 add(

@@ -1,8 +1,10 @@
 """Gets the original files of a corpus, from mirrors or public addresses, and lets none through that is not verified."""
 
 import hashlib
+import json
 import os
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-# requests and not pooch: pooch cannot verify by content.
+# requests and not pooch: pooch can neither resume a download nor verify by content.
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 
 from lcm.archives import PARSE_ERRORS
-from lcm.errors import MACHINE, Unavailable, UserError, WrongContent, one_line
+from lcm.errors import DISK_FULL, MACHINE, Unavailable, UserError, WrongContent, one_line
 from lcm.files import locked
 
 CONNECT_TIMEOUT = 10.0  # seconds
@@ -64,7 +66,7 @@ def obtain(corpus: str, file: RemoteFile, folder: Path, verify: Callable[[Path],
     Unavailable (one line) if no place has the file; UserError (one line) if what a place has is wrong and no other
     place has a good one, if a wrong file lies there already, or if the disk refuses.
     """
-    with locked(folder):  # two processes would write to one part
+    with locked(folder):  # two processes would share one part
         return _obtain(corpus, file, folder, verify)
 
 
@@ -77,15 +79,16 @@ def _obtain(corpus: str, file: RemoteFile, folder: Path, verify: Callable[[Path]
         except (NoFile, WrongContent, OSError) as error:
             what = f"{finished} is not the file of {corpus}: {error}; delete it, or replace it"
             raise UserError(one_line(what)) from None
+        _discard(part)
         return "already there"
+    if part.is_symlink() or part.is_dir():  # not ours
+        _discard(part)
 
     failures: list[str] = []
     wrong = False
     for place in (*_mirror_places(corpus, file.name), *file.urls):
         try:
-            (_download if _is_url(place) else _copy)(place, part, file.most)
-            _check(part, file, verify)
-            os.replace(part, finished)
+            _get(place, part, file, verify)
         except WrongContent as error:
             reason, wrong = str(error), True
         except NoFile as error:
@@ -93,10 +96,9 @@ def _obtain(corpus: str, file: RemoteFile, folder: Path, verify: Callable[[Path]
         except (OSError, ValueError) as error:  # an unreadable mirror, a bad URL, endless redirects
             reason = getattr(error, "strerror", None) or _root_cause(error)
         else:
+            os.replace(part, finished)
+            _discard(part)  # its side file
             return _public(place + (f" (passed over {'; '.join(failures)})" if failures else ""))
-        finally:
-            if part.is_file():  # unlink(missing_ok=True) fails on a read-only disk even with nothing to do
-                part.unlink()
         failures.append(f"{place}: {reason}")
     message = f"cannot get {file.name}: {'; '.join(failures) or 'no public address is known'}"
     if not wrong:
@@ -113,6 +115,19 @@ def content_digest(rows: Iterable[tuple[str, bytes]]) -> str:
     """
     digests = sorted(hashlib.sha256(label.encode() + b"\0" + text).digest() for label, text in rows)
     return "sha256:" + hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def _get(place: str, part: Path, file: RemoteFile, verify: Callable[[Path], None] | None) -> None:
+    """Bring `part` here from a URL or a file. Raises what says why it is not complete and good."""
+    for again in (True, False):
+        resumed = (_download if _is_url(place) else _copy)(place, part, file.most)
+        try:
+            return _check(part, file, verify)
+        except (NoFile, WrongContent):
+            _discard(part)
+            # What was resumed may be wrong only because of its old part: again, from the beginning.
+            if not (resumed and again):
+                raise
 
 
 def _check(path: Path, file: RemoteFile, verify: Callable[[Path], None] | None) -> None:
@@ -154,16 +169,17 @@ def _mirror_places(corpus: str, name: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _copy(source: str, part: Path, most: int) -> None:
-    """Copy from a directory mirror."""
+def _copy(source: str, part: Path, most: int) -> bool:
+    """Copy from a directory mirror. Returns False: nothing was resumed."""
     if os.path.exists(source) and not os.path.isfile(source):
         raise NoFile("not a file")  # opening a pipe would wait for ever
     with open(source, "rb") as stream:
-        _save(part, iter(lambda: stream.read(CHUNK), b""), os.fstat(stream.fileno()).st_size, most)
+        _save(part, iter(lambda: stream.read(CHUNK), b""), 0, os.fstat(stream.fileno()).st_size, None, most)
+    return False
 
 
-def _download(url: str, part: Path, most: int) -> None:
-    """Download, from the beginning again where the connection breaks. Raises as `_request`, NoFile after all tries."""
+def _download(url: str, part: Path, most: int) -> bool:
+    """Download, with retries. Returns whether it was resumed. A broken one leaves its part for the next try or run."""
     reason = ""
     for attempt in range(TRIES):
         if attempt:
@@ -175,25 +191,45 @@ def _download(url: str, part: Path, most: int) -> None:
     raise NoFile(reason)
 
 
-def _request(url: str, part: Path, most: int) -> None:
-    """One request for the whole file.
+def _request(url: str, part: Path, most: int) -> bool:
+    """One request, resuming `part` if it can be. Returns whether there was a resume, when `part` has all bytes.
 
     Raises NoFile for the server's refusal, requests' errors if there is no answer, urllib3's if the answer breaks off.
     """
-    with _answer(url) as response:
-        if response.status_code != 200:
-            raise NoFile(f"HTTP {response.status_code} {response.reason}")
-        if response.headers.get("Content-Type", "").lower().startswith("text/html"):
+    start, validator = _resume_point(part, url)
+    headers = {"Accept-Encoding": "identity"}  # or lengths and .gz files would not be the publisher's
+    if start:
+        headers |= {"Range": f"bytes={start}-", "If-Range": validator}
+    with _answer(url, headers) as response:
+        status, given = response.status_code, response.headers
+        refusal = f"HTTP {status} {response.reason}"
+        if status == 416 and start and given.get("Content-Range") == f"bytes */{start}":
+            return True  # all bytes are here: an earlier run was stopped before the check
+        if status in (206, 416):
+            stated = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", given.get("Content-Range", ""))
+            if not stated or int(stated[1]) != start or _validator(response) not in ("", validator):
+                _discard(part)
+                if start:
+                    return _request(url, part, most)  # from the beginning
+                raise NoFile(f"{refusal}, which is not the range asked for")
+            total = int(stated[2])
+        elif status == 200:
+            length = given.get("Content-Length", "")
+            start, total = 0, int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
+        else:
+            raise NoFile(refusal)
+        if given.get("Content-Type", "").lower().startswith("text/html"):
             raise NoFile(WEB_PAGE)
-        length = response.headers.get("Content-Length", "")
-        total = int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
-        _save(part, _chunks(response), total, most)
+        note = {"url": _public(url), "validator": _validator(response) or validator}
+        _save(part, _chunks(response), start, total, note, most)
+    if total is not None and (size := part.stat().st_size) != total:
+        raise urllib3.exceptions.ProtocolError(f"the connection ended after {size} of {total} bytes")
+    return start > 0
 
 
-def _answer(url: str) -> requests.Response:
+def _answer(url: str, headers: dict[str, str]) -> requests.Response:
     """The response to a GET request, its body not yet read. Raises NoFile where even the headers take too long."""
     answer: Future[requests.Response] = Future()
-    headers = {"Accept-Encoding": "identity"}  # or lengths and .gz files would not be the publisher's
 
     def ask() -> None:
         try:
@@ -225,32 +261,55 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
             since, size = time.monotonic(), 0
 
 
-def _save(part: Path, chunks: Iterable[bytes], total: int | None, most: int) -> None:
-    """Write `chunks` to `part`, down to the disk. total: their bytes, as announced.
+def _save(
+    part: Path, chunks: Iterable[bytes], start: int, total: int | None, note: dict[str, str] | None, most: int
+) -> None:
+    """Write `chunks` to `part` from byte `start` on, down to the disk, with `note` beside it for a later resume.
 
     Raises WrongContent for more than `most` bytes, UserError where the disk refuses.
     """
     if total is not None and total > most:
         raise WrongContent(f"found {total} bytes, expected at most {most}")
-    name = part.name.removeprefix(".").removesuffix(".part")
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)  # what a killed process left there, or a link to elsewhere
-        size = 0
-        with tqdm(total=total, desc=name, unit="B", unit_scale=True, disable=None) as bar, open(part, "wb") as out:
+        if not start:
+            _discard(part)  # with its side file, which must never vouch for other bytes
+        bar = tqdm(total=total, initial=start, desc=_name(part), unit="B", unit_scale=True, disable=None)
+        size = start
+        with bar, open(part, "ab" if start else "wb") as out:
+            if note and note["validator"]:
+                _side(part).write_text(json.dumps(note), encoding="utf-8")
             for chunk in chunks:
                 size += len(chunk)
                 if size > most:
+                    _discard(part)
                     raise WrongContent(f"found more than {most} bytes")
                 out.write(chunk)
                 bar.update(len(chunk))
             out.flush()
             os.fsync(out.fileno())
     except OSError as error:
+        if note is None or error.errno in DISK_FULL:
+            _discard(part)
         if error.errno in MACHINE:
-            needed = f"; {name} needs {total} bytes" if total else ""
+            needed = f"; {_name(part)} needs {total} bytes" if total else ""
             raise UserError(one_line(f"cannot write into {part.parent}: {error.strerror}{needed}")) from None
         raise
+
+
+def _resume_point(part: Path, url: str) -> tuple[int, str]:
+    """The bytes that an earlier try got from `url` and the validator of that version; (0, "") to start over."""
+    try:
+        note = json.loads(_side(part).read_text(encoding="utf-8"))
+        return (part.stat().st_size, note["validator"]) if note["url"] == _public(url) else (0, "")
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return 0, ""
+
+
+def _validator(response: requests.Response) -> str:
+    """What If-Range may name: a strong ETag, or else Last-Modified."""
+    etag = response.headers.get("ETag", "")
+    return etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
 
 
 def _root_cause(error: BaseException) -> str:
@@ -258,6 +317,22 @@ def _root_cause(error: BaseException) -> str:
     while inner := error.__cause__ or error.__context__:
         error = inner
     return str(error) or type(error).__name__
+
+
+def _discard(part: Path) -> None:
+    for path in (part, _side(part)):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif os.path.lexists(path):  # unlink(missing_ok=True) fails on a read-only disk even with nothing to do
+            path.unlink()
+
+
+def _side(part: Path) -> Path:
+    return part.with_name(part.name + ".json")
+
+
+def _name(part: Path) -> str:
+    return part.name.removeprefix(".").removesuffix(".part")
 
 
 def _is_url(place: str) -> bool:
