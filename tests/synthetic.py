@@ -97,9 +97,9 @@ def confusions(accuracy: float, n_labels: int, of_label: int = 1_000_000) -> lis
     return matrix.tolist()
 
 
-def _run(cell, labels, split, seed, score, validation=None, embedding=None, collapse=None, **_) -> dict:
+def _run(cell, labels, split, seed, score, validation=None, embedding=None, collapse=None, metrics=None, **_) -> dict:
     """validation: accuracy there, by split (default the test's). collapse: by split, the mean confusion
-    distribution."""
+    distribution. metrics: further ones of the test part."""
     test = {"accuracy": score, "macro_f1": 0.6}
     run = {"split": split, "seed": seed, "key": f"{cell}{split}{seed}", "test": test}
     if score == score:
@@ -108,7 +108,7 @@ def _run(cell, labels, split, seed, score, validation=None, embedding=None, coll
         test["macro_f1"] = round(float((2 * matrix.diagonal() / (matrix.sum(0) + matrix.sum(1))).mean()), 6)
     if cell.model == LINEAR:
         return run | {"val_accuracy": score if validation is None else validation[split]}
-    test |= {"nll": 1.0, "ece": 0.1, "brier": 0.4, "in_group_errors": 0.25}
+    test |= {"nll": 1.0, "ece": 0.1, "brier": 0.4, "in_group_errors": 0.25} | (metrics or {})
     val = score if validation is None else validation[split]
     val = val[seed] if isinstance(val, list) else val
     run |= {"test_last": dict(test), "best_epoch": EPOCHS, "epochs": EPOCHS, "val_accuracy": val}

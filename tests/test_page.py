@@ -22,6 +22,7 @@ import lcm.evidence
 from lcm.errors import UserError
 from lcm.evidence import figures, overview, page, snippets, svg
 from lcm.evidence.claims import all_claims
+from lcm.evidence.comparisons import Evidence
 from lcm.evidence.names import TEXTS, method_name, setting_name
 from lcm.evidence.page import read_evidence, write_page
 from lcm.evidence.paper import SETTINGS, paper_accuracy
@@ -327,6 +328,21 @@ def test_headline_has_at_most_eight_rows(tmp_path):
     assert any(row[0] == "20NG, 30 % wrong labels, LSTM-rand" for row in rows)
 
 
+def test_the_answer_says_where_lcm_gains_nothing(tmp_path):
+    """Over all settings with LSTMs, and with the networks that the paper lacks."""
+    p = synthetic.params(
+        benchmark=grid(["20ng", "fdcnews"], methods=["ce", "lcm"]),
+        targets=grid(["20ng", "fdcnews"], ["bag", "lstm_rand"], ["ce", "lcm"]),
+    )
+    for number, cell in enumerate([*cells(p, "benchmark"), *cells(p, "targets")]):
+        gain = {"bag": -0.01, "lstm_rand": 0.03}[cell.model] if cell.method == "lcm" else 0.0
+        synthetic.write(tmp_path, p, cell, [0.7 + gain + wobble * (1 + number / 50) for wobble in (0.0, 0.002, -0.003)])
+    said = snippets._elsewhere(read_evidence(p, tmp_path))
+    assert len(said) == 1 and said[0].startswith("Its gain is +3.00 [")
+    assert "] over all 2 settings with LSTMs and −1.00 [" in said[0] and said[0].endswith("] with a bag of embeddings")
+    assert snippets._elsewhere(Evidence([])) == []
+
+
 def test_snippets_are_written_between_their_markers(tmp_path):
     text = "a\n<!-- generated: x -->\nold | 1\n<!-- end -->\nb <!-- generated: y -->\n<!-- end -->"
     found = {"x": "| new |", "y": "2"}
@@ -341,20 +357,21 @@ def test_the_answer_counts_what_is_decided():
     def comparison(value, p, equal=False):
         return Comparison("", Estimate(value, (value - 0.01, value + 0.01), p, 5, 5), equal=equal)
 
+    none = Evidence([])
     one = Claim("Q1", "", "", [comparison(0.02, 0.001)])
     assert snippets.counted(one) == "better in one setting (+2.00 points)"
     four = Claim("Q1", "", "", [comparison(-0.03, 0.0001), comparison(0.001, 0.9, True), *[comparison(0.01, 0.5)] * 2])
     told = "better in 0 of 4 settings, worse in 1, equal in 1, undecided in 2 (−3.00 to +1.00 points)"
     assert snippets.counted(four) == told
-    assert snippets.answer([four, Claim("Q1b", "", "", [])]) == (
+    assert snippets.answer([four, Claim("Q1b", "", "", [])], none) == (
         f"No. Against label smoothing of the same strength, which is one line of code, it is {told}."
     )
-    assert snippets.answer([Claim("Q1", "", "", []), Claim("Q1b", "", "", [])]) == "Not measured yet."
-    open_, none = Claim("Q1", "", "", [comparison(0.01, 0.5)]), Claim("Q1b", "", "", [])
-    assert snippets.answer([open_, none]).startswith("Nothing speaks for it. Against")
+    assert snippets.answer([Claim("Q1", "", "", []), Claim("Q1b", "", "", [])], none) == "Not measured yet."
+    open_, unmeasured = Claim("Q1", "", "", [comparison(0.01, 0.5)]), Claim("Q1b", "", "", [])
+    assert snippets.answer([open_, unmeasured], none).startswith("Nothing speaks for it. Against")
     won = Claim("Q1b", "", "", [replace(comparison(0.02, 0.001), what="toy, bag: a − b"), comparison(0.01, 0.5)])
     assert "better in 1 of 2 settings (toy, bag), undecided in 1" in snippets.counted(won)
-    assert snippets.answer([open_, won]).startswith("Undecided. Against")
+    assert snippets.answer([open_, won], none).startswith("Undecided. Against")
 
 
 def test_a_mean_is_said_to_be_one_test_of_many():

@@ -17,18 +17,24 @@ STRENGTHS = [*METHODS, "ls.epsilon=0.75"]
 WOBBLE = (0.0, 0.001, -0.001)
 
 
-def world(root, gains, methods=STRENGTHS, corpora=("20ng", "fdcnews"), noise=(0, 30), linear=None) -> Evidence:
-    """Study `targets`. gains: method -> gain over .70 where labels are right and where they are wrong. The second
-    setting of a target is worse by .01 everywhere, so validation chooses the first. linear: method -> accuracy."""
+def world(root, gains, methods=STRENGTHS, corpora=("20ng", "fdcnews"), noise=(0, 30), linear=None, **more) -> Evidence:
+    """Study `targets`. gains: target, or model:target, -> gain over .70 with right and with wrong labels.
+
+    The second setting of a target is worse by .01 everywhere, so validation chooses the first. linear: method ->
+    accuracy. more: `models`; `metrics`, target -> those of the test part.
+    """
     yardsticks = list(linear or {})
-    p = synthetic.params(targets=grid(list(corpora), methods=methods, noise=noise, yardsticks=yardsticks))
+    metrics, models = more.get("metrics", {}), more.get("models", ["lstm_rand"])
+    p = synthetic.params(targets=grid(list(corpora), models, methods, noise, yardsticks=yardsticks))
     for number, cell in enumerate(cells(p, "targets")):
         if cell.model == LINEAR:
             synthetic.write(root, p, cell, [linear[cell.method] + wobble for wobble in WOBBLE])
             continue
-        gain = gains.get(cell.target, (0.0, 0.0))[bool(cell.noise)] - 0.01 * ("." in cell.method)
+        gain = gains.get(f"{cell.model}:{cell.target}", gains.get(cell.target, (0.0, 0.0)))[bool(cell.noise)]
+        gain -= 0.01 * ("." in cell.method)
         own = 1e-4 * (number % 7)  # else differences would be equal, which no test can use
-        synthetic.write(root, p, cell, [0.70 + gain + wobble * (1 + 100 * own) for wobble in WOBBLE])
+        scores = [0.70 + gain + wobble * (1 + 100 * own) for wobble in WOBBLE]
+        synthetic.write(root, p, cell, scores, metrics=metrics.get(cell.target))
     return Evidence([read_study(p, "targets", root)])
 
 
@@ -47,11 +53,56 @@ def test_a_target_may_win_where_labels_are_wrong_alone(tmp_path):
     assert wrong["square"].mean.value == pytest.approx(0.03, abs=1e-3) and wrong["square"].settings == 2
     assert list(by_target(evidence, which.WRONG))[0] == "square"
     text = which.instead(evidence)
-    assert "With right labels, nothing is known to beat it" in text
+    assert "With right labels, no target is known to beat it; square loss (" in text
     assert "With wrong labels, square loss (+3.00 points [" in text and "]) beats it on average." in text
     ((_, rows),) = which.gains_table(evidence).groups
     assert rows[0][0] == "square loss" and rows[0][2][0] == "+3.00" and "better, 2 settings" in rows[0][2][1]
-    assert rows[0][3] == "–" and rows[0][4] == "0.0"  # no crowd here; all have the same calibration
+    assert rows[0][3] == "–" and rows[0][4:] == [("0.0", "2 settings"), "–"]  # no crowd; all are equally sure
+    assert [row[0] for row in rows[:2]] == ["square loss", "label smoothing"] and rows[1][1:4] == ["0"] * 3
+    assert "fit a temperature" not in text
+
+
+def test_the_table_says_what_a_target_does_to_confidence(tmp_path):
+    """In points, from runs with right labels, against cross-entropy; smoothing has a row, though it gains nothing."""
+    metrics = {"ls": {"ece": 0.5, "auroc": 0.78}, "ce": {"ece": 0.1, "auroc": 0.8}, "square": {"ece": 0.3}}
+    gains = {"ls": (0.002, 0.002), "square": (0.01, 0.03), "gce": (0.0, -0.03)}  # smoothing does not choose ce
+    evidence = world(tmp_path, gains, metrics=metrics)
+    which.over_smoothing.cache_clear()
+    ((_, rows),) = which.gains_table(evidence).groups
+    assert [row[0] for row in rows] == ["square loss", "label smoothing", "cross-entropy", "generalised cross-entropy"]
+    assert rows[1][4:] == [("+40.0", "2 settings"), ("−2.0", "2 settings")] and rows[0][4:] == [
+        ("+20.0", "2 settings"),
+        "–",
+    ]
+    said = "Smoothing makes probabilities too low (calibration error +40.0 points): fit a temperature."
+    assert which.instead(evidence).endswith(said)
+
+
+def test_a_target_may_win_with_one_network_alone(tmp_path):
+    gains = {"square": (0.0, 0.03), "bag:square": (0.0, -0.02), "gce": (0.0, 0.01)}
+    evidence = world(tmp_path, gains, corpora=("20ng", "fdcnews"), models=["lstm_rand", "cnn_rand", "bag"])
+    which.over_smoothing.cache_clear()
+    (_, rows), (_, right) = which.network_table(evidence).groups
+    assert which.network_table(evidence).columns[1:3] == [("LSTM and CNN", "95 % CI"), ("bag", "95 % CI")]
+    square = next(row for row in rows if row[0] == "square loss")
+    assert [entry[0] for entry in square[1:3]] == ["+3.00", "−2.00"]
+    assert "better, 4 settings" in square[1][1] and "worse, 2 settings" in square[2][1]
+    assert square[3][0] == "−2.00" and square[3][1].endswith("30 % wrong labels, bag")
+    first, gce = rows[0], next(row for row in rows if row[0] == "generalised cross-entropy")
+    assert first[0] == "square loss" and first[4] == "–" and gce[4][0] == "+0.33"  # (4 x 3 - 2 x 2) / 6 - 1
+    assert len(right) == len(rows)
+
+
+def test_the_best_target_meets_the_next_where_only_it_is_decided(tmp_path, monkeypatch):
+    evidence = world(tmp_path, {"square": (0.0, 0.03), "gce": (0.0, 0.02)})
+    gains = by_target(evidence, which.WRONG)
+    said = which._direct(evidence, which.WRONG, [gains["square"]], [gains["gce"]])
+    assert said[0].startswith("Square loss against generalised cross-entropy: +1.00 [") and said[0].endswith(
+        "], decided."
+    )
+    monkeypatch.setattr(verdicts, "LEVEL", 0.0)
+    assert which._direct(evidence, which.WRONG, [gains["square"]], [gains["gce"]])[0].endswith("], undecided.")
+    assert not which._direct(evidence, which.WRONG, [gains["square"]], [])
 
 
 def test_one_setting_is_no_mean_and_a_crowd_is_counted_apart(tmp_path, monkeypatch):
@@ -61,7 +112,7 @@ def test_one_setting_is_no_mean_and_a_crowd_is_counted_apart(tmp_path, monkeypat
     assert not by_target(evidence, which.CROWD)
     monkeypatch.setitem(which.TEXTS, "crowd", ["20ng", "fdcnews"])
     assert by_target(evidence, which.CROWD)["square"].word == FOR
-    assert "Where a crowd gave the wrong labels, ahead is square loss (+3.00" in which.instead(evidence)
+    assert "Where a crowd gave the wrong labels (20NG and FDCNews), square loss (+3.00" in which.instead(evidence)
     assert by_target(evidence, which.WRONG)["square"].settings == 2  # a crowd's wrong labels are wrong labels
 
 
@@ -82,7 +133,7 @@ def test_words_are_corrected_over_the_targets(tmp_path, monkeypatch):
     assert by_target(evidence, which.WRONG)["square"].word == FOR
     monkeypatch.setattr(verdicts, "LEVEL", 2.9 * p)
     which.over_smoothing.cache_clear()
-    assert "nothing is known to beat it; ahead is square loss (+3.00" in which.instead(evidence)
+    assert "no target is known to beat it; square loss (+3.00" in which.instead(evidence)
     evidence = world(tmp_path / "two", {"square": (0.0, 0.03), "gce": (0.0, 0.02)})
     monkeypatch.setattr(verdicts, "LEVEL", 0.0)
     which.over_smoothing.cache_clear()
@@ -126,7 +177,9 @@ def test_the_linear_model_is_chosen_on_validation(tmp_path):
     assert all(each.network.target == "square" for each in found)  # the ceiling has more, and is told the groups
     assert [each.whole.summary().mean for each in found] == pytest.approx([0.92] * 4)
     assert [each.window.summary().mean for each in found] == pytest.approx([0.71] * 4)
-    assert "ahead of the best network on 4 of 4 data sets (20NG: 92.0 against 72.0 %)" in which.linear(evidence)
+    said = which.linear(evidence)
+    assert "ahead of the best network on 4 of 4 data sets (20NG: 92.0 against 72.0 %)" in said
+    assert said.endswith("; on the words that the networks read, on 0.")  # 71 against 72
     ((_, rows),) = which.linear_table(evidence).groups
     assert rows[0] == ["20NG", ("72.0", "LSTM-rand: square loss, tuned"), "71.0", "92.0"]
     assert which.linear(world(tmp_path / "none", {})) == "Not measured yet."

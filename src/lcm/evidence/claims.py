@@ -231,6 +231,9 @@ def _tuned(evidence: Evidence) -> Claim:
             comparisons += found
             tried = [len(each.record["tried"]) for each in (ours, theirs)]
             notes.append(f"{setting_name(*result.setting)}: {tried[0]} values of α, {tried[1]} of ε.")
+    settings = [comparison.pair[0].setting for comparison in comparisons]
+    if other := sum(paper_accuracy(*setting, "lcm") is None for setting in settings):
+        notes.insert(0, f"For {other} of these {len(settings)} settings the paper has no number.")
     text = "LCM beats label smoothing when both choose their strength on the validation part"
     return Claim("Q1b", text, "among the values that were run", comparisons, list(dict.fromkeys(notes)))
 

@@ -108,7 +108,7 @@ def collapse_table(evidence: Evidence) -> Table:
         rare, runs = rare + int((rank[winners] <= len(labels) / 2).sum()), runs + len(lcds)
     note = (
         f"The label with most of the mass is among the rarer half of the labels in {rare} of the {runs} runs that "
-        f"recorded it. Rank 1 is the rarest label."
+        f"recorded it (chance: half). Rank 1 is the rarest label."
     )
     columns = (
         "setting | first label: % of the mass | first two: % of the mass | which label: runs | its rank: by frequency "

@@ -19,7 +19,6 @@ from lcm.evidence.answers import answers, sentence
 from lcm.evidence.claims import measured
 from lcm.evidence.comparisons import Evidence
 from lcm.evidence.names import listed, model_name
-from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.results import Study, grouped
 from lcm.evidence.rivals import STUDY
 from lcm.evidence.verdicts import FOR, RULE, SAYS, SUPPORTED, UNDECIDED, YES_NO, Claim, accuracies, interval, points
@@ -81,17 +80,14 @@ def answer(claims: list[Claim], evidence: Evidence) -> str:
     parts = [first, *([f"LCM does beat cross-entropy in Table 1, {gains}"] if over else []), *_elsewhere(evidence)]
     parts += [f"Against label smoothing of the same strength, which is one line of code, it is {counted(same)}"]
     if tuned.comparisons:
-        settings = [comparison.pair[0].setting for comparison in tuned.comparisons if comparison.pair]
-        other = sum(paper_accuracy(*setting, "lcm") is None for setting in settings)
-        whose = f" (for {other} of these {len(settings)} settings the paper has no number)"
-        parts += [f"With both tuned, it is {counted(tuned)}{whose if other else ''}"]
+        parts += [f"With both tuned, it is {counted(tuned)}"]
     return f"{'. '.join(parts)}."
 
 
 def _elsewhere(evidence: Evidence) -> list[str]:
     """What LCM gains over cross-entropy in all settings with LSTMs, and with the networks that the paper lacks."""
     lstm = [result for result in measured(evidence) if result.family == "LSTM"]
-    ours = [result for result in evidence.plain("lcm", [STUDY]) if result.family != "LSTM" and result not in lstm]
+    ours = [result for result in evidence.plain("lcm", [STUDY]) if result.family != "LSTM"]
     groups = {f"over all {len(lstm)} settings with LSTMs": lstm}
     groups |= {
         f"with {NETWORKS[m]}": of for m, of in grouped(ours, lambda r: model_name(r.model)).items() if m in NETWORKS
@@ -136,15 +132,17 @@ def counted(claim: Claim) -> str:
 
 
 def studies_table(evidence: Evidence) -> tables.Table:
-    """Rows: the studies of the paper's tables and figures, and that of targets. Their commands and data, what training
-    the measured networks anew takes, on two cores and on one H200 shared by seven processes, and how many networks are
-    measured."""
+    """Rows: the measured studies of the paper's tables and figures, and that of targets.
+
+    Columns: command, data, what training the measured networks anew takes, on two cores and on one H200 shared by seven
+    processes, and how many networks are measured.
+    """
     rows = []
     for study in evidence.values():
         kind, comma, _ = study.title.partition(",")
-        if not comma and study.name != "targets":
-            continue
         networks = [result for result in study.results if result.model != LINEAR]
+        if (not comma and study.name != "targets") or not any(result.done for result in networks):
+            continue
         link = f"[{kind}](studies/{study.name}.yaml)"
         corpora = " ".join(dict.fromkeys(result.corpus for result in networks))
         hours = [_hours(study, "seconds"), _hours(study, "gpu_seconds")]

@@ -61,7 +61,7 @@ def _gains(evidence: Evidence, settings: list[Result], least: int = 1) -> list[G
         if not target.ceiling and name not in ("ls", "ls_matched"):
             claim = Claim("", "", "", _over(evidence, settings, name, "ls"))
             mean = claim.average or (claim.comparisons[0].estimate if len(claim.comparisons) == least == 1 else None)
-            if mean:
+            if mean and mean.p is not None:  # else all splits agree to the digit, which no t-test can use
                 means[name] = mean, len(claim.comparisons)
     found = []
     adjusted = holm([mean.p for mean, _ in means.values()])
