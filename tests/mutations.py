@@ -378,6 +378,24 @@ for target, old, new in (
 ):
     of(f"targets/{target}.py", FORMULAS, (f"target_{target}", old, new))
 
+of(
+    "targets/measures.py", "test_targets_base.py",
+    ("structure_of_no_distribution", "TOLERANCE = 1e-5", "TOLERANCE = 1e-2"),
+    ("implicit_leaves_training", "target.train(training)", "target.train()"),
+)  # fmt: skip
+of(
+    "targets/seal.py", "test_targets_formulas.py",
+    ("seal_sums_kept", "        self.sums.zero_()\n        self.counts.zero_()\n", "        pass\n"),
+)  # fmt: skip
+of(
+    "targets/held_out_lcm.py", "test_targets_formulas.py",
+    ("held_out_never_sharper", "range(-32, 33)", "range(0, 33)"),
+)  # fmt: skip
+of(
+    "targets/prune.py", "test_targets_all.py",
+    ("prune_by_one_rule", "filter_by=by, ", ""),
+)  # fmt: skip
+
 # ------------------------------------------------------------------------------------------ data, evidence, lcm compare
 
 for (file, tests), mutants in (DATA | EVIDENCE | COMPARE).items():

@@ -250,6 +250,15 @@ def test_a_cell_of_two_studies_counts_once_and_models_go_to_their_family(tmp_pat
     assert found["1a"].comparisons[0].paper == pytest.approx(0.0420)  # Table 1
 
 
+def test_claims_of_table_1_rest_on_no_setting_of_another_table(tmp_path):
+    p = synthetic.params(benchmark=grid(splits=5), noise=grid(noise=[30], splits=5))
+    for study, noise in (("benchmark", 0), ("noise", 30)):
+        base, gain = [0.70, 0.72, 0.71, 0.73, 0.69], [0.05, 0.051, 0.049, 0.052, 0.048]
+        put(tmp_path, p, study, noise=noise, base=base, gain=gain, over_matched=[0.0] * 5)
+    found = claims(tmp_path, p)
+    assert [len(found[key].comparisons) for key in ("1a", "2", "3")] == [1, 1, 2]
+
+
 def test_substitutes_and_other_editions_are_no_claim_of_the_paper(tmp_path):
     p = synthetic.params(bert=grid(["8ng-h"], ["minilm"]), confusion=grid(["8ng-h"]))
     put(tmp_path, p, "bert", "8ng-h", model="minilm")

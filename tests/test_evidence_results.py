@@ -275,6 +275,11 @@ def test_tuned_takes_the_best_validation_accuracy_of_each_split(tmp_path):
     assert tuned(study.results[:1]) is None
 
 
+def test_of_strengths_with_equal_validation_accuracy_the_first_is_taken(tmp_path):
+    study = swept(tmp_path, [[0.5, 0.6, 0.6], [0.7, 0.6, 0.6], [0.7, 0.5, 0.6]])
+    assert tuned(study.results).record["chosen"] == {0: "lcm.alpha=0.5", 1: "lcm", 2: "lcm"}
+
+
 def test_strengths_screened_on_few_splits_are_then_fixed(tmp_path):
     # alpha 2 is best over splits 0 and 1, where all were run; on split 2 it counts though alpha 4 is better there
     study = swept(tmp_path, [[0.5, 0.5, 0.9], [0.6, 0.1], [0.55, 0.7, 0.3]])

@@ -256,6 +256,18 @@ def test_optimisation_noise_is_independent_in_parts_of_one_collection():
     assert average(groups).error == pytest.approx(data.error / 2)
 
 
+def test_optimisation_noise_of_several_settings_of_one_corpus_is_that_of_their_mean():
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(10, 1)) + random.normal(size=(10, 3))
+    test = against_zero(*scores.tolist(), w=0.5)
+    data = scores.mean(1).var(ddof=1) * (1 / 10 + 0.5)  # of the mean of two such settings: all spread between splits
+    noise = test.within / 30 / 2  # two settings of thirty runs each
+    a, b = 2 / 3 * math.sqrt(data - noise), math.sqrt(test.error**2 - test.within / 30) / 3
+    expected = (a + b) ** 2 + (2 / 3) ** 2 * noise + test.within / 30 / 9
+    found = average({"a": [test, test], "b": [test]}, dict.fromkeys("ab", "20ng"))
+    assert found.error == pytest.approx(math.sqrt(expected))
+
+
 def test_estimates_are_right_on_average():
     result = components(draws(20_000, 10, 3, 1.0, 2.0), 0.5)
     assert result["within"].mean() == pytest.approx(4.0, rel=0.02)
