@@ -238,6 +238,28 @@ of(
     ("checkpoint_of_other_code", "return state if code == self.code else", "return state if True else"),
     ("unpickles", "weights_only=True)  #", "weights_only=False)  #"),
 )  # fmt: skip
+of(
+    "training/fleet.py", "test_fleet.py::test_a_checkpoint_fits_only_if_every_tensor_does",
+    ("fits_by_weights", 'groups = (("weights", self.weights), ("buffers", self.buffers), ("best", self.best))', 'groups = (("weights", self.weights),)'),
+)  # fmt: skip
+of(
+    "training/jobs.py", "test_inputs.py::test_a_linear_model_learns_from_the_labels_of_its_own_split",
+    ("linear_labels_of_split_0", "return [whole, data.splits[run.split], data.fit_labels[run.split]]", "return [whole, data.splits[run.split], data.fit_labels[0]]"),
+)  # fmt: skip
+of(
+    "training/linear.py", "test_linear.py",
+    ("linear_weakest_first", '"svc": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)', '"svc": (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)'),
+    ("bayes_weakest_first", '"nb": (3.0, 1.0, 0.3, 0.1, 0.03, 0.01)', '"nb": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)'),
+)  # fmt: skip
+of(
+    "training/optimizer.py", "test_optimizer.py",
+    ("decay_needs_warmup", "self.settings.warmup_steps > 0 or self.settings.decay_end_step > 0", "self.settings.warmup_steps > 0"),
+)  # fmt: skip
+of(
+    "training/train.py", "test_results.py::test_the_plan_counts_splits_and_seeds",
+    ("plan_without_seeds", "sum(cell.splits * cell.seeds for cell in cells)", "sum(cell.splits for cell in cells)"),
+)  # fmt: skip
+
 # --------------------------------------------------------------------------------------------------------------- models
 
 of(

@@ -47,6 +47,7 @@ DATA = {
         ("official_val_redrawn", "samples, n_val = samples[~official_val[samples]], 0", "samples = samples[~official_val[samples]]"),
         ("official_val_as_test", "split[samples[official_val[samples]]] = VAL", "split[samples[official_val[samples]]] = TEST"),
         ("split_small_class", "max(1, round(share * len(samples)))", "round(share * len(samples))"),
+        ("split_class_in_val_alone", "labels[split == TRAIN]", "labels[split != TEST]"),
     ),
     ("protocol/noise.py", "test_protocol.py"): (
         ("noise_in_test", 'splits == TRAIN if settings.val == "clean" else splits != TEST\n    if settings', "splits >= 0\n    if settings"),
@@ -75,6 +76,7 @@ DATA = {
         ("subset_per_label", "[: knobs.per_label]", "[: knobs.per_label + 1]"),
         ("subset_per_label_first", "order = kept[random.permutation(len(kept))]", "order = kept"),
         ("subset_of_any_label", "order[codes[order] == code][: knobs.per_label]", "order[: knobs.per_label]"),
+        ("subset_per_label_order", "kept = np.sort(np.concatenate(drawn))", "kept = np.concatenate(drawn)"),
     ),
     ("protocol/matched.py", "test_targets_base.py test_params.py"): (
         ("matched_alpha", "math.exp(-alpha))", "math.exp(alpha))"),

@@ -29,6 +29,7 @@ EVIDENCE = {
         ("decides_level", "stdtrit(df, level / 2)", "stdtrit(df, level)"),
         ("decides_power", "POWER = 0.8", "POWER = 0.5"),
         ("decides_one_seed", "[(0.0, test.between), (test.between, 0.0)]", "[(test.between, 0.0), (0.0, test.between)]"),
+        ("df_of_splits_for_seeds", "np.maximum(parts, 1e-300), spare)", "np.maximum(parts, 1e-300), n - 1)"),
     ),
     ("evidence/contrasts.py", "test_statistics.py"): (
         ("ratio_of_variances", "return Estimate(math.sqrt(f),", "return Estimate(f,"),
@@ -43,6 +44,7 @@ EVIDENCE = {
         ("average_weights", "share * mean.error for share, mean, _ in parts]", "mean.error for share, mean, _ in parts]"),
         ("difference_sign", 'sides[0]["mean"] - sides[1]["mean"]', 'sides[1]["mean"] - sides[0]["mean"]'),
         ("average_noise_of_settings", "/ len(group) ** 2", "/ len(group)"),
+        ("average_n_of_larger", "min(mean.n for mean in means), sum", "max(mean.n for mean in means), sum"),
     ),
     ("evidence/verdicts.py", "test_verdicts.py test_claims.py"): (
         ("verdict_level", "LEVEL = 0.05", "LEVEL = 0.1"),
@@ -60,6 +62,8 @@ EVIDENCE = {
         ("verdict_half_equal", "if 2 * words.count(EQUAL) >= len(words)", "if words.count(EQUAL) >= len(words)"),
         ("verdict_anywhere", "            if FOR in words:\n                return SUPPORTED\n", ""),
         ("needs_level", "level = LEVEL / max(words.count(OPEN), 1)", "level = LEVEL"),
+        ("verdict_margin_untuned", 'if gain is None and a.target == "lcm":', 'if gain is None and a.method == "lcm":'),
+        ("verdict_n_range", "[*counts[:1], *counts[-1:]]", "[*counts[:1], *counts[1:2]]"),
     ),
     ("evidence/claims.py", "test_claims.py"): (
         ("editions_of_two_splits", "if result.summary().n > 2]", "]"),
@@ -103,6 +107,7 @@ EVIDENCE = {
         ("stale_counts", "    if reasons or not runs:\n", "    if not runs:\n"),
         ("runs_beyond", 'if _place(run) in wanted]', "]"),
         ("official_known", "> 0.01", "> 0.9"),
+        ("errors_of_old_cells", "return np.array(whole) if whole else None", "return None"),
     ),
     ("evidence/comparisons.py", "test_evidence_results.py test_claims.py"): (
         ("other_digest", 'for key in ("corpus_digest", "sizes")]', 'for key in ("sizes",)]'),
@@ -124,6 +129,8 @@ EVIDENCE = {
         ("content_without_config", 'result.record["corpus_digest"], result.record["config"]]', 'result.record["corpus_digest"]]'),
         ("rival_any_training", "self._by_setting.get(result.setting, ()) if same_training(result, other)]", "self._by_setting.get(result.setting, ())]"),
         ("tuned_last_of_equals", "return max(range(len(candidates))", "return max(reversed(range(len(candidates)))"),
+        ("tuned_other_seeds", 'and run["seed"] in shared]', ']'),
+        ("tuned_errors_of_first", '    record.pop("confusion_matrix", None)\n', ""),
     ),
     ("evidence/snippets.py", "test_page.py"): (
         ("devices_each_study", 'by_key = {run["key"]: run.get', 'by_key = {object(): run.get'),
@@ -214,5 +221,7 @@ EVIDENCE = {
         ("ranking_means", "test.value if test else result.summary().mean - base", "result.summary().mean - base"),
         ("ranking_without_base", "base = matched.summary().mean if matched else 0.0", "base = 0.0"),
         ("ranking_first_alone", "not any((index, last + 1) in apart for index in range(first, last + 1))", "(first, last + 1) not in apart"),
+        ("two_splits_judge", "LEAST_SPLITS = 3", "LEAST_SPLITS = 2"),
+        ("held_out_knows_nothing", '{"transition", "held_out", "true_labels"}', '{"transition", "true_labels"}'),
     ),
 }  # fmt: skip

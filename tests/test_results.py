@@ -12,8 +12,8 @@ import runs
 from lcm.corpora import prepare
 from lcm.errors import UserError
 from lcm.files import make_gap, write_array, write_json
-from lcm.study import cells, read_seconds, seconds_path
-from lcm.training import results, store
+from lcm.study import Cell, cells, read_seconds, seconds_path
+from lcm.training import results, store, train
 from lcm.training.train import train_cells
 
 CNN = "cnn_rand", "ls"
@@ -78,6 +78,12 @@ def test_what_is_in_the_store_is_not_trained_again_and_gives_the_same_bytes(work
     shutil.rmtree("metrics")
     runs.train_cell(checked, *CNN)
     assert len(trained) == 2 and files() == before and len(before) == 2
+
+
+def test_the_plan_counts_splits_and_seeds():
+    cells_of_two = [Cell("small", "toy", 0, "lstm_rand", method, splits=3, seeds=2) for method in ("ce", "lcm")]
+    plan = train.Plan(complete=dict.fromkeys(cells_of_two[:1], []), waiting=dict.fromkeys(cells_of_two[1:], []))
+    assert train.describe(plan, [], "small", 1) == ["small: 12 runs in 2 cells: 12 known, 0 to train"]
 
 
 def test_a_cell_that_git_holds_is_not_trained_again_in_a_fresh_clone(workplace, params, trained, capsys):
