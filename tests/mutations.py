@@ -239,6 +239,11 @@ of(
     ("unpickles", "weights_only=True)  #", "weights_only=False)  #"),
 )  # fmt: skip
 of(
+    "training/run.py", "test_fleet.py::test_the_time_of_a_resumed_training_is_that_of_both_parts",
+    ("resume_time_lost", 'seconds = (state["seconds"] + time.perf_counter() - started) / len(runs)\n    records', 'seconds = (time.perf_counter() - started) / len(runs)\n    records'),
+    ("resume_time_of_last_part", 'seconds = state["seconds"] + time.perf_counter() - started\n', 'seconds = time.perf_counter() - started\n'),
+)  # fmt: skip
+of(
     "training/fleet.py", "test_fleet.py::test_a_checkpoint_fits_only_if_every_tensor_does",
     ("fits_by_weights", 'groups = (("weights", self.weights), ("buffers", self.buffers), ("best", self.best))', 'groups = (("weights", self.weights),)'),
 )  # fmt: skip
@@ -256,7 +261,9 @@ of(
     ("decay_needs_warmup", "self.settings.warmup_steps > 0 or self.settings.decay_end_step > 0", "self.settings.warmup_steps > 0"),
 )  # fmt: skip
 of(
-    "training/train.py", "test_results.py::test_the_plan_counts_splits_and_seeds",
+    "training/train.py", "test_results.py::test_the_plan_counts_splits_and_seeds test_results.py::test_a_run_takes_as_long_as_its_own_cell_did_and_else_as_others_of_its_model",
+    ("hours_of_slowest", "return sum(like) / len(like)", "return max(like)"),
+    ("hours_of_others", "    if kind in own:\n        return own[kind]\n", ""),
     ("plan_without_seeds", "sum(cell.splits * cell.seeds for cell in cells)", "sum(cell.splits for cell in cells)"),
 )  # fmt: skip
 
@@ -273,6 +280,7 @@ of(
     ("bert_last_token", "self.dense(states[:, 0])", "self.dense(states[:, -1])"),
     ("bert_no_tanh", "self.dense(states[:, 0]).tanh()", "self.dense(states[:, 0])"),
     ("bert_no_mask", "attention_mask=padding_mask(tokens)", "attention_mask=padding_mask(tokens + 1)"),
+    ("bert_half_precision", "return model.float()", "return model"),
     ("bert_feed_forward", "4 * shape.hidden", "2 * shape.hidden"),
     ("bert_heads", "shape.hidden // 64, 4", "1, 4"),
 )  # fmt: skip

@@ -276,6 +276,28 @@ def test_broken_and_foreign_checkpoints_are_ignored_with_a_line(tmp_path, capsys
     assert point.load("cpu") is None and "cannot be read" in capsys.readouterr().err
 
 
+def test_the_time_of_a_resumed_training_is_that_of_both_parts(tmp_path, monkeypatch):
+    """By a clock on which an epoch takes ten seconds."""
+    clock, train_epoch = [0.0], fleet.Fleet.train_epoch
+
+    def ticking(self, order):
+        clock[0] += 10
+        return train_epoch(self, order)
+
+    def train():
+        model, training, point = runs.model_settings("cnn"), runs.training(epochs=4), Checkpoint(tmp_path, ["ab0"], 1)
+        (record,) = run.train_runs(
+            runs.noisy_runs("cnn", 1), model, training, *runs.target_of("ce"), [0], "cpu", checkpoint=point
+        )
+        return record["seconds"]
+
+    monkeypatch.setattr(run.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(fleet.Fleet, "train_epoch", ticking)
+    interrupted(monkeypatch, 2, train)
+    interrupted(monkeypatch, 3, train)
+    assert train() == 40
+
+
 @pytest.mark.parametrize("part", ["weights", "buffers", "best"])
 def test_a_checkpoint_fits_only_if_every_tensor_does(part):
     data = runs.noisy_runs("cnn", 1)

@@ -333,6 +333,14 @@ def test_hours_on_a_gpu_are_from_times_on_a_gpu(workplace, params, monkeypatch, 
     assert f"about {2 if runs.pool.workers(0, 'cpu') == 1 else 1} minute" in capsys.readouterr().out
 
 
+def test_a_run_takes_as_long_as_its_own_cell_did_and_else_as_others_of_its_model(workplace, params):
+    checked = runs.load(params, workplace)
+    ce, lcm, ls = (runs.cell(checked, "cnn_rand", method) for method in ("ce", "lcm", "ls"))
+    write_json(seconds_path("small", "toy"), {ce.name: {"seconds": 10.0}, lcm.name: {"seconds": 100.0}})
+    assert [train._seconds(cell, "seconds") for cell in (ce, lcm, ls)] == [10, 100, 55]
+    assert train._seconds(runs.cell(checked, "lstm_rand", "ce"), "seconds") is None
+
+
 def test_a_cells_file_is_read_once_to_find_that_it_is_complete(workplace, params, trained, monkeypatch):
     """Validating the files of a thousand cells takes seconds."""
     checked = runs.load(params, workplace)
