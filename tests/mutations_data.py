@@ -101,6 +101,17 @@ DATA = {
         ("thucnews_drawn", "choose([label for label, _, _ in documents], knobs)", "range(len(documents))"),
         ("thucnews_sorted", "return sorted(documents, key=lambda document: document[:2])", "return documents"),
     ),
+    ("corpora/prepare.py", "test_readers.py::test_the_card_counts_the_documents_that_are_kept"): (
+        ("card_duplicates_and_empty", "len(lengths) - len(different)", "len(lengths) - len(different) + len(empty)"),
+        ("card_duplicates_of_texts", '"exact_duplicates": len(lengths) - len(different)', '"exact_duplicates": len(content.texts) - len(set(content.texts))'),
+        ("card_mean_length", '"median": float(np.median(lengths))', '"median": float(np.mean(lengths))'),
+    ),
+    ("text/wordpieces.py", "test_wordpieces.py::test_a_vocabulary_in_another_order_is_another_one"): (
+        ("vocabulary_in_any_order", "sorted(vocabulary, key=vocabulary.get)", "sorted(vocabulary)"),
+    ),
+    ("text/vectors.py", "test_vectors.py"): (
+        ("vectors_scale_of_all", "mean, deviation = float(vectors[known].mean()), float(vectors[known].std())", "mean, deviation = float(vectors.mean()), float(vectors.std())"),
+    ),
     ("corpora/catalogue.py", "test_readers.py test_newsgroups.py"): (
         ("ag_news_test_lost", 'names=("train.csv", "test.csv")', 'names=("train.csv",)'),
         ("content_of_any_label", "content_digest((label, content) for", 'content_digest(("", content) for'),
