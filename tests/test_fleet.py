@@ -276,7 +276,8 @@ def test_broken_and_foreign_checkpoints_are_ignored_with_a_line(tmp_path, capsys
     assert point.load("cpu") is None and "cannot be read" in capsys.readouterr().err
 
 
-def test_the_time_of_a_resumed_training_is_that_of_both_parts(tmp_path, monkeypatch):
+@pytest.mark.parametrize("n_runs,share", [(1, 40), (2, 20)])
+def test_the_time_of_a_resumed_training_is_that_of_all_parts_divided_by_its_runs(tmp_path, monkeypatch, n_runs, share):
     """By a clock on which an epoch takes ten seconds."""
     clock, train_epoch = [0.0], fleet.Fleet.train_epoch
 
@@ -285,17 +286,16 @@ def test_the_time_of_a_resumed_training_is_that_of_both_parts(tmp_path, monkeypa
         return train_epoch(self, order)
 
     def train():
-        model, training, point = runs.model_settings("cnn"), runs.training(epochs=4), Checkpoint(tmp_path, ["ab0"], 1)
-        (record,) = run.train_runs(
-            runs.noisy_runs("cnn", 1), model, training, *runs.target_of("ce"), [0], "cpu", checkpoint=point
-        )
-        return record["seconds"]
+        data, point = runs.noisy_runs("cnn", n_runs), Checkpoint(tmp_path, [f"ab{r}" for r in range(n_runs)], 1)
+        model, training, seeds = runs.model_settings("cnn"), runs.training(epochs=4), list(range(n_runs))
+        records = run.train_runs(data, model, training, *runs.target_of("ce"), seeds, "cpu", checkpoint=point)
+        return [record["seconds"] for record in records]
 
     monkeypatch.setattr(run.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(fleet.Fleet, "train_epoch", ticking)
     interrupted(monkeypatch, 2, train)
     interrupted(monkeypatch, 3, train)
-    assert train() == 40
+    assert train() == [share] * n_runs
 
 
 @pytest.mark.parametrize("part", ["weights", "buffers", "best"])
