@@ -248,6 +248,36 @@ of(
     ("checkpoint_of_other_code", "return state if code == self.code else", "return state if True else"),
     ("unpickles", "weights_only=True)  #", "weights_only=False)  #"),
 )  # fmt: skip
+of(
+    "training/run.py", "test_fleet.py::test_the_time_of_a_resumed_training_is_that_of_all_parts_divided_by_its_runs",
+    ("resume_time_lost", 'seconds = (state["seconds"] + time.perf_counter() - started) / len(runs)\n    records', 'seconds = (time.perf_counter() - started) / len(runs)\n    records'),
+    ("time_of_a_fleet_for_each", 'seconds = (state["seconds"] + time.perf_counter() - started) / len(runs)\n    records', 'seconds = state["seconds"] + time.perf_counter() - started\n    records'),
+    ("resume_time_of_last_part", 'seconds = state["seconds"] + time.perf_counter() - started\n', 'seconds = time.perf_counter() - started\n'),
+)  # fmt: skip
+of(
+    "training/fleet.py", "test_fleet.py::test_a_checkpoint_fits_only_if_every_tensor_does",
+    ("fits_by_weights", 'groups = (("weights", self.weights), ("buffers", self.buffers), ("best", self.best))', 'groups = (("weights", self.weights),)'),
+)  # fmt: skip
+of(
+    "training/jobs.py", "test_inputs.py::test_a_linear_model_learns_from_the_labels_of_its_own_split",
+    ("linear_labels_of_split_0", "return [whole, data.splits[run.split], data.fit_labels[run.split]]", "return [whole, data.splits[run.split], data.fit_labels[0]]"),
+)  # fmt: skip
+of(
+    "training/linear.py", "test_linear.py",
+    ("linear_weakest_first", '"svc": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)', '"svc": (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)'),
+    ("bayes_weakest_first", '"nb": (3.0, 1.0, 0.3, 0.1, 0.03, 0.01)', '"nb": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)'),
+)  # fmt: skip
+of(
+    "training/optimizer.py", "test_optimizer.py",
+    ("decay_needs_warmup", "self.settings.warmup_steps > 0 or self.settings.decay_end_step > 0", "self.settings.warmup_steps > 0"),
+)  # fmt: skip
+of(
+    "training/train.py", "test_results.py::test_the_plan_counts_splits_and_seeds test_results.py::test_a_run_takes_as_long_as_its_own_cell_did_and_else_as_others_of_its_model",
+    ("hours_of_slowest", "return sum(like) / len(like)", "return max(like)"),
+    ("hours_of_others", "    if kind in own:\n        return own[kind]\n", ""),
+    ("plan_without_seeds", "sum(cell.splits * cell.seeds for cell in cells)", "sum(cell.splits for cell in cells)"),
+)  # fmt: skip
+
 # --------------------------------------------------------------------------------------------------------------- models
 
 of(
@@ -261,6 +291,7 @@ of(
     ("bert_last_token", "self.dense(states[:, 0])", "self.dense(states[:, -1])"),
     ("bert_no_tanh", "self.dense(states[:, 0]).tanh()", "self.dense(states[:, 0])"),
     ("bert_no_mask", "attention_mask=padding_mask(tokens)", "attention_mask=padding_mask(tokens + 1)"),
+    ("bert_half_precision", "return model.float()", "return model"),
     ("bert_feed_forward", "4 * shape.hidden", "2 * shape.hidden"),
     ("bert_heads", "shape.hidden // 64, 4", "1, 4"),
 )  # fmt: skip
@@ -387,6 +418,24 @@ for target, old, new in (
     ("vol_min", "+ self.penalty * torch", "- self.penalty * torch"),
 ):
     of(f"targets/{target}.py", FORMULAS, (f"target_{target}", old, new))
+
+of(
+    "targets/measures.py", "test_targets_base.py",
+    ("structure_of_no_distribution", "TOLERANCE = 1e-5", "TOLERANCE = 1e-2"),
+    ("implicit_leaves_training", "target.train(training)", "target.train()"),
+)  # fmt: skip
+of(
+    "targets/seal.py", "test_targets_formulas.py",
+    ("seal_sums_kept", "        self.sums.zero_()\n        self.counts.zero_()\n", "        pass\n"),
+)  # fmt: skip
+of(
+    "targets/held_out_lcm.py", "test_targets_formulas.py",
+    ("held_out_never_sharper", "range(-32, 33)", "range(0, 33)"),
+)  # fmt: skip
+of(
+    "targets/prune.py", "test_targets_all.py",
+    ("prune_by_one_rule", "filter_by=by, ", ""),
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------ data, evidence, lcm compare
 

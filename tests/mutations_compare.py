@@ -45,6 +45,7 @@ COMPARE = {
         ("steps_of_the_table", 'documents.sizes["train"] / batch', "len(documents.texts) / batch"),
         ("select_by_few_rows", 'if documents.sizes["val"] >= FEWEST_VAL', 'if documents.sizes["val"] < FEWEST_VAL'),
         ("batch_limit", "if rows < limit", "if rows <= limit"),
+        ("reads_the_end", '"truncation": "post",\n    }', '"truncation": "pre",\n    }'),
     ),
     ("compare/summary.py", "test_compare_numbers.py"): (
         ("compare_tuned_on_test", 'key=lambda record: record["val_accuracy"]', 'key=lambda record: record["test"]["accuracy"]'),
@@ -74,6 +75,7 @@ COMPARE = {
         ("under_trained_never", "if top < best - UNDER_TRAINED", "if top < best - 1"),
         ("under_trained_always", "if top < best - UNDER_TRAINED", "if top < best"),
         ("doubtful_wrong_row", '"place": documents.places[row]', '"place": documents.places[row - 1]'),
+        ("doubtful_probability", "float(probabilities[row, labels[row]])", "float(probabilities[row].max())"),
     ),
     ("compare/advice.py", "test_compare_numbers.py test_compare.py"): (
         ("advice_worst", 'best = most_accurate(winners)', 'best = min(winners, key=lambda row: row.mean("accuracy"))'),
@@ -131,6 +133,7 @@ COMPARE = {
         ("rising_last_half", "scores[: math.ceil(2 * len(scores) / 3)]", "scores[: len(scores) // 3]"),
         ("jobs_by_method", "sorted(found, key=lambda job: (job.runs[0].split, job.runs[0].seed))", "found"),
         ("jobs_other_steps", "comparison.jobs(model, candidate, schedule.steps[model], splits)", "comparison.jobs(model, candidate, 1500, splits)"),
+        ("steps_forgotten", "known | schedule.steps", "schedule.steps"),
     ),
     ("compare/page.py", "test_compare_numbers.py"): (
         ("page_share", 'return f"{100 * mean:.1f}" + (', 'return f"{mean:.1f}" + ('),
@@ -143,6 +146,10 @@ COMPARE = {
         ("page_old_doubts", "else: (out / \"doubtful.csv\").unlink(missing_ok=True)", ""),
         ("page_ticks", "first = -(-low // step)", "first = low // step"),
         ("page_split_of_run", '                    run["place"][0],\n', '                    run["place"][1],\n'),
+        ("page_steps", '-(-documents.sizes["train"] // train.batch_size)', '(documents.sizes["train"] // train.batch_size)'),
+        ("page_words", "{config.vocabulary_size - 1} most", "{config.vocabulary_size} most"),
+        ("page_small_bins", "if each[2] >= FEWEST]", "if each[2] >= 0]"),
+        ("page_epoch_tested", 'if train.select == "best_val" else "last epoch"', 'if train.select == "last" else "last epoch"'),
     ),
     ("evidence/tables.py", "test_compare_numbers.py"): (
         ("page_widths", "for line in lines if len(line) > 1)", "for line in lines[:1])"),

@@ -47,6 +47,7 @@ DATA = {
         ("official_val_redrawn", "samples, n_val = samples[~official_val[samples]], 0", "samples = samples[~official_val[samples]]"),
         ("official_val_as_test", "split[samples[official_val[samples]]] = VAL", "split[samples[official_val[samples]]] = TEST"),
         ("split_small_class", "max(1, round(share * len(samples)))", "round(share * len(samples))"),
+        ("split_class_in_val_alone", "labels[split == TRAIN]", "labels[split != TEST]"),
     ),
     ("protocol/noise.py", "test_protocol.py"): (
         ("noise_in_test", 'splits == TRAIN if settings.val == "clean" else splits != TEST\n    if settings', "splits >= 0\n    if settings"),
@@ -75,6 +76,7 @@ DATA = {
         ("subset_per_label", "[: knobs.per_label]", "[: knobs.per_label + 1]"),
         ("subset_per_label_first", "order = kept[random.permutation(len(kept))]", "order = kept"),
         ("subset_of_any_label", "order[codes[order] == code][: knobs.per_label]", "order[: knobs.per_label]"),
+        ("subset_per_label_order", "kept = np.sort(np.concatenate(drawn))", "kept = np.concatenate(drawn)"),
     ),
     ("protocol/matched.py", "test_targets_base.py test_params.py"): (
         ("matched_alpha", "math.exp(-alpha))", "math.exp(alpha))"),
@@ -98,6 +100,17 @@ DATA = {
         ("fudan_encoding", '_decode(content, "gb18030", facts)', '_decode(content, "gb2312", facts)'),
         ("thucnews_drawn", "choose([label for label, _, _ in documents], knobs)", "range(len(documents))"),
         ("thucnews_sorted", "return sorted(documents, key=lambda document: document[:2])", "return documents"),
+    ),
+    ("corpora/prepare.py", "test_readers.py::test_the_card_counts_the_documents_that_are_kept"): (
+        ("card_duplicates_and_empty", "len(lengths) - len(different)", "len(lengths) - len(different) + len(empty)"),
+        ("card_duplicates_of_texts", '"exact_duplicates": len(lengths) - len(different)', '"exact_duplicates": len(content.texts) - len(set(content.texts))'),
+        ("card_mean_length", '"median": float(np.median(lengths))', '"median": float(np.mean(lengths))'),
+    ),
+    ("text/wordpieces.py", "test_wordpieces.py::test_a_vocabulary_in_another_order_is_another_one"): (
+        ("vocabulary_in_any_order", "sorted(vocabulary, key=vocabulary.get)", "sorted(vocabulary)"),
+    ),
+    ("text/vectors.py", "test_vectors.py"): (
+        ("vectors_scale_of_all", "mean, deviation = float(vectors[known].mean()), float(vectors[known].std())", "mean, deviation = float(vectors.mean()), float(vectors.std())"),
     ),
     ("corpora/catalogue.py", "test_readers.py test_newsgroups.py"): (
         ("ag_news_test_lost", 'names=("train.csv", "test.csv")', 'names=("train.csv",)'),

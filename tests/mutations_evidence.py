@@ -29,6 +29,7 @@ EVIDENCE = {
         ("decides_level", "stdtrit(df, level / 2)", "stdtrit(df, level)"),
         ("decides_power", "POWER = 0.8", "POWER = 0.5"),
         ("decides_one_seed", "[(0.0, test.between), (test.between, 0.0)]", "[(test.between, 0.0), (0.0, test.between)]"),
+        ("df_of_splits_for_seeds", "np.maximum(parts, 1e-300), spare)", "np.maximum(parts, 1e-300), n - 1)"),
     ),
     ("evidence/contrasts.py", "test_statistics.py"): (
         ("ratio_of_variances", "return Estimate(math.sqrt(f),", "return Estimate(f,"),
@@ -42,6 +43,8 @@ EVIDENCE = {
         ("average_noise_lost", "share**2 * min(noise, mean.error**2) for share", "0.0 for share"),
         ("average_weights", "share * mean.error for share, mean, _ in parts]", "mean.error for share, mean, _ in parts]"),
         ("difference_sign", 'sides[0]["mean"] - sides[1]["mean"]', 'sides[1]["mean"] - sides[0]["mean"]'),
+        ("average_noise_of_settings", "/ len(group) ** 2", "/ len(group)"),
+        ("average_n_of_larger", "min(mean.n for mean in means), sum", "max(mean.n for mean in means), sum"),
     ),
     ("evidence/verdicts.py", "test_verdicts.py test_claims.py"): (
         ("verdict_level", "LEVEL = 0.05", "LEVEL = 0.1"),
@@ -59,6 +62,8 @@ EVIDENCE = {
         ("verdict_half_equal", "if 2 * words.count(EQUAL) >= len(words)", "if words.count(EQUAL) >= len(words)"),
         ("verdict_anywhere", "            if FOR in words:\n                return SUPPORTED\n", ""),
         ("needs_level", "level = LEVEL / max(words.count(OPEN), 1)", "level = LEVEL"),
+        ("verdict_margin_untuned", 'if gain is None and a.target == "lcm":', 'if gain is None and a.method == "lcm":'),
+        ("verdict_n_range", "[*counts[:1], *counts[-1:]]", "[*counts[:1], *counts[1:2]]"),
     ),
     ("evidence/claims.py", "test_claims.py"): (
         ("leads_all_runs", "np.mean([of[p] for p in common])", "np.mean(list(of.values()))"),
@@ -87,6 +92,7 @@ EVIDENCE = {
         ("lcd_part", 'result, mass, uniform, "val")', "result, mass, uniform)"),
         ("cosine_turned", "result, within, between,", "result, between, within,"),
         ("collapse_three", "np.sort(lcd)[-2:]", "np.sort(lcd)[-3:]"),
+        ("table_1_of_all_tables", 'if paper_accuracy(*result.setting, "lcm")[1] is not None]', 'if paper_accuracy(*result.setting, "lcm")]'),
     ),
     ("evidence/label_space.py", "test_verdicts.py test_claims.py"): (
         ("cosine_self", "cosine[same & other]", "cosine[same]"),
@@ -103,6 +109,7 @@ EVIDENCE = {
         ("stale_counts", "    if reasons or not runs:\n", "    if not runs:\n"),
         ("runs_beyond", 'if _place(run) in wanted]', "]"),
         ("official_known", "> 0.01", "> 0.9"),
+        ("errors_of_old_cells", "return np.array(whole) if whole else None", "return None"),
     ),
     ("evidence/comparisons.py", "test_evidence_results.py test_claims.py"): (
         ("other_digest", 'for key in ("corpus_digest", "sizes")]', 'for key in ("sizes",)]'),
@@ -123,6 +130,9 @@ EVIDENCE = {
         ("fewer_runs", "fullest(by_content[_content(result)])", "by_content[_content(result)][-1]"),
         ("content_without_config", 'result.record["corpus_digest"], result.record["config"]]', 'result.record["corpus_digest"]]'),
         ("rival_any_training", "self._by_setting.get(result.setting, ()) if same_training(result, other)]", "self._by_setting.get(result.setting, ())]"),
+        ("tuned_last_of_equals", "return max(range(len(candidates))", "return max(reversed(range(len(candidates)))"),
+        ("tuned_other_seeds", 'and run["seed"] in shared]', ']'),
+        ("tuned_errors_of_first", '    record.pop("confusion_matrix", None)\n', ""),
     ),
     ("evidence/snippets.py", "test_page.py"): (
         ("elsewhere_over_smoothing", 'evidence.rival(result, "ce")) for result in of', 'evidence.rival(result, "lcm")) for result in of'),
@@ -157,6 +167,7 @@ EVIDENCE = {
         ("linear_any_window", 'r.method.endswith("_window") == short', "True"),
         ("linear_worst_network", "max(results, key=lambda result: result.summary().mean)", "min(results, key=lambda result: result.summary().mean)"),
         ("linear_turned", "sum(model.summary().mean > each.network.summary().mean", "sum(model.summary().mean < each.network.summary().mean"),
+        ("which_ece_turned", "compare(mine, plain, metric)", "compare(plain, mine, metric)"),
     ),
     ("cell_files.py", "test_evidence_results.py"): (
         ("edited_accuracy", "if abs(found - counted) > ROUNDING:", "if False:"),
@@ -170,8 +181,39 @@ EVIDENCE = {
     ),
     ("evidence/overview.py", "test_page.py"): (
         ("rule_without_holm", "left = [key for key in tested if adjusted[key] < LEVEL]", "left = tested"),
+        ("rule_level", "if claim.average.p < LEVEL]", "if claim.average.p <= 2 * LEVEL]"),
         ("rule_all_same", "if c.verdict != c.one_by_one)", "if c.verdict == c.one_by_one)"),
         ("coverage_standin_twice", "if setting not in both and setting in partial | other]", "if setting in partial | other]"),
+        ("collapse_order_as_rank", "np.argsort(np.argsort(label_space.frequencies(result))) + 1", "np.argsort(label_space.frequencies(result)) + 1"),
+    ),
+    ("evidence/overview.py", "test_tables.py"): (
+        ("headline_least_noise", "max(of, key=lambda result: result.noise)", "min(of, key=lambda result: result.noise)"),
+        ("matrix_by_best_setting", "np.mean([rank.over.value if rank.over else 0.0 for rank in of])", "max([rank.over.value if rank.over else 0.0 for rank in of])"),
+        ("headline_columns", "means = [mean_accuracy(r) for r in (*rival, result)]", "means = [mean_accuracy(r) for r in (result, *rival)]"),
+        ("coverage_of_either", '{result.setting for result in evidence.plain("lcm")} & {result', '{result.setting for result in evidence.plain("lcm")} | {result'),
+        ("collapse_share_of_one", "100 * np.mean(same):.0f", "100 * max(same):.0f"),
+        ("collapse_rarer_half", "(rank[winners] <= len(labels) / 2).sum()", "(rank[winners] < len(labels) / 2).sum()"),
+        ("headline_nine", "not in order)][:8]", "not in order)][:9]"),
+    ),
+    ("evidence/tables.py", "test_tables.py"): (
+        ("interval_of_two_splits", 'if test.n > 2 else ["n too small"]', 'if test.n > 1 else ["n too small"]'),
+        ("p_rounded_down", '"< 0.001" if p < 0.001', '"< 0.001" if p < 0.01'),
+        ("grid_has_one_end", "{max(by_method.values())} | ({min(by_method.values())} - {0.0})", "{max(by_method.values())}"),
+        ("strength_of_first_split", "often = max(dict.fromkeys(values), key=values.count)", "often = values[0]"),
+        ("ceiling_unsaid", '"ceiling" if target.ceiling else ""', '""'),
+    ),
+    ("evidence/study_tables.py", "test_tables.py"): (
+        ("tuned_beside_plain_lcm", "best if best and r.parts else lcm", "lcm"),
+        ("changes_of_two", "if len(changed) == 1 and other:", "if len(changed) >= 1 and other:"),
+        ("last_epoch_is_chosen", '"accuracy", percent, "test_last") for each', '"accuracy", percent) for each'),
+        ("labels_counted", '"yes" if sorted(labels) == sorted(wanted)', '"yes" if len(labels) == len(wanted)'),
+        ("chosen_epoch_is_last", 'result.summary("best_epoch", "run")', 'result.summary("epochs", "run")'),
+        ("noise_of_worst_split", "100 * np.mean(record.get('realised_noise') or [0.0])", "100 * max(record.get('realised_noise') or [0.0])"),
+        ("runs_of_one_method", "*(text or NOTHING for text in seen), str(len(runs))]", "*(text or NOTHING for text in seen), str(len(results[0].runs))]"),
+        ("documents_of_training", 'str(sum(record["sizes"].values()))', 'str(record["sizes"]["train"])'),
+        ("auroc_is_aurc", '("AUROC", "auroc", plain)', '("AUROC", "aurc", plain)'),
+        ("nll_as_percent", '"NLL: nats", "nll", plain), ("ECE: %", "ece", percent)', '"NLL: nats", "nll", percent), ("ECE: %", "ece", percent)'),
+        ("failed_runs_missing", 'wanted = result.lacking + len(result.record["runs"])', "wanted = result.lacking + len(result.runs)"),
     ),
     ("evidence/tuning.py", "test_tuning.py"): (
         ("tuning_test", 'result.scores("val_accuracy", "run")', "result.scores()"),
@@ -195,5 +237,7 @@ EVIDENCE = {
         ("ranking_means", "test.value if test else result.summary().mean - base", "result.summary().mean - base"),
         ("ranking_without_base", "base = matched.summary().mean if matched else 0.0", "base = 0.0"),
         ("ranking_first_alone", "not any((index, last + 1) in apart for index in range(first, last + 1))", "(first, last + 1) not in apart"),
+        ("two_splits_judge", "LEAST_SPLITS = 3", "LEAST_SPLITS = 2"),
+        ("held_out_knows_nothing", '{"transition", "held_out", "true_labels"}', '{"transition", "true_labels"}'),
     ),
 }  # fmt: skip

@@ -54,6 +54,14 @@ def test_weights_are_those_of_the_file_safetensors_or_not(folder):
     )
 
 
+def test_weights_in_half_precision_are_trained_in_float32(folder):
+    stored = {name: value.half() for name, value in load_file(folder / "model.safetensors").items()}
+    save_file(stored, folder / "model.safetensors")
+    for name, value in pretrained_bert(folder).state_dict().items():
+        assert torch.equal(value, stored[f"bert.{name}"].float()), name
+        assert value.dtype == torch.float32, name
+
+
 def test_nothing_is_unpickled(folder, tmp_path):
     class Trap:
         def __reduce__(self):

@@ -55,7 +55,9 @@ def test_a_table_becomes_a_table_of_results_a_page_and_files(compare, tmp_path):
         assert len(list(csv.DictReader(file))) == 2 * len(found["rows"])
     # the rows whose labels were turned are found, with the file's row: the header is row 1
     with open(tmp_path / "lcm-compare/doubtful.csv", encoding="utf-8") as file:
-        assert {row["place"] for row in csv.DictReader(file)} >= {f"reviews.csv, row {2 + 30 * k}" for k in range(3)}
+        doubtful = list(csv.DictReader(file))
+    assert {row["place"] for row in doubtful} >= {f"reviews.csv, row {2 + 30 * k}" for k in range(3)}
+    assert all(row["label"] != row["suggested"] and float(row["probability"]) < 0.5 for row in doubtful)
 
     # again: nothing is trained, and the numbers are the same
     runs = sorted((tmp_path / "lcm-compare/.runs").rglob("*.json"))

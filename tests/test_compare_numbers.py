@@ -306,6 +306,7 @@ def test_few_validation_rows_do_not_choose_an_epoch():
 def test_networks_read_95_percent_of_the_rows_whole_and_learn_words_from_the_training_part():
     found = plan.model_config("bag", of_size(999, 99))
     assert (found.maxlen, found.vocabulary_size, found.vocabulary_fit) == (30, 5001, "train")
+    assert {plan.model_config(model, of_size(999, 99)).truncation for model in ("bag", "cnn", "lstm")} == {"post"}
     limits = [plan.model_config("cnn", of_size(999, 99, p95, words)) for p95, words in ((3, 10), (900, 90_000))]
     assert [(each.maxlen, each.vocabulary_size) for each in limits] == [(10, 11), (400, 20_000)]
 
@@ -364,6 +365,19 @@ def test_the_terminals_columns_are_as_wide_as_their_widest_cell_and_titles_stand
     assert head.split("  ")[-1] == "log loss" and lines[1].endswith("  " + lcm[-1])
 
 
+def test_how_networks_were_trained_is_said_with_their_words_steps_and_choice_of_epoch():
+    documents = of_size(1000, 100)  # 600 rows to train on, in batches of 32: 19 steps an epoch
+    found = SimpleNamespace(
+        comparison=SimpleNamespace(documents=documents), schedule=SimpleNamespace(steps={"bag": 40})
+    )
+    assert page._network(found, "bag") == (
+        "reads the 5000 most frequent words, the first 30 of a row; 4 epochs in batches of 32 (76 steps), "
+        "Adam with rate 0.01; the last epoch is tested"
+    )
+    found.comparison.documents = of_size(10_000, 1000)
+    assert page._network(found, "bag").endswith("; the best epoch on the validation part is tested")
+
+
 def write_page(folder, monkeypatch, doubtful):
     """The page of a made-up comparison of a file whose name has a comma."""
     monkeypatch.setattr(summary.store, "load_predictions", lambda key: None)
@@ -380,6 +394,16 @@ def write_page(folder, monkeypatch, doubtful):
     places = [{"place": f"A, B.csv, row {n}", "label": "a", "suggested": "b"} for n in doubtful]
     found.doubtful = [place | {"probability": 0.1, "text": "text"} for place in places]
     return page.write(found, folder, ["lcm", "compare", "A, B.csv"]).read_text(encoding="utf-8")
+
+
+def test_a_plot_of_calibration_leaves_out_bins_with_few_predictions(tmp_path, monkeypatch):
+    bins = [(0.55, 0.5, 19), (0.75, 0.7, 20)]
+    monkeypatch.setattr(page, "reliability", lambda comparison, row: bins if row.method == "lcm" else bins[:1])
+    shown = {}
+    monkeypatch.setattr(page, "_content", lambda *given, make=page._content: shown.update(made := make(*given)) or made)
+    write_page(tmp_path, monkeypatch, [])
+    ((_, lines),) = shown["calibration"]
+    assert [(row.method, line) for row, line in lines] == [("lcm", bins[1:])]
 
 
 def test_doubtful_rows_are_those_of_this_table(tmp_path, monkeypatch):

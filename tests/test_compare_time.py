@@ -199,6 +199,13 @@ def test_training_gets_longer_while_validation_rises_at_most_fourfold(world):
     assert lengths(made).steps == {"bag": 3000, "cnn": 1500}
 
 
+def test_the_length_of_a_network_that_this_call_does_not_train_is_kept(world, tmp_path):
+    made = world({"bag": 10})
+    (tmp_path / "steps.json").write_text(json.dumps({"cnn": 6000}))
+    train._lengths(made, train.Schedule(["bag"], {}, 0), 1e9)
+    assert json.loads((tmp_path / "steps.json").read_text()) == {"cnn": 6000, "bag": 1500}
+
+
 def made_again(world, old):
     new = world(old.seconds)
     new.curve = old.curve

@@ -275,6 +275,37 @@ def test_tuned_takes_the_best_validation_accuracy_of_each_split(tmp_path):
     assert tuned(study.results[:1]) is None
 
 
+def test_of_strengths_with_equal_validation_accuracy_the_first_is_taken(tmp_path):
+    study = swept(tmp_path, [[0.5, 0.6, 0.6], [0.7, 0.6, 0.6], [0.7, 0.5, 0.6]])
+    assert tuned(study.results).record["chosen"] == {0: "lcm.alpha=0.5", 1: "lcm", 2: "lcm"}
+
+
+def test_errors_of_old_cells_are_their_sum_and_a_tuned_result_has_none_of_another_choice(tmp_path):
+    study = swept(tmp_path, [[0.5, 0.9, 0.1], [0.6, 0.1, 0.2], [0.55, 0.2, 0.3]])
+    of_run = study.results[0].runs[0]["confusion_matrix"]
+    assert np.array_equal(
+        tuned(study.results[:2]).confusion(),
+        sum(  # of the runs that are chosen: alpha .5, 4 and .5
+            np.array(study.results[index].runs[split]["confusion_matrix"]) for split, index in enumerate((1, 0, 1))
+        ),
+    )
+    for result in study.results:
+        for run in result.record["runs"]:
+            del run["confusion_matrix"]
+        result.record["confusion_matrix"] = of_run
+    assert np.array_equal(study.results[0].confusion(), of_run) and tuned(study.results).confusion() is None
+
+
+def test_strengths_are_compared_over_the_seeds_that_all_have_and_count_with_these(tmp_path):
+    p = synthetic.params(tiny=grid(methods=["lcm", "lcm.alpha=2"], splits=2, seeds=2))
+    scores = {"lcm": [[0.6, 0.9], [0.6, 0.7]], "lcm.alpha=2": [[0.5], [0.7, 0.9]]}
+    for cell in cells(p, "tiny"):
+        synthetic.write(tmp_path, p, cell, scores[cell.method], validation=scores[cell.method])
+    result = tuned(read_study(p, "tiny", tmp_path).results)
+    assert result.record["chosen"] == {0: "lcm", 1: "lcm.alpha=2"}
+    assert result.scores() == {(0, 0): 0.6, (1, 0): 0.7, (1, 1): 0.9}
+
+
 def test_strengths_screened_on_few_splits_are_then_fixed(tmp_path):
     # alpha 2 is best over splits 0 and 1, where all were run; on split 2 it counts though alpha 4 is better there
     study = swept(tmp_path, [[0.5, 0.5, 0.9], [0.6, 0.1], [0.55, 0.7, 0.3]])

@@ -18,7 +18,7 @@ from lcm.models import dropout
 from lcm.models.dropout import Dropout, next_step, seed_dropout
 from lcm.targets.ce import CrossEntropy
 from lcm.targets.lcm import LabelConfusion
-from lcm.training import fleet, jobs, store
+from lcm.training import fleet, jobs, run, store
 from lcm.training.checkpoint import Checkpoint
 from lcm.training.run import halving
 
@@ -274,6 +274,39 @@ def test_broken_and_foreign_checkpoints_are_ignored_with_a_line(tmp_path, capsys
         assert said.count("\n") == 1 and "ab12-2.pt: cannot be read" in said
     torch.save({"keys": point.keys, "state": tmp_path}, point.path)  # an object: never unpickled
     assert point.load("cpu") is None and "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("n_runs,share", [(1, 40), (2, 20)])
+def test_the_time_of_a_resumed_training_is_that_of_all_parts_divided_by_its_runs(tmp_path, monkeypatch, n_runs, share):
+    """By a clock on which an epoch takes ten seconds."""
+    clock, train_epoch = [0.0], fleet.Fleet.train_epoch
+
+    def ticking(self, order):
+        clock[0] += 10
+        return train_epoch(self, order)
+
+    def train():
+        data, point = runs.noisy_runs("cnn", n_runs), Checkpoint(tmp_path, [f"ab{r}" for r in range(n_runs)], 1)
+        model, training, seeds = runs.model_settings("cnn"), runs.training(epochs=4), list(range(n_runs))
+        records = run.train_runs(data, model, training, *runs.target_of("ce"), seeds, "cpu", checkpoint=point)
+        return [record["seconds"] for record in records]
+
+    monkeypatch.setattr(run.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(fleet.Fleet, "train_epoch", ticking)
+    interrupted(monkeypatch, 2, train)
+    interrupted(monkeypatch, 3, train)
+    assert train() == [share] * n_runs
+
+
+@pytest.mark.parametrize("part", ["weights", "buffers", "best"])
+def test_a_checkpoint_fits_only_if_every_tensor_does(part):
+    data = runs.noisy_runs("cnn", 1)
+    made = run._fleet(data, runs.model_settings("cnn"), runs.training(), *runs.target_of("lcm"), [0], "cpu", "float32")
+    state = made.state()
+    name = next(iter(state[part]))
+    assert made.fits(state)
+    assert not made.fits(state | {part: {key: each for key, each in state[part].items() if key != name}})
+    assert not made.fits(state | {part: state[part] | {name: torch.zeros(99)}})
 
 
 def test_a_full_disk_stops_checkpoints_and_not_training(tmp_path, capsys):

@@ -13,7 +13,8 @@ from sklearn.pipeline import make_pipeline
 from lcm.errors import UserError
 from lcm.files import write_array
 from lcm.protocol.splits import TRAIN
-from lcm.training import inputs
+from lcm.study import LINEAR
+from lcm.training import inputs, jobs
 
 
 @pytest.fixture
@@ -35,6 +36,16 @@ def test_the_noise_matrix_is_counted_in_the_runs_own_training_part(noisy):
             of = training & (labels == true)
             expected = [(given[r][of] == label).mean() for label in range(4)]
             np.testing.assert_allclose(each.transition[true], expected, atol=1e-7)
+
+
+def test_a_linear_model_learns_from_the_labels_of_its_own_split(noisy, params, workplace):
+    params["studies"]["small"]["yardsticks"] = ["linear"]
+    checked = runs.load(params, workplace)
+    for job in jobs.jobs_of(checked, runs.cell(checked, LINEAR, "linear"), "cpu"):
+        _, assignment, given = jobs.job_data(job)
+        split = job.runs[0].split
+        assert np.array_equal(given, noisy[2][split])
+        assert np.array_equal(assignment, np.load("data/splits/toy/splits.npy")[split])
 
 
 def test_held_out_models_have_not_seen_a_samples_label(noisy):

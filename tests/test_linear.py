@@ -70,6 +70,14 @@ def test_a_window_sees_the_tokens_that_a_network_sees():
     )
 
 
+@pytest.mark.parametrize("method,strongest", [("svc", 0.003), ("nb", 3.0)])
+def test_of_equals_the_strongest_regularisation_is_chosen(method, strongest):
+    rows, labels = [[1, 1], [2, 2]] * 12, np.array([0, 1] * 12)  # every strength is right everywhere
+    assignment = np.repeat([TRAIN, VAL, TEST], 8)
+    record = fit(rows, labels, assignment, labels, method)
+    assert (record["val_accuracy"], record["chosen"]) == (1.0, strongest)
+
+
 def test_words_count_by_the_training_part_alone():
     """A word of all test documents: its weight, and with it every prediction, is what the training part makes it."""
     rows, labels, assignment, given = corpus()

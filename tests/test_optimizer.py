@@ -67,6 +67,15 @@ def test_the_schedule_reaches_the_weights():
     assert torch.equal(flat, last)  # from step 6 on the learning rate is 0
 
 
+def test_a_decay_needs_no_warm_up():
+    weight = start()
+    change = {"decay_end_step": 3, "final_lr_share": 0.0}
+    first, *_, third, fourth = train(weight, Optimizer([weight], settings(**change)), 4)
+    moved = (start().detach()[0, :2] - first[0, :2]).abs()
+    np.testing.assert_allclose(moved, [0.01 * 2 / 3] * 2, rtol=1e-3)
+    assert torch.equal(third, fourth)  # from step 3 on the learning rate is 0
+
+
 @pytest.mark.parametrize(
     "change", [{}, {"adam_form": "keras"}, {"warmup_steps": 3, "decay_end_step": 6, "final_lr_share": 0.5}]
 )

@@ -88,6 +88,19 @@ def test_choose_draws_by_seed_and_is_stable():
     assert chisquare(hits).pvalue > 1e-4  # every sample is as likely as every other
 
 
+def test_samples_drawn_per_label_stand_in_their_old_order():
+    chosen = choose(["x", "y"] * 20, Corpus(per_label=5))
+    assert len(chosen) == 10 and np.all(np.diff(chosen) > 0)
+
+
+def test_a_class_that_only_validation_has_is_refused():
+    labels = np.zeros(60, int)
+    order = np.random.RandomState(0).permutation(60)  # of split 0: 18 for the test, then 6 for validation
+    labels[order[[16, 17, 18]]] = 1  # two in the test part, one in validation
+    with pytest.raises(UserError, match="split 0 has no training sample of class '1'"):
+        make_splits(labels, 1, 0.30, 0.10)
+
+
 def test_per_label_draws_each_sample_of_a_label_alike():
     labels = ["x", "y"] * 20
     draws = [choose(labels, Corpus(per_label=5, subset_seed=seed)) for seed in range(400)]

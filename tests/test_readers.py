@@ -171,6 +171,17 @@ def test_fudan_prepared_drops_and_reports_the_empty_file(tmp_path):
     assert (card["samples"], card["empty_dropped"], card["with_invalid_bytes"]) == (2, 1, 1)
 
 
+def test_the_card_counts_the_documents_that_are_kept(tmp_path):
+    """Documents are alike if their tokens are; the median of 2, 2, 7 is 2."""
+    path = write(tmp_path / "t.csv", 'text,label\na b,x\n"A, b!",y\n1 2,x\na b c d e f g,y\n')
+    knobs = Corpus(path=str(path), text="text", label="label", language="en", empty="drop")
+    prepare("mine", knobs, path, tmp_path / "out", tmp_path / "card.json")
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert (card["samples"], card["empty_dropped"], card["exact_duplicates"]) == (3, 1, 1)
+    assert (card["tokens"], card["words"], card["tokens_per_document"]) == (11, 7, {"median": 2, "largest": 7})
+    assert card["samples_by_label"] == {"x": 1, "y": 2}
+
+
 def test_docstrings_have_a_least_length(tmp_path):
     (first, second, *_) = AREAS
     texts = ((first, "sorts an array"), (first, "median value"), (second, "draws"))

@@ -12,8 +12,8 @@ import runs
 from lcm.corpora import prepare
 from lcm.errors import UserError
 from lcm.files import make_gap, write_array, write_json
-from lcm.study import cells, read_seconds, seconds_path
-from lcm.training import results, store
+from lcm.study import Cell, cells, read_seconds, seconds_path
+from lcm.training import results, store, train
 from lcm.training.train import train_cells
 
 CNN = "cnn_rand", "ls"
@@ -78,6 +78,12 @@ def test_what_is_in_the_store_is_not_trained_again_and_gives_the_same_bytes(work
     shutil.rmtree("metrics")
     runs.train_cell(checked, *CNN)
     assert len(trained) == 2 and files() == before and len(before) == 2
+
+
+def test_the_plan_counts_splits_and_seeds():
+    cells_of_two = [Cell("small", "toy", 0, "lstm_rand", method, splits=3, seeds=2) for method in ("ce", "lcm")]
+    plan = train.Plan(complete=dict.fromkeys(cells_of_two[:1], []), waiting=dict.fromkeys(cells_of_two[1:], []))
+    assert train.describe(plan, [], "small", 1) == ["small: 12 runs in 2 cells: 12 known, 0 to train"]
 
 
 def test_a_cell_that_git_holds_is_not_trained_again_in_a_fresh_clone(workplace, params, trained, capsys):
@@ -322,6 +328,14 @@ def test_hours_on_a_gpu_are_from_times_on_a_gpu(workplace, params, monkeypatch, 
     assert "4 to train, how long is not known" in capsys.readouterr().out
     train_cells(checked, both, "cpu", "small")
     assert f"about {2 if runs.pool.workers(0, 'cpu') == 1 else 1} minute" in capsys.readouterr().out
+
+
+def test_a_run_takes_as_long_as_its_own_cell_did_and_else_as_others_of_its_model(workplace, params):
+    checked = runs.load(params, workplace)
+    ce, lcm, ls = (runs.cell(checked, "cnn_rand", method) for method in ("ce", "lcm", "ls"))
+    write_json(seconds_path("small", "toy"), {ce.name: {"seconds": 10.0}, lcm.name: {"seconds": 100.0}})
+    assert [train._seconds(cell, "seconds") for cell in (ce, lcm, ls)] == [10, 100, 55]
+    assert train._seconds(runs.cell(checked, "lstm_rand", "ce"), "seconds") is None
 
 
 def test_a_cells_file_is_read_once_to_find_that_it_is_complete(workplace, params, trained, monkeypatch):

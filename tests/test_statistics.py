@@ -256,6 +256,30 @@ def test_optimisation_noise_is_independent_in_parts_of_one_collection():
     assert average(groups).error == pytest.approx(data.error / 2)
 
 
+def test_optimisation_noise_of_several_settings_of_one_corpus_is_that_of_their_mean():
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(10, 1)) + random.normal(size=(10, 3))
+    test = against_zero(*scores.tolist(), w=0.5)
+    data = scores.mean(1).var(ddof=1) * (1 / 10 + 0.5)  # of the mean of two such settings: all spread between splits
+    noise = test.within / 30 / 2  # two settings of thirty runs each
+    a, b = 2 / 3 * math.sqrt(data - noise), math.sqrt(test.error**2 - test.within / 30) / 3
+    expected = (a + b) ** 2 + (2 / 3) ** 2 * noise + test.within / 30 / 9
+    found = average({"a": [test, test], "b": [test]}, dict.fromkeys("ab", "20ng"))
+    assert found.error == pytest.approx(math.sqrt(expected))
+
+
+def test_a_mean_over_corpora_has_the_splits_of_the_smaller_and_the_runs_of_both():
+    small, large = against_zero(1.0, 2.0, 4.0), against_zero(*np.random.default_rng(0).normal(size=10).tolist())
+    assert [(found.n, found.runs) for found in (average({"a": [small], "b": [large]}),)] == [(3, 13)]
+
+
+def test_one_split_with_two_seeds_leaves_one_degree_of_freedom_to_what_seeds_do():
+    test = against_zero([1.0, -1.0], [0.1], [-0.1], [0.0], [0.0], w=0.5)
+    # within 2 of one difference of seeds; 1/K on average .9; the spread of the means, .005, is less than 1.8
+    assert (test.between, test.within, test.df) == (0, 2, 2)  # 1, but never below 2; splits would give 4
+    assert test.error == pytest.approx(math.sqrt(2 * 0.9 / 5))
+
+
 def test_estimates_are_right_on_average():
     result = components(draws(20_000, 10, 3, 1.0, 2.0), 0.5)
     assert result["within"].mean() == pytest.approx(4.0, rel=0.02)

@@ -302,6 +302,17 @@ def test_pruning_finds_the_planted_errors_and_of_these_the_share_that_was_asked_
     assert prune(Task(C, n_samples=N, held_out=task.held_out, labels=labels)).keep.all()
 
 
+def test_pruning_by_both_rules_leaves_out_what_each_of_them_does():
+    pytest.importorskip("cleanlab")
+    rng = np.random.default_rng(0)
+    labels, held_out = torch.tensor(rng.integers(3, size=60)), torch.tensor(rng.dirichlet(np.ones(3), 60))
+    task = Task(3, n_samples=60, held_out=held_out, labels=labels)
+    rate, by_class, both = (
+        target_class("prune")(task, by=by).keep == 0 for by in ("prune_by_noise_rate", "prune_by_class", "both")
+    )
+    assert torch.equal(both, rate & by_class) and both.sum() < rate.sum() < by_class.sum()
+
+
 def test_pruning_without_cleanlab_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
     with pytest.raises(ModuleNotFoundError, match="^target prune needs the package cleanlab .*pip install cleanlab"):

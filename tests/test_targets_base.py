@@ -183,6 +183,15 @@ def test_strength_and_structure_by_hand():
     np.testing.assert_allclose(structure(smoothed, batch(9)[1]), 0, atol=1e-6)
     rounded = torch.tensor([[1 + 2e-7, -1e-7, -1e-7]])  # a one-hot target as p - gradient gives it
     assert structure(rounded, torch.tensor([0])).tolist() == [0]
+    beyond = torch.tensor([[0.6, 0.401, -0.001]])  # more than rounding: no distribution
+    assert structure(beyond, torch.tensor([0])).isnan().all()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_implicit_target_leaves_a_target_in_its_mode(training):
+    target = CE(20).train(training)
+    implicit_target(target, *batch(9)[:2])
+    assert target.training is training
 
 
 def test_lcm_cannot_leave_uniform_smoothing_by_more_than_a_hundredth_of_a_nat():

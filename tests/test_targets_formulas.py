@@ -199,6 +199,8 @@ def test_seal_trains_its_second_round_on_the_mean_of_the_first():
     assert second == pytest.approx(-(0.75 * math.log(0.2) + 0.25 * math.log(0.8)))
     unseen = target.losses(torch.tensor([LOG[0.2]]), labels, None, torch.tensor([0])).item()
     assert unseen == pytest.approx(-math.log(0.8))  # a sample that the first round did not have: its label
+    target.end_round()
+    assert target.table.tolist() == [pytest.approx([0.2, 0.8])] * 2  # of the second round alone
 
 
 def test_vol_min_starts_at_its_diagonal_and_learns_ten_times_as_fast():
@@ -246,13 +248,15 @@ def test_the_transition_matrix_is_checked():
 
 
 def test_held_out_probabilities_are_calibrated_where_labels_are_given():
-    """Probabilities that are twice too sure, in logits, come back as they were; labels of -1 do not count."""
+    """Probabilities twice too sure, or half as sure, in logits, come back as they were; labels of -1 do not count."""
     torch.manual_seed(0)
     logits = torch.randn(4000, 3)
     labels = torch.multinomial(logits.softmax(-1), 1).squeeze(1)
     labels[:5] = -1
     task = Task(3, n_samples=4000, held_out=(2 * logits).softmax(-1), labels=labels)
     torch.testing.assert_close(make("held_out_lcm", task).confusion, logits.softmax(-1), rtol=0, atol=0.04)
+    timid = Task(3, n_samples=4000, held_out=(logits / 2).softmax(-1), labels=labels)
+    torch.testing.assert_close(make("held_out_lcm", timid).confusion, logits.softmax(-1), rtol=0, atol=0.04)
     raw = Task(3, n_samples=4000, held_out=(2 * logits).softmax(-1))
     assert torch.equal(make("held_out_lcm", raw).confusion, raw.held_out)
 

@@ -44,6 +44,8 @@ def test_rows_follow_the_ids_and_unknown_words_have_the_known_ones_scale(source)
     assert vectors.shape == (5, 3) and vectors.dtype == np.float32
     np.testing.assert_array_equal(vectors[[0, 1, 3]], [[0, 0, 0], [0.5, -0.25, 1], [0.25, 0, -1]])
     assert (facts["words"], facts["words_with_vector"], facts["tokens_with_vector"]) == (4, 2, 0.6)
+    # of the six known numbers: their sum is .5, that of their squares 2.375
+    assert (facts["mean"], facts["deviation"]) == (0.083333, pytest.approx((2.375 / 6 - 1 / 144) ** 0.5, abs=1e-6))
     np.testing.assert_array_equal(vectors, fit_vectors(WORDS, COUNTS, source, settings())[0])
     assert np.any(vectors[2] != fit_vectors(WORDS, COUNTS, source, settings(seed=1))[0][2])
     many = ["the", "of", *(f"w{n}" for n in range(4000))]

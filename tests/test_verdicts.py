@@ -49,6 +49,13 @@ def test_two_open_comparisons_need_more_seeds_than_one():
     assert needs[2] == [f"{two} seeds"] * 2
 
 
+def test_the_numbers_of_splits_are_the_fewest_and_the_most():
+    def over(*counts):
+        return Claim("x", "", "", [Comparison("", Estimate(0.0, None, 0.5, n, n)) for n in counts]).n
+
+    assert (over(10, 3, 5), over(5, 5), over(3, 10)) == ("3–10", "5", "3–10")
+
+
 def test_frequencies_are_those_of_the_true_labels():
     class Kept:
         def confusion(self):

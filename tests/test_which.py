@@ -111,6 +111,17 @@ def test_the_best_target_meets_the_next_where_only_it_is_decided(tmp_path, monke
     assert not which._direct(evidence, which.WRONG, [gains["square"]], [])
 
 
+def test_what_a_target_does_to_the_calibration_error_is_read_where_labels_are_right(tmp_path):
+    evidence = world(tmp_path, {"square": (0.0, 0.03)})
+    for result in evidence.results():  # all others have .1
+        if result.target == "square":
+            for run in result.record["runs"]:
+                run["test"]["ece"] = 0.5 if result.noise else 0.13
+    which.over_smoothing.cache_clear()
+    ((_, rows),) = which.gains_table(evidence).groups
+    assert {row[0]: row[4] for row in rows}["square loss"] == "+3.0"
+
+
 def test_one_setting_is_no_mean_and_a_crowd_is_counted_apart(tmp_path, monkeypatch):
     evidence = world(tmp_path, {"square": (0.0, 0.03)}, corpora=("20ng",))
     assert not by_target(evidence, which.RIGHT) and which.instead(evidence) == "Not measured yet."

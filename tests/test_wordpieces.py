@@ -12,7 +12,7 @@ import pytest
 from lcm.corpora.prepare import kept_texts, prepare
 from lcm.errors import UserError
 from lcm.params import Corpus, Encoder
-from lcm.text.wordpieces import encoder_folder, wordpieces
+from lcm.text.wordpieces import encoder_folder, vocabulary_digest, wordpieces
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "label", "con", "##fusion", "数", "学", "!"]
 
@@ -36,6 +36,13 @@ def test_ids_are_framed_cut_at_the_end_and_padded(folder):
         0.5,
         round(1 / 19, 6),
     )
+
+
+def test_a_vocabulary_in_another_order_is_another_one(folder):
+    first = vocabulary_digest(folder)
+    swapped = [*VOCABULARY[:4], VOCABULARY[5], VOCABULARY[4], *VOCABULARY[6:]]
+    (folder / "vocab.txt").write_text("\n".join(swapped) + "\n", encoding="utf-8")
+    assert vocabulary_digest(folder) != first
 
 
 def test_a_vocabulary_that_is_not_berts(folder):

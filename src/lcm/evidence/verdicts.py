@@ -28,8 +28,8 @@ WORDS = SAYS | {FOR: "LCM better", AGAINST: "LCM worse"}
 
 def points(difference: float, digits: int = 2) -> str:
     """A difference of accuracies in percentage points, signed."""
-    value = round(100 * difference, digits) + 0.0  # + 0.0 turns -0.0 into 0.0
-    return (f"{value:+.{digits}f}" if value else f"{0:.{digits}f}").replace("-", "−")
+    value = round(100 * difference, digits)
+    return (f"{value:+.{digits}f}" if value else f"{0:.{digits}f}").replace("-", "−")  # -0.0 is 0, too
 
 
 def times(ratio: float) -> str:
