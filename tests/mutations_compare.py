@@ -148,7 +148,6 @@ COMPARE = {
         ("page_split_of_run", '                    run["place"][0],\n', '                    run["place"][1],\n'),
         ("page_steps", '-(-documents.sizes["train"] // train.batch_size)', '(documents.sizes["train"] // train.batch_size)'),
         ("page_words", "{config.vocabulary_size - 1} most", "{config.vocabulary_size} most"),
-        ("page_small_bins", "if each[2] >= FEWEST]", "if each[2] >= 0]"),
         ("page_epoch_tested", 'if train.select == "best_val" else "last epoch"', 'if train.select == "last" else "last epoch"'),
     ),
     ("evidence/tables.py", "test_compare_numbers.py"): (

@@ -148,7 +148,7 @@ EVIDENCE = {
         ("which_one_setting", "return _gains(evidence, settings, least=2)", "return _gains(evidence, settings)"),
         ("confidence_wrong_labels", "if kinds(each) == [RIGHT]):", "):"),
         ("confidence_plain_target", "mine, plain = evidence.tuned(setting, name)", "mine, plain = evidence.rival(setting, name)"),
-        ("smoothing_has_no_row", '*["ls"][: len(names)]', ""),
+        ("smoothing_has_no_row", '*["ls"][: len(names)]', "*[]"),
         ("networks_all_kinds", "if kinds(each) == [kind]]", "]"),
         ("networks_best_setting", "worst = min(_over", "worst = max(_over"),
         ("networks_apart", "return PAPERS if setting.model in", "return PAPERS if False and setting.model in"),

@@ -396,16 +396,6 @@ def write_page(folder, monkeypatch, doubtful):
     return page.write(found, folder, ["lcm", "compare", "A, B.csv"]).read_text(encoding="utf-8")
 
 
-def test_a_plot_of_calibration_leaves_out_bins_with_few_predictions(tmp_path, monkeypatch):
-    bins = [(0.55, 0.5, 19), (0.75, 0.7, 20)]
-    monkeypatch.setattr(page, "reliability", lambda comparison, row: bins if row.method == "lcm" else bins[:1])
-    shown = {}
-    monkeypatch.setattr(page, "_content", lambda *given, make=page._content: shown.update(made := make(*given)) or made)
-    write_page(tmp_path, monkeypatch, [])
-    ((_, lines),) = shown["calibration"]
-    assert [(row.method, line) for row, line in lines] == [("lcm", bins[1:])]
-
-
 def test_doubtful_rows_are_those_of_this_table(tmp_path, monkeypatch):
     assert "<tr><th>Row 3</th>" in write_page(tmp_path, monkeypatch, [3])  # the file is in the title
     with open(tmp_path / "doubtful.csv", encoding="utf-8") as file:

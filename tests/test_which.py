@@ -119,7 +119,7 @@ def test_what_a_target_does_to_the_calibration_error_is_read_where_labels_are_ri
                 run["test"]["ece"] = 0.5 if result.noise else 0.13
     which.over_smoothing.cache_clear()
     ((_, rows),) = which.gains_table(evidence).groups
-    assert {row[0]: row[4] for row in rows}["square loss"] == "+3.0"
+    assert {row[0]: row[4] for row in rows}["square loss"] == ("+3.0", "2 settings")
 
 
 def test_one_setting_is_no_mean_and_a_crowd_is_counted_apart(tmp_path, monkeypatch):
