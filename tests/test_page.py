@@ -366,7 +366,7 @@ def test_the_answer_counts_what_is_decided():
     told = "better in 0 of 4 settings, worse in 1, equal in 1, undecided in 2 (−3.00 to +1.00 points)"
     assert snippets.counted(four) == told
     assert snippets.answer([four, Claim("Q1b", "", "", [])], none) == (
-        f"No. Against label smoothing of the same strength, which is one line of code, it is {told}."
+        f"No. Against label smoothing of the same strength, one line of code, it is {told}."
     )
     assert snippets.answer([Claim("Q1", "", "", []), Claim("Q1b", "", "", [])], none) == "Not measured yet."
     open_, unmeasured = Claim("Q1", "", "", [comparison(0.01, 0.5)]), Claim("Q1b", "", "", [])

@@ -154,7 +154,7 @@ def test_words_are_corrected_over_the_targets(tmp_path, monkeypatch):
     evidence = world(tmp_path / "two", {"square": (0.0, 0.03), "gce": (0.0, 0.02)})
     monkeypatch.setattr(verdicts, "LEVEL", 0.0)
     which.over_smoothing.cache_clear()
-    assert "Ahead too, but undecided after correction: generalised cross-entropy (+2.00" in which.instead(evidence)
+    assert "Ahead, but undecided: generalised cross-entropy (+2.00" in which.instead(evidence)
 
 
 def test_tuned_smoothing_may_choose_cross_entropy(tmp_path):

@@ -21,7 +21,19 @@ from lcm.evidence.comparisons import Evidence
 from lcm.evidence.names import listed, model_name
 from lcm.evidence.results import Study, grouped
 from lcm.evidence.rivals import STUDY
-from lcm.evidence.verdicts import FOR, RULE, SAYS, SUPPORTED, UNDECIDED, YES_NO, Claim, accuracies, interval, points
+from lcm.evidence.verdicts import (
+    FOR,
+    OPEN,
+    RULE,
+    SAYS,
+    SUPPORTED,
+    UNDECIDED,
+    YES_NO,
+    Claim,
+    accuracies,
+    interval,
+    points,
+)
 from lcm.files import write_text
 from lcm.study import LINEAR, read_seconds
 
@@ -78,7 +90,7 @@ def answer(claims: list[Claim], evidence: Evidence) -> str:
     over = [(name, c.average) for name, c in families if c and c.verdict == SUPPORTED and c.average]
     gains = ", ".join(f"with {name} by {points(mean.value)} points {interval(mean.ci95)}" for name, mean in over)
     parts = [first, *([f"LCM does beat cross-entropy in Table 1, {gains}"] if over else []), *_elsewhere(evidence)]
-    parts += [f"Against label smoothing of the same strength, which is one line of code, it is {counted(same)}"]
+    parts += [f"Against label smoothing of the same strength, one line of code, it is {counted(same)}"]
     if tuned.comparisons:
         parts += [f"With both tuned, it is {counted(tuned)}"]
     return f"{'. '.join(parts)}."
@@ -125,9 +137,12 @@ def counted(claim: Claim) -> str:
     better = f"better in {len(won)} of {len(words)} settings"
     if len(won) in (1, 2) and all(won):
         better += f" ({'; '.join(won)})"
-    told = ", ".join([better, *(f"{SAYS[word]} in {n}" for word, n in claim.counts.items() if word != FOR)])
+    counts = {SAYS[word]: n for word, n in claim.counts.items() if word != FOR}
     if mean := claim.average:
+        counts.pop(SAYS[OPEN], None)  # the rest
+        told = ", ".join([better, *(f"{word} in {n}" for word, n in counts.items())])
         return f"{points(mean.value)} points {interval(mean.ci95)} on average: {told}"
+    told = ", ".join([better, *(f"{word} in {n}" for word, n in counts.items())])
     return f"{told} ({points(min(values))} to {points(max(values))} points)"
 
 

@@ -231,7 +231,7 @@ def instead(evidence: Evidence) -> str:
         elif gains:
             told.append(f"With {kind}, no target is known to beat it; {_listed(gains[:1])} is ahead.")
         if maybe:
-            told.append(f"Ahead too, but undecided after correction: {_listed(maybe)}.")
+            told.append(f"Ahead, but undecided: {_listed(maybe)}.")
         told += _direct(evidence, kind, best, maybe)
     crowd = [gain for gain in over_smoothing(evidence, CROWD) if gain.word == FOR]
     if crowd:
