@@ -214,7 +214,7 @@ of(
     ("config_split", '"split": params.split.model_dump(), ', ""),
     ("checked_whatever_it_says", "_digest(SETTINGS, params.model_dump_json())", "_digest(SETTINGS)"),
     ("family_of_nothing", 'return known["family"] if known', 'return "" if known'),
-    ("facts_in_another_order", "for target in target_names()}", "for target in sorted(target_names())}"),
+    ("facts_in_another_order", "for target in target_names():", "for target in sorted(target_names()):"),
 )  # fmt: skip
 of(
     "training/linear.py", "test_linear.py test_metrics.py",

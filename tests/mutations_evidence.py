@@ -203,6 +203,8 @@ EVIDENCE = {
         ("ceiling_unsaid", '"ceiling" if target.ceiling else ""', '""'),
     ),
     ("evidence/study_tables.py", "test_tables.py"): (
+        ("check_slowest", "first = min(results, key", "first = max(results, key"),
+        ("check_without_wordpieces", 'stages += ["wordpieces"] if "source" in model else []', "pass"),
         ("tuned_beside_plain_lcm", "best if best and r.parts else lcm", "lcm"),
         ("changes_of_two", "if len(changed) == 1 and other:", "if len(changed) >= 1 and other:"),
         ("last_epoch_is_chosen", '"accuracy", percent, "test_last") for each', '"accuracy", percent) for each'),

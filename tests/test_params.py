@@ -387,6 +387,14 @@ def test_facts_of_targets_keep_their_order():
     assert tuning_grid("elr.*")[0] == "elr.weight=1.0,memory=0.7"
 
 
+def test_a_target_that_lacks_an_attribute_is_named(monkeypatch):
+    toy = type("Toy", (), {"label": "toy", "knob": None, "ceiling": False, "grid": (), "needs": ()})
+    monkeypatch.setattr("lcm.targets.target_names", lambda: ["toy"])
+    monkeypatch.setattr("lcm.targets.target_class", lambda name: toy)
+    with pytest.raises(UserError, match="^targets/toy.py: set short, as docs/extending.md shows$"):
+        target_facts.__wrapped__()
+
+
 @pytest.mark.parametrize("command", [["train.py", "small", "toy"], ["report.py", "small"]])
 def test_a_gap_and_a_report_need_no_pytorch(workplace, command):
     """`dvc exp run` starts fifty of them; importing PyTorch took most of their time."""

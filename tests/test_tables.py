@@ -1,6 +1,7 @@
 """What the tables print, from made-up results: which number stands in which column, in which unit, of which method."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import synthetic
@@ -12,7 +13,7 @@ from lcm.evidence.comparisons import Evidence, compare
 from lcm.evidence.paper import LABELS
 from lcm.evidence.results import Summary, read_study
 from lcm.evidence.verdicts import Decisions
-from lcm.study import cells
+from lcm.study import cells, seconds_path
 
 BASE = [0.70, 0.72, 0.74]
 PLACE = ("20ng", 0, "lstm_rand")
@@ -65,7 +66,7 @@ def test_a_tuned_target_names_its_most_frequent_strength_and_the_end_of_its_grid
 
     middle, none = [0.5, 0.9, 0.9], [0.1] * 3
     assert named([[0.9, 0.1, 0.1], middle, none, none]) == ("LS, tuned", "most often ε = 0.5")
-    assert named([none, [0.9, 0.1, 0.1], middle, none])[1] == "most often ε = 0.75, the end of its grid"
+    assert named([none, [0.9, 0.1, 0.1], middle, none])[1] == "most often ε = 0.75, the end of what was tried"
     # cross-entropy, and the matched strength of 0.07, are tried beside the grid: without them 0.1 is its end
     assert named([middle, none, none, [0.9, 0.1, 0.1]])[1] == "most often ε = 0.1"
     assert named([none, none, none, middle])[1] == "most often ε = 0"
@@ -98,9 +99,9 @@ def test_results_stand_beside_the_papers_and_beside_lcm(tmp_path):
     ce = row_of(table, "CE", 1)  # the paper: 68.22
     assert (ce["ours"], ce["ours, − paper"], ce["n"]) == ("72.00 ± 2.00", "+3.78", "3")
     assert ce["LCM − this, 95 % CI"].startswith("+3.00 [")  # LCM as it is, beside a method as it is
-    tuned = row_of(table, "LS, tuned, most often ε = 0.75, the end of its grid", 1)
+    tuned = row_of(table, "LS, tuned, most often ε = 0.75, the end of what was tried", 1)
     assert tuned["LCM − this, 95 % CI"].startswith("+4.00 [")  # and tuned, beside a tuned one: .05 .06 .08
-    best = row_of(table, "LCM, tuned, most often α = 2, the end of its grid", 1)
+    best = row_of(table, "LCM, tuned, most often α = 2, the end of what was tried", 1)
     assert (best["ours"], best["LCM − this, 95 % CI"]) == ("78.33 ± 3.51", "–")
 
 
@@ -170,6 +171,22 @@ def test_runs_that_failed_are_not_runs_that_are_missing(tmp_path):
 
     study = world(tmp_path, {"ce": BASE}, change=change)["tiny"]
     assert study_tables.gaps(study)[0] == "tiny 20ng 0 lstm_rand ce: 1 of 3 runs are not there yet"
+
+
+def test_the_quickest_cell_of_a_study_can_be_checked_by_a_command(tmp_path):
+    study = world(tmp_path, {"ce": BASE, "lcm": BASE})["tiny"]
+    command = "dvc repro data/dvc.yaml:split@20ng && python pipeline/verify.py tiny 20ng 0 lstm_rand {} --splits 1"
+    assert study_tables.check_command(study) == command.format("ce")  # no times are recorded: the first
+    path = tmp_path / seconds_path("tiny", "20ng")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"noise0-lstm_rand-lcm": {"seconds": 2.0}, "noise0-lstm_rand-ce": {"seconds": 3.0}}))
+    assert study_tables.check_command(study) == command.format("lcm")
+    study.results[0].record["config"]["model"] |= {"source": "minilm", "vectors": "own_text"}
+    path.unlink()
+    stages = ("split", "wordpieces", "vectors_own_text")
+    said = study_tables.check_command(study)
+    assert said.startswith(f"dvc repro {' '.join(f'data/dvc.yaml:{stage}@20ng' for stage in stages)} && ")
+    assert study_tables.check_command(replace(study, results=())) == ""
 
 
 def test_where_numbers_come_from(tmp_path):

@@ -157,8 +157,12 @@ def target_facts() -> dict[str, SimpleNamespace]:
 
     def make() -> dict:
         names = ("short", "label", "knob", "ceiling", "grid", "needs")
-        found = {target: {name: getattr(target_class(target), name) for name in names} for target in target_names()}
-        for target, facts in found.items():
+        found = {}
+        for target in target_names():
+            lacking = [name for name in names if not hasattr(target_class(target), name)]
+            if lacking:
+                raise UserError(f"targets/{target}.py: set {' and '.join(lacking)}, as docs/extending.md shows")
+            found[target] = facts = {name: getattr(target_class(target), name) for name in names}
             first = (import_module(target_class(target).__module__).__doc__ or "").partition("\n")[0]
             facts["about"] = first.partition(": ")[2]
         return found

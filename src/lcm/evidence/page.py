@@ -15,7 +15,7 @@ from lcm.evidence.names import TEXTS
 from lcm.evidence.paper import SOURCE
 from lcm.evidence.results import read_study
 from lcm.evidence.snippets import snippets
-from lcm.evidence.study_tables import gaps, study_tables
+from lcm.evidence.study_tables import check_command, gaps, study_tables
 from lcm.evidence.tables import Table
 from lcm.evidence.verdicts import NOT_MEASURED, NOT_SUPPORTED, RULE, SUPPORTED, UNDECIDED, Claim, Decisions
 from lcm.evidence.which import gains_table, linear_table, network_table, other_noise_table
@@ -89,7 +89,8 @@ def _html(evidence: Evidence, claims: list[Claim], found: dict, words: dict[str,
     return environment.get_template("page.html.j2").render(
         words=words, intro=TEXTS["intro"], sure=TEXTS["sure"], answers=answers(claims, evidence), claims=claims,
         chips=CHIPS, rule=TEXTS["rule"], reading=TEXTS["reading"], captions=TEXTS["captions"], panels=panels,
-        css=svg.css(styles), studies=list(evidence.values()), tables=found, gaps=gaps, paper=SOURCE,
+        css=svg.css(styles), studies=list(evidence.values()), tables=found, gaps=gaps,
+        check=check_command, paper=SOURCE,
     )  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """The tables of one study: its results, strengths, single changes, labels, metrics and where the numbers come from."""
 
+import math
+
 import numpy as np
 
 from lcm.evidence.comparisons import Evidence, compare, strengths, true_mass
@@ -8,7 +10,7 @@ from lcm.evidence.paper import LABELS, paper_accuracy
 from lcm.evidence.results import NOT_RUN, STALE, Result, Study
 from lcm.evidence.tables import NOTHING, Row, Table, count, named, ours, percent, plain, table, tested
 from lcm.evidence.verdicts import Decisions, points
-from lcm.study import LINEAR, target_facts
+from lcm.study import LINEAR, read_seconds, target_facts
 
 
 def study_tables(study: Study, evidence: Evidence, decisions: Decisions | None = None) -> dict[str, Table]:
@@ -183,6 +185,21 @@ def provenance_table(study: Study) -> Table:
     )
     note = f"All parameters of a cell and every run: metrics/cells/{study.name}/."
     return table(f"{study.name}-provenance", "Provenance", columns, [("", rows)], note)
+
+
+def check_command(study: Study) -> str:
+    """The commands that train a study's quickest cell again and compare it with its record; "" if there is none."""
+    results = [result for result in study.results if result.done and result.model != LINEAR and not result.read_from]
+    if not results:
+        return ""
+    recorded = {corpus: read_seconds(study.name, corpus, results[0].root) for corpus in {r.corpus for r in results}}
+    first = min(results, key=lambda result: recorded[result.corpus].get(result.name, {}).get("seconds") or math.inf)
+    model = first.record["config"].get("model") or {}
+    stages = ["split"]
+    stages += ["wordpieces"] if "source" in model else []
+    stages += [f"vectors_{model['vectors']}"] if "vectors" in model else []
+    data = " ".join(f"data/dvc.yaml:{stage}@{first.corpus}" for stage in stages)
+    return f"dvc repro {data} && python pipeline/verify.py {first.cell} --splits 1"
 
 
 def gaps(study: Study) -> list[str]:

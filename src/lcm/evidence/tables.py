@@ -116,7 +116,7 @@ def named(result: Result) -> Entry:
         values = [by_method[method] for method in result.record["chosen"].values()]
         often = max(dict.fromkeys(values), key=values.count)
         at_end = often in {max(by_method.values())} | ({min(by_method.values())} - {0.0})
-        below = f"most often {_setting(knob, often)}{', the end of its grid' if at_end else ''}"
+        below = f"most often {_setting(knob, often)}{', the end of what was tried' if at_end else ''}"
     elif knob in result.settings and (result.target == "ls_matched" or not result.varied):
         below = _setting(knob, result.settings[knob])
     below = ", ".join(filter(None, [below, "ceiling" if target.ceiling else ""]))
