@@ -196,6 +196,7 @@ EVIDENCE = {
         ("headline_nine", "not in order)][:8]", "not in order)][:9]"),
     ),
     ("evidence/tables.py", "test_tables.py"): (
+        ("heading_without_title", 'if level else f"**{above.capitalize()}**"', 'if True else ""'),
         ("interval_of_two_splits", 'if test.n > 2 else ["n too small"]', 'if test.n > 1 else ["n too small"]'),
         ("p_rounded_down", '"< 0.001" if p < 0.001', '"< 0.001" if p < 0.01'),
         ("grid_has_one_end", "{max(by_method.values())} | ({min(by_method.values())} - {0.0})", "{max(by_method.values())}"),

@@ -173,6 +173,16 @@ def test_runs_that_failed_are_not_runs_that_are_missing(tmp_path):
     assert study_tables.gaps(study)[0] == "tiny 20ng 0 lstm_rand ce: 1 of 3 runs are not there yet"
 
 
+def test_a_group_is_headed_below_its_tables_title_or_in_bold_where_the_table_has_none():
+    of_two = tables.Table("t", "Title", ["a", "b"], [("first kind", [["x", "1"]]), ("", [["y", "2"]])])
+    assert [line for line in tables.to_markdown(of_two, 3).split("\n") if line.startswith(("#", "*"))] == [
+        "### Title", "#### first kind"
+    ]  # fmt: skip
+    assert [line for line in tables.to_markdown(of_two, 0).split("\n") if line.startswith(("#", "*"))] == [
+        "**First kind**"
+    ]
+
+
 def test_the_quickest_cell_of_a_study_can_be_checked_by_a_command(tmp_path):
     study = world(tmp_path, {"ce": BASE, "lcm": BASE})["tiny"]
     command = "dvc repro data/dvc.yaml:split@20ng && python pipeline/verify.py tiny 20ng 0 lstm_rand {} --splits 1"

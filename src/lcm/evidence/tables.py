@@ -138,7 +138,7 @@ def flat(entry: Entry) -> str:
 
 
 def to_markdown(table: Table, level: int = 2) -> str:
-    """One GitHub-flavoured table per group, under the table's heading (level 0: none)."""
+    """One GitHub-flavoured table per group, under the table's heading (level 0: none, and groups have bold lines)."""
 
     def line(row: Row) -> str:
         return "| " + " | ".join(escape(flat(entry), quote=False).replace("|", "\\|") for entry in row) + " |"
@@ -146,7 +146,8 @@ def to_markdown(table: Table, level: int = 2) -> str:
     lines = [f"{'#' * level} {escape(table.title, quote=False)}", ""] if level else []
     lines += [escape(table.note, quote=False), ""] if table.note else []
     for heading, rows in table.groups:
-        lines += [f"{'#' * (level + 1)} {escape(heading, quote=False)}", ""] if heading else []
+        above = escape(heading, quote=False)
+        lines += [f"{'#' * (level + 1)} {above}" if level else f"**{above.capitalize()}**", ""] if heading else []
         sides = ["---" if words or not index else "---:" for index, words in enumerate(table.words)]
         lines += [line(table.columns), f"|{'|'.join(sides)}|"]
         lines += [*map(line, rows), ""]
