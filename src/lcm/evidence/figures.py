@@ -14,6 +14,7 @@ from lcm.evidence.names import method_name
 from lcm.evidence.rivals import Place
 from lcm.evidence.statistics import Paired
 from lcm.evidence.svg import GREY
+from lcm.evidence.verdicts import points
 from lcm.study import target_facts
 
 # Cross-entropy grey, label smoothing light and dark blue, LCM orange, then the others in the registry's order;
@@ -160,7 +161,7 @@ def target_map(places: list[Place], title: str, x_ends: tuple[float, float], y_m
         axes.text(*at, str(number), color="#ffffff", fontsize=6.5, ha="center", va="center")
     names.axis("off")
     for index, place in enumerate(places):
-        gain = f"{100 * place.gain:+.1f}".replace("-", "−") if place.gain else ""
+        gain = points(place.gain, 1) if place.gain else ""
         text = f"{index + 1} {place.name} {gain}"
         names.text(index // lines / 2.8 - 0.04, 1 - (index % lines + 0.5) / lines, text, fontsize=7.5, va="center")
     colour_bar(figure, axes, norm, SOLID, "points over matched smoothing")
