@@ -21,7 +21,7 @@ Epsilon = Annotated[float, Field(ge=0, lt=1)]
 
 @dataclass(frozen=True)
 class Task:
-    """What a target may know of a run. A target lists in `needs` the fields that it cannot do without.
+    """What a target may know of a run. A target's `needs` lists the fields that it requires.
 
     n_labels: C. vector_size: d. n_samples: number of rows of state that a target keeps; `samples` index them from 0.
     epochs: number of epochs in a round of the run. groups: (C,) int64, the group of each label.
@@ -176,10 +176,7 @@ class Target(Numbers):
         self.epoch.add_(1)
 
     def end_round(self) -> None:
-        """Call this between two rounds (`rounds`).
-
-        That is after the last `end_epoch` of a round, and before the predictor starts anew.
-        """
+        """Call this after the last `end_epoch` of a round (`rounds`), before the predictor starts anew."""
         self.epoch.zero_()
 
     def forward(

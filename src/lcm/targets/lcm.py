@@ -125,8 +125,8 @@ class LabelConfusion(UntilEpoch):
     through s too.
 
     alpha: weight of the label, its strength (less is softer). label_dim: size of a label's embedding, None: that of the
-    text vector. stop_epoch: one-hot labels follow after this epoch, None never; stop_resets_optimizer: with a fresh
-    optimiser, as in the authors' code (the training loop reads this one). detach: no gradient through s, an ablation.
+    text vector. stop_epoch: one-hot labels follow after this epoch, None never. stop_resets_optimizer: they begin with
+    a fresh optimiser, as in the authors' code (the training loop does it). detach: no gradient through s, an ablation.
     Cost O(B C (C + d) + C d e), memory C e + d e + C^2 weights. Implicit target: s.
     """
 

@@ -10,7 +10,7 @@ class SelfEvolutionAverageLabel(Target):
     """loss = -sum_k s_k log p_k; s = y in the first round, in the second the mean of p over the first round's epochs
     (Chen et al. 2021).
 
-    The authors predict all samples anew after each epoch; here p is what the model said in training, which costs
+    The authors predict all samples anew after each epoch; here p is the model's prediction in training, which costs
     nothing. No strength to set. Cost: two trainings; O(B C) a step, memory 2 n C + n numbers. Implicit target: s.
     """
 

@@ -1,6 +1,6 @@
 """The loop: runs of one architecture and one target, trained epoch by epoch and tested once.
 
-All other modules of this package only feed it.
+The other modules of this package prepare its inputs and store its results.
 """
 
 import math
