@@ -1,5 +1,6 @@
 """Which target to use, from made-up results whose answer is known."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -109,6 +110,8 @@ def test_the_best_target_meets_the_next_where_only_it_is_decided(tmp_path, monke
     monkeypatch.setattr(verdicts, "LEVEL", 0.0)
     assert which._direct(evidence, which.WRONG, [gains["square"]], [gains["gce"]])[0].endswith("], undecided.")
     assert not which._direct(evidence, which.WRONG, [gains["square"]], [])
+    one = Evidence([replace(evidence["targets"], results=[r for r in evidence.results() if r.corpus == "20ng"])])
+    assert not which._direct(one, which.WRONG, [gains["square"]], [gains["gce"]])  # one setting is no mean
 
 
 def test_what_a_target_does_to_the_calibration_error_is_read_where_labels_are_right(tmp_path):

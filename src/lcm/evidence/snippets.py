@@ -108,7 +108,7 @@ def _elsewhere(evidence: Evidence) -> list[str]:
         name: Claim("", "", "", accuracies((result, evidence.rival(result, "ce")) for result in of)).average
         for name, of in groups.items()
     }
-    told = [f"{points(mean.value)} {interval(mean.ci95)} {where}" for where, mean in means.items() if mean]
+    told = [f"{points(mean.value)} {interval(mean.ci95)} {place}" for place, mean in means.items() if mean]
     return [f"Its gain is {listed(told)}"] if told else []
 
 

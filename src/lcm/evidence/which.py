@@ -254,6 +254,8 @@ def _direct(evidence: Evidence, kind: str, best: list[Gain], maybe: list[Gain]) 
         return []
     settings = [each for each in rivals.settings_of(evidence) if kind in kinds(each)]
     mean = Claim("", "", "", _over(evidence, settings, best[0].target, maybe[0].target)).average
+    if mean is None or mean.p is None:  # they have no two settings in common, or agree to the digit
+        return []
     ours, theirs = (target_facts()[gains[0].target].label for gains in (best, maybe))
     word = "decided" if mean.p < verdicts.LEVEL else "undecided"
     return [f"{ours.capitalize()} against {theirs}: {points(mean.value)} {interval(mean.ci95)}, {word}."]
