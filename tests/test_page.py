@@ -333,16 +333,21 @@ def test_headline_has_at_most_eight_rows(tmp_path):
 def test_the_answer_says_where_lcm_gains_nothing(tmp_path):
     """Over all settings with LSTMs, and with the networks that the paper lacks."""
     p = synthetic.params(
-        benchmark=grid(["20ng", "fdcnews"], ["lstm_rand", "cnn_rand"], ["ce", "lcm"]),
+        benchmark=grid(["20ng", "fdcnews"], ["lstm_rand", "cnn_rand"], ["ce", "ls_matched", "lcm"]),
         targets=grid(["20ng", "fdcnews"], ["bag", "lstm_rand"], ["ce", "lcm"]),
     )
     for number, cell in enumerate([*cells(p, "benchmark"), *cells(p, "targets")]):
         gain = {"bag": -0.01, "lstm_rand": 0.03, "cnn_rand": 0.05}[cell.model] if cell.method == "lcm" else 0.0
+        gain += 0.01 * (cell.method == "ls_matched")
         synthetic.write(tmp_path, p, cell, [0.7 + gain + wobble * (1 + number / 50) for wobble in (0.0, 0.002, -0.003)])
-    said = snippets._elsewhere(read_evidence(p, tmp_path))
-    assert len(said) == 1 and said[0].startswith("Its gain is +3.00 [")
-    assert "] over all 2 settings with LSTMs and −1.00 [" in said[0] and said[0].endswith("] with a bag of embeddings")
-    assert snippets._elsewhere(Evidence([])) == []
+    evidence = read_evidence(p, tmp_path)
+    ((_, rows),) = snippets.answer_table(all_claims(evidence), evidence).groups
+    told = {row[0]: (row[1][0], row[2]) for row in rows}
+    assert told["cross-entropy, all our LSTMs"] == ("+3.00", "2")
+    assert told["cross-entropy, bag of embeddings"] == ("−1.00", "2")
+    assert told["cross-entropy, Table 1, LSTMs"] == ("+3.00", "2") and told["cross-entropy, Table 1, CNNs"][0] == "+5.00"
+    assert told["label smoothing of the same strength"] == ("+3.00", "4")  # two LSTMs by 2 points, two CNNs by 4
+    assert not snippets.answer_table([], Evidence([])).groups
 
 
 def test_snippets_are_written_between_their_markers(tmp_path):

@@ -55,8 +55,11 @@ def test_a_target_may_win_where_labels_are_wrong_alone(tmp_path):
     assert wrong["square"].mean.value == pytest.approx(0.03, abs=1e-3) and wrong["square"].settings == 2
     assert list(by_target(evidence, which.WRONG))[0] == "square"
     text = which.instead(evidence)
-    assert "With right labels, no target is known to beat it; square loss (" in text
-    assert "With wrong labels, square loss (+3.00 points [" in text and "]) beats it on average." in text
+    assert "With right labels, no target is known to beat it; square loss is ahead." in text
+    assert "With wrong labels, square loss beats it on average." in text
+    ((_, short),) = which.short_gains_table(evidence).groups  # what the sentences name, and cross-entropy
+    assert [row[0] for row in short] == ["square loss", "cross-entropy"] and short[0][3] == "–"
+    assert short[0][2][0] == "+3.00" and short[0][2][1].endswith("] better") and short[0][1][1].endswith("] equal")
     ((_, rows),) = which.gains_table(evidence).groups
     assert rows[0][0] == "square loss" and rows[0][2][0] == "+3.00" and "better, 2 settings" in rows[0][2][1]
     assert rows[0][3] == "–" and rows[0][4:] == [("0.0", "2 settings"), "–"]  # no crowd; all are equally sure
@@ -132,7 +135,7 @@ def test_one_setting_is_no_mean_and_a_crowd_is_counted_apart(tmp_path, monkeypat
     assert not by_target(evidence, which.CROWD)
     monkeypatch.setitem(which.TEXTS, "crowd", ["20ng", "fdcnews"])
     assert by_target(evidence, which.CROWD)["square"].word == FOR
-    assert "Where a crowd gave the wrong labels (20NG and FDCNews), square loss (+3.00" in which.instead(evidence)
+    assert "Where a crowd gave the wrong labels (20NG and FDCNews), square loss leads." in which.instead(evidence)
     assert by_target(evidence, which.WRONG)["square"].settings == 2  # a crowd's wrong labels are wrong labels
 
 
@@ -153,11 +156,16 @@ def test_words_are_corrected_over_the_targets(tmp_path, monkeypatch):
     assert by_target(evidence, which.WRONG)["square"].word == FOR
     monkeypatch.setattr(verdicts, "LEVEL", 2.9 * p)
     which.over_smoothing.cache_clear()
-    assert "no target is known to beat it; square loss (+3.00" in which.instead(evidence)
+    assert "no target is known to beat it; square loss is ahead." in which.instead(evidence)
+    ((_, short),) = which.short_gains_table(evidence).groups
+    assert short[0][2][1].endswith("]")  # undecided, which has no word
     evidence = world(tmp_path / "two", {"square": (0.0, 0.03), "gce": (0.0, 0.02)})
     monkeypatch.setattr(verdicts, "LEVEL", 0.0)
     which.over_smoothing.cache_clear()
-    assert "Ahead, but undecided: generalised cross-entropy (+2.00" in which.instead(evidence)
+    best, first, maybe = which._ahead(evidence, which.WRONG)
+    assert not best and [gain.target for gain in first] == ["square"] and [gain.target for gain in maybe] == ["gce"]
+    ((_, short),) = which.short_gains_table(evidence).groups
+    assert [row[0] for row in short[:2]] == ["square loss", "generalised cross-entropy"]
 
 
 def test_tuned_smoothing_may_choose_cross_entropy(tmp_path):

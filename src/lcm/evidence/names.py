@@ -22,7 +22,9 @@ TUNED = "tuned"  # `ls.tuned`: no method of a study, but the choice among its st
 
 
 def listed(names: list[str]) -> str:
-    """'a', 'a and b', 'a, b and c'."""
+    """'a', 'a and b', 'a, b and c'; if a name has a comma, 'a; b, c and d; and e'."""
+    if any(", " in name for name in names) and len(names) > 1:
+        return "; ".join([*names[:-1], f"and {names[-1]}"])
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 

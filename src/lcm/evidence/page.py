@@ -14,11 +14,11 @@ from lcm.evidence.draw import Drawn, draw
 from lcm.evidence.names import TEXTS
 from lcm.evidence.paper import SOURCE
 from lcm.evidence.results import read_study
-from lcm.evidence.snippets import snippets
+from lcm.evidence.snippets import answer_table, snippets
 from lcm.evidence.study_tables import check_command, gaps, study_tables
 from lcm.evidence.tables import Table
 from lcm.evidence.verdicts import NOT_MEASURED, NOT_SUPPORTED, RULE, SUPPORTED, UNDECIDED, Claim, Decisions
-from lcm.evidence.which import gains_table, linear_table, network_table, other_noise_table
+from lcm.evidence.which import gains_table, linear_table, network_table, other_noise_table, short_gains_table
 from lcm.files import new_folder, write_json, write_text
 from lcm.params import OWN, Params
 
@@ -63,6 +63,7 @@ def _tables(evidence: Evidence, claims: list[Claim]) -> dict[str, dict[str, Tabl
     which = (make(evidence) for make in (gains_table, network_table, other_noise_table, linear_table))
     targets = (make(evidence) for make in (overview.matrix_table, overview.ranking_table))
     return {
+        "top": {"answer": answer_table(claims, evidence), "instead": short_gains_table(evidence)},
         "claims": {claim.key: overview.claim_table(claim) for claim in claims},
         "collapse": {"collapse": overview.collapse_table(evidence)},
         "which": {table.name: table for table in which if table.groups},
@@ -99,7 +100,8 @@ def _markdown(evidence: Evidence, claims: list[Claim], found: dict, words: dict[
         return [tables.to_markdown(table, level) for table in found[section].values() if table.groups]
 
     lines = ["# Label confusion learning, measured again", "", TEXTS["intro"], ""]
-    lines += [f"**Should you use LCM?** {words['answer']}", "", f"**Which target, then?** {words['instead']}", ""]
+    for question, key in (("Should you use LCM?", "answer"), ("Which target, then?", "instead")):
+        lines += [f"**{question}** {words[key]}", "", tables.to_markdown(found["top"][key], 0)]
     lines += [f"**Would a linear model do?** {words['linear']}", ""]
     lines += [f"**How sure is that?** {TEXTS['sure']} {words['coverage']}", ""]
     lines += ["## Questions and answers", "", words["answers"], ""]

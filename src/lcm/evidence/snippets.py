@@ -37,13 +37,14 @@ from lcm.evidence.verdicts import (
 from lcm.files import write_text
 from lcm.study import LINEAR, read_seconds
 
-NETWORKS = {"bag": "a bag of embeddings", "MiniLM, frozen": "a frozen MiniLM"}  # with several settings; not the paper's
+FAMILIES = {"LSTMs": "1a", "CNNs": "1b", "BERT": "1c"}  # of the paper's Table 1, and the claims about them
+NETWORKS = {"bag": "bag of embeddings", "MiniLM, frozen": "frozen MiniLM"}  # with several settings; not the paper's
 MARKED = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 DOCUMENTS = ("README.md", "docs/*.md")
 
 
 def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
-    """Name -> Markdown: answer (should one use LCM?), instead (what else?), which (three questions), coverage,
+    """Name -> Markdown: answer (should one use LCM?) and its table, instead (what else?) and its, which (three questions), coverage,
     headline (a table of at most eight rows), answers, claims, rule, collapse, targets, studies, devices (what trained
     the runs), and verdict-<key> of each claim."""
     shown = {
@@ -51,6 +52,8 @@ def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
         "networks": targets.network_table(evidence),
         "other-noise": targets.other_noise_table(evidence),
         "linear-table": targets.linear_table(evidence),
+        "answer-table": answer_table(claims, evidence),
+        "instead-table": targets.short_gains_table(evidence),
         "headline": overview.headline_table(evidence, claims),
         "claims": overview.claims_table(claims),
         "collapse": overview.collapse_table(evidence),
@@ -86,30 +89,33 @@ def answer(claims: list[Claim], evidence: Evidence) -> str:
     first = YES_NO[same.verdict]
     if same.verdict == UNDECIDED and FOR not in [*same.words, *tuned.words]:
         first = "Nothing speaks for it"
-    families = [(name, by_key.get(key)) for name, key in (("LSTMs", "1a"), ("CNNs", "1b"), ("BERT", "1c"))]
-    over = [(name, c.average) for name, c in families if c and c.verdict == SUPPORTED and c.average]
-    gains = ", ".join(f"with {name} by {points(mean.value)} points {interval(mean.ci95)}" for name, mean in over)
-    parts = [first, *([f"LCM does beat cross-entropy in Table 1, {gains}"] if over else []), *_elsewhere(evidence)]
+    over = [name for name, key in FAMILIES.items() if key in by_key and by_key[key].verdict == SUPPORTED]
+    parts = [first, *([f"LCM does beat cross-entropy in Table 1, with {listed(over)}"] if over else [])]
     parts += [f"Against label smoothing of the same strength, one line of code, it is {counted(same)}"]
     if tuned.comparisons:
-        parts += [f"With both tuned, it is {counted(tuned)}"]
+        parts[-1] += f"; with both tuned, {counted(tuned)}"
     return f"{'. '.join(parts)}."
 
 
-def _elsewhere(evidence: Evidence) -> list[str]:
-    """What LCM gains over cross-entropy in all settings with LSTMs, and with the networks that the paper lacks."""
+def answer_table(claims: list[Claim], evidence: Evidence) -> tables.Table:
+    """Rows: what LCM gains on average over cross-entropy, here and there, and over label smoothing."""
     lstm = [result for result in measured(evidence) if result.family == "LSTM"]
     ours = [result for result in evidence.plain("lcm", [STUDY]) if result.family != "LSTM"]
-    groups = {f"over all {len(lstm)} settings with LSTMs": lstm}
-    groups |= {
-        f"with {NETWORKS[m]}": of for m, of in grouped(ours, lambda r: model_name(r.model)).items() if m in NETWORKS
-    }
-    means = {
-        name: Claim("", "", "", accuracies((result, evidence.rival(result, "ce")) for result in of)).average
-        for name, of in groups.items()
-    }
-    told = [f"{points(mean.value)} {interval(mean.ci95)} {place}" for place, mean in means.items() if mean]
-    return [f"Its gain is {listed(told)}"] if told else []
+    groups = {"all our LSTMs": lstm}
+    groups |= {NETWORKS[m]: of for m, of in grouped(ours, lambda r: model_name(r.model)).items() if m in NETWORKS}
+    by_key = {claim.key: claim for claim in claims}
+    found = {f"cross-entropy, Table 1, {name}": by_key[key] for name, key in FAMILIES.items() if key in by_key}
+    for name, of in groups.items():
+        against = accuracies((result, evidence.rival(result, "ce")) for result in of)
+        found[f"cross-entropy, {name}"] = Claim("", "", "", against)
+    smoothing = {"Q1": "label smoothing of the same strength", "Q1b": "label smoothing, both tuned"}
+    found |= {name: by_key[key] for key, name in smoothing.items() if key in by_key}
+    rows: list[tables.Row] = [
+        [name, (points(of.average.value), interval(of.average.ci95)), str(len(of.comparisons))]
+        for name, of in found.items()
+        if of.average
+    ]
+    return tables.table("answer", "", "LCM minus | points: 95 % CI | settings", [("", rows)])
 
 
 def which(evidence: Evidence, claims: list[Claim]) -> list[tuple[str, str]]:
@@ -126,7 +132,7 @@ def which(evidence: Evidence, claims: list[Claim]) -> list[tuple[str, str]]:
 
 
 def counted(claim: Claim) -> str:
-    """'better in 0 of 13 settings, equal in 3, undecided in 10 (-0.99 to +0.29 points)', or after a mean.
+    """'better in 0 of 13 settings, equal in 3, undecided in 10', with the range of differences if there is no mean.
 
     One or two settings in which the first is better are named.
     """
@@ -137,19 +143,14 @@ def counted(claim: Claim) -> str:
     better = f"better in {len(won)} of {len(words)} settings"
     if len(won) in (1, 2) and all(won):
         better += f" ({'; '.join(won)})"
-    counts = {SAYS[word]: n for word, n in claim.counts.items() if word != FOR}
-    if mean := claim.average:
-        counts.pop(SAYS[OPEN], None)  # the rest
-        told = ", ".join([better, *(f"{word} in {n}" for word, n in counts.items())])
-        return f"{points(mean.value)} points {interval(mean.ci95)} on average: {told}"
-    told = ", ".join([better, *(f"{word} in {n}" for word, n in counts.items())])
-    return f"{told} ({points(min(values))} to {points(max(values))} points)"
+    told = ", ".join([better, *(f"{SAYS[word]} in {n}" for word, n in claim.counts.items() if word != FOR)])
+    return told if claim.average else f"{told} ({points(min(values))} to {points(max(values))} points)"
 
 
 def studies_table(evidence: Evidence) -> tables.Table:
     """Rows: the measured studies of the paper's tables and figures, and that of targets.
 
-    Columns: command, data, what training the measured networks anew takes, on two cores and on one H200 shared by seven
+    Columns: command, what training the measured networks anew takes, on two cores and on one H200 shared by seven
     processes, and how many networks are measured.
     """
     rows = []
@@ -159,13 +160,12 @@ def studies_table(evidence: Evidence) -> tables.Table:
         if (not comma and study.name != "targets") or not any(result.done for result in networks):
             continue
         link = f"[{kind}](studies/{study.name}.yaml)"
-        corpora = " ".join(dict.fromkeys(result.corpus for result in networks))
         hours = [_hours(study, "seconds"), _hours(study, "gpu_seconds")]
         hours = [hours[0] / 2 if hours[0] else None, hours[1]]
         written = [tables.NOTHING if not h else f"{h:.{1 if h >= 0.05 else 2}f}" for h in hours]
         status = f"{sum(result.done for result in networks)} of {len(networks)}"
-        rows.append([link, f"`dvc repro {study.name}`", corpora, *written, status])
-    columns = ["study", "command", "data", ("hours", "2 cores"), ("hours", "GPU"), "networks"]
+        rows.append([link, f"`dvc repro {study.name}`", *written, status])
+    columns = ["study", "command", ("hours", "2 cores"), ("hours", "GPU"), "networks"]
     return tables.Table("studies", "", columns, [("", rows)])
 
 

@@ -70,12 +70,16 @@ def _gains(evidence: Evidence, settings: list[Result], least: int = 1) -> list[G
     return sorted(found, key=lambda gain: -gain.mean.value)
 
 
+def _by_kind(evidence: Evidence) -> dict[str, dict[str, Gain]]:
+    return {kind: {gain.target: gain for gain in over_smoothing(evidence, kind)} for kind in (RIGHT, WRONG, CROWD)}
+
+
 def gains_table(evidence: Evidence) -> Table:
     """Rows: targets, by what they gain where labels are wrong. Columns: kinds of labels, and how well confidence fits.
 
     Label smoothing itself stands where it would gain nothing.
     """
-    by_kind = {kind: {gain.target: gain for gain in over_smoothing(evidence, kind)} for kind in (RIGHT, WRONG, CROWD)}
+    by_kind = _by_kind(evidence)
     names = [name for kind in (WRONG, RIGHT) for name in by_kind[kind]]
     ahead = sum(gain.mean.value > 0 for gain in by_kind[WRONG].values())
     rows: list[Row] = []
@@ -91,8 +95,27 @@ def gains_table(evidence: Evidence) -> Table:
     return table("gains", "Each target minus tuned label smoothing", columns, [("", rows)], "gains")
 
 
+def short_gains_table(evidence: Evidence) -> Table:
+    """Of the table of gains the targets that `instead` names, LCM and cross-entropy, on top of README.md and the page."""
+    by_kind = _by_kind(evidence)
+    told = {gain.target for kind in (RIGHT, WRONG) for gains in _ahead(evidence, kind) for gain in gains}
+    rows: list[Row] = [
+        [target_facts()[name].label, *(_brief(of[name]) if name in of else NOTHING for of in by_kind.values())]
+        for name in dict.fromkeys(name for kind in (WRONG, RIGHT) for name in by_kind[kind])
+        if name in {*told, "lcm", "ce"}
+    ]
+    columns = f"minus tuned label smoothing: points, 95 % CI | {RIGHT} | {WRONG} | of these, {CROWD}"
+    return table("instead", "", columns, [("", rows)])
+
+
 def _entry(gain: Gain, glue: str, more: str = "") -> Entry:
     return points(gain.mean.value), f"{interval(gain.mean.ci95)}{glue}{SAYS[gain.word]}{more}"
+
+
+def _brief(gain: Gain) -> Entry:
+    """Without the word if it is undecided, as most are."""
+    word = "" if gain.word == OPEN else f" {SAYS[gain.word]}"
+    return points(gain.mean.value), f"{interval(gain.mean.ci95)}{word}"
 
 
 def _confidence(evidence: Evidence, name: str, metric: str) -> Entry:
@@ -223,15 +246,11 @@ def instead(evidence: Evidence) -> str:
     """Which targets beat tuned label smoothing, with right and with wrong labels, in a few sentences."""
     told = []
     for kind in (RIGHT, WRONG):
-        gains = over_smoothing(evidence, kind)
-        best = [gain for gain in gains if gain.word == FOR]
-        maybe = [gain for gain in gains[not best :] if gain.word == OPEN and gain.mean.ci95[0] > 0]
+        best, first, maybe = _ahead(evidence, kind)
         if best:
             told.append(f"With {kind}, {_listed(best)} {_verb(best, 'beat')} it on average.")
-        elif gains:
-            told.append(f"With {kind}, no target is known to beat it; {_listed(gains[:1])} is ahead.")
-        if maybe:
-            told.append(f"Ahead, but undecided: {_listed(maybe)}.")
+        elif first:
+            told.append(f"With {kind}, no target is known to beat it; {_listed(first)} is ahead.")
         told += _direct(evidence, kind, best, maybe)
     crowd = [gain for gain in over_smoothing(evidence, CROWD) if gain.word == FOR]
     if crowd:
@@ -242,6 +261,14 @@ def instead(evidence: Evidence) -> str:
     if not told:
         return "Not measured yet."
     return " ".join(["Label smoothing, with ε tuned on validation.", *told, *_temperature(evidence)])
+
+
+def _ahead(evidence: Evidence, kind: str) -> tuple[list[Gain], list[Gain], list[Gain]]:
+    """The targets that beat tuned label smoothing; if none does, the first of all; those that may beat it."""
+    gains = over_smoothing(evidence, kind)
+    best = [gain for gain in gains if gain.word == FOR]
+    first = gains[: not best]
+    return best, first, [gain for gain in gains[len(first) :] if gain.word == OPEN and gain.mean.ci95[0] > 0]
 
 
 def _verb(subjects: list, verb: str) -> str:
@@ -270,9 +297,8 @@ def _temperature(evidence: Evidence) -> list[str]:
 
 
 def _listed(gains: list[Gain]) -> str:
-    """'square loss (+1.70 points [+0.62, +2.78]) and ...'."""
-    means = ((target_facts()[gain.target].label, gain.mean) for gain in gains)
-    return listed([f"{label} ({points(mean.value)} points {interval(mean.ci95)})" for label, mean in means])
+    """'square loss and early-learning regularisation'."""
+    return listed([target_facts()[gain.target].label for gain in gains])
 
 
 def linear(evidence: Evidence) -> str:
