@@ -1,6 +1,8 @@
 """Every metric by hand, and against scikit-learn or a definition written out."""
 
+import importlib.util
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,3 +101,21 @@ def test_diagnostics_without_groups_or_without_any_variance():
     assert same["lcd_label_share"] == 0.0
     sure = lcd_diagnostics(np.eye(4)[OF], SLD_TRUE, OF, None)
     assert sure["lcd_entropy"] == 0 and sure["lcd_true"] == 1 and sure["lcd_label_share"] == pytest.approx(1)
+
+
+def test_a_temperature_mends_what_a_temperature_spoilt():
+    """benchmarks/temperature.py: labels drawn from p, probabilities softmax(log p / 3), float16 as in the run store."""
+    path = Path(__file__).parents[1] / "benchmarks/temperature.py"
+    spec = importlib.util.spec_from_file_location("temperature", path)
+    temperature = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(temperature)
+    rng = np.random.RandomState(0)
+    p = rng.dirichlet([0.3] * 4, size=4000)
+    labels = np.array([rng.choice(4, p=row) for row in p])
+    spoilt = np.maximum(p, 1e-7) ** (1 / 3)
+    spoilt = (spoilt / spoilt.sum(1, keepdims=True)).astype(np.float16)
+    found = temperature.fitted(spoilt, labels)
+    assert found == pytest.approx(1 / 3, rel=0.05)  # softmax(log p / 3 / T) is p at T = 1/3
+    before, after = (evaluate(part, labels) for part in (spoilt, temperature.with_temperature(spoilt, found)))
+    assert before["ece"] > 0.2 and after["ece"] < 0.03 and after["accuracy"] == before["accuracy"]
+    assert after["nll"] < before["nll"]

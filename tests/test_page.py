@@ -345,7 +345,10 @@ def test_the_answer_says_where_lcm_gains_nothing(tmp_path):
     told = {row[0]: (row[1][0], row[2]) for row in rows}
     assert told["cross-entropy, all our LSTMs"] == ("+3.00", "2")
     assert told["cross-entropy, bag of embeddings"] == ("−1.00", "2")
-    assert told["cross-entropy, Table 1, LSTMs"] == ("+3.00", "2") and told["cross-entropy, Table 1, CNNs"][0] == "+5.00"
+    assert (
+        told["cross-entropy, Table 1, LSTMs"] == ("+3.00", "2")
+    assert told["cross-entropy, Table 1, CNNs"][0] == "+5.00"
+    )
     assert told["label smoothing of the same strength"] == ("+3.00", "4")  # two LSTMs by 2 points, two CNNs by 4
     assert not snippets.answer_table([], Evidence([])).groups
 
@@ -408,7 +411,13 @@ def test_readme_and_docs_show_what_is_generated():
     """README.md and docs/ say what the last page stage wrote, and what the benchmarks printed."""
     root = synthetic.ROOT
     found = snippets.generated(root)
-    assert {"answer", "measured-targets", "measured-fleet", "measured-experiment"} <= found.keys()
+    assert {
+        "answer",
+        "measured-targets",
+        "measured-fleet",
+        "measured-temperature",
+        "measured-experiment",
+    } <= found.keys()
     for pattern in snippets.DOCUMENTS:
         for path in root.glob(pattern):
             text = path.read_text()

@@ -23,7 +23,6 @@ from lcm.evidence.results import Study, grouped
 from lcm.evidence.rivals import STUDY
 from lcm.evidence.verdicts import (
     FOR,
-    OPEN,
     RULE,
     SAYS,
     SUPPORTED,
@@ -44,9 +43,9 @@ DOCUMENTS = ("README.md", "docs/*.md")
 
 
 def snippets(evidence: Evidence, claims: list[Claim]) -> dict[str, str]:
-    """Name -> Markdown: answer (should one use LCM?) and its table, instead (what else?) and its, which (three questions), coverage,
-    headline (a table of at most eight rows), answers, claims, rule, collapse, targets, studies, devices (what trained
-    the runs), and verdict-<key> of each claim."""
+    """Name -> Markdown: answer (should one use LCM?), instead (what else?), each with its -table, which (three
+    questions), coverage, headline (a table of at most eight rows), answers, claims, rule, collapse, targets, studies,
+    devices (what trained the runs), and verdict-<key> of each claim."""
     shown = {
         "gains": targets.gains_table(evidence),
         "networks": targets.network_table(evidence),

@@ -96,7 +96,7 @@ def gains_table(evidence: Evidence) -> Table:
 
 
 def short_gains_table(evidence: Evidence) -> Table:
-    """Of the table of gains the targets that `instead` names, LCM and cross-entropy, on top of README.md and the page."""
+    """Of the table of gains the targets that `instead` names, LCM and cross-entropy; it stands on top of README.md."""
     by_kind = _by_kind(evidence)
     told = {gain.target for kind in (RIGHT, WRONG) for gains in _ahead(evidence, kind) for gain in gains}
     rows: list[Row] = [

@@ -1,6 +1,6 @@
-"""Early-learning regularisation: a pull towards what the model said of a sample before.
+"""Early-learning regularisation: predictions are held near the mean of earlier ones for the sample.
 
-Predictions are held near the running mean of the model's earlier predictions for the sample.
+The mean is a running one, over the epochs.
 """
 
 import torch

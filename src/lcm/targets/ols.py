@@ -1,6 +1,6 @@
-"""Online label smoothing: half label, half what the model said of its correctly classified samples.
+"""Online label smoothing: half the label, half the mean prediction for samples of that label.
 
-The soft label of a class is the mean prediction for its correctly classified samples in the epoch before.
+The mean is over the samples that were classified correctly in the epoch before.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""Posterior LCM: LCM's formula with its three slips mended, from label smoothing to forward correction by one knob."""
+"""Posterior LCM: LCM's formula, mended; one knob leads from label smoothing to forward correction."""
 
 from typing import Literal
 
