@@ -3,9 +3,11 @@
 import jinja2
 
 from lcm.evidence.comparisons import Evidence, compare
-from lcm.evidence.names import TEXTS, model_name
+from lcm.evidence.names import TEXTS, listed, model_name
+from lcm.evidence.statistics import equivalent
 from lcm.evidence.verdicts import (
     AGAINST,
+    EQUIVALENCE,
     FOR,
     NOT_SUPPORTED,
     OPEN,
@@ -20,8 +22,11 @@ from lcm.evidence.verdicts import (
 
 
 def sentence(claim: Claim) -> str:
-    """A claim's verdict as the answer to a question."""
-    return f"{YES_NO[claim.verdict]} ({told(claim)})." if claim.comparisons else "Not measured."
+    """A claim's verdict as the answer to a question; a gain that hardly matters is said to be one."""
+    if not claim.comparisons:
+        return "Not measured."
+    small = claim.verdict == SUPPORTED and claim.average and equivalent(claim.average, EQUIVALENCE)
+    return f"{YES_NO[claim.verdict]}{', by less than half a point' if small else ''} ({told(claim)})."
 
 
 def told(claim: Claim) -> str:
@@ -48,6 +53,7 @@ def answers(claims: list[Claim], evidence: Evidence) -> list[tuple[str, str]]:
     says = {
         "sentence": lambda key: sentence(by_key[key]),
         "verdict": lambda key: by_key[key].headline(),
+        "winners": lambda key: _winners(by_key[key]),
         "measured": lambda *keys: any(by_key[key].comparisons for key in keys),
         "lasts": _lasts(by_key["Q8"]),
         "learns": _learns(by_key["Q3"], by_key["Q7"]),
@@ -55,6 +61,12 @@ def answers(claims: list[Claim], evidence: Evidence) -> list[tuple[str, str]]:
     }
     found = [(question, jinja2.Template(text).render(says)) for question, text in TEXTS["answers"].items()]
     return [(question, answer) for question, answer in found if answer]
+
+
+def _winners(claim: Claim) -> str:
+    """' (where: what won)' of a claim that one comparison supports."""
+    won = [c.what for c, word in zip(claim.comparisons, claim.words, strict=True) if word == FOR]
+    return f" ({listed(won)})" if len(won) in (1, 2) else ""
 
 
 def _learns(alike: Claim, collapse: Claim) -> str:

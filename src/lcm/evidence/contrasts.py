@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -15,10 +16,11 @@ def average(groups: Mapping[str, Sequence[Estimate]], collections: Mapping[str, 
 
     Every setting weighs the same. Corpora of different collections have nothing to do with each other: errors add up by
     Welch and Satterthwaite. Corpora of one collection share documents, we do not know how much that binds their errors,
-    and take the worst: see `_together`. None where an error is not known, or a group has fewer than two common splits.
+    and take the worst: see `_together`. A setting in which the two do not differ on any split has no error. None where
+    an error is not known, or a group has fewer than two common splits.
     """
     parts = {corpus: _of_corpus(group) for corpus, group in groups.items()}
-    if not parts or not all(part and part[0].error for part in parts.values()):
+    if not all(part and part[0].error is not None for part in parts.values()):
         return None
     total = sum(map(len, groups.values()))
     value = sum(len(groups[corpus]) * mean.value for corpus, (mean, _) in parts.items()) / total
@@ -28,6 +30,8 @@ def average(groups: Mapping[str, Sequence[Estimate]], collections: Mapping[str, 
         of_collection.setdefault(place, []).append((len(groups[corpus]) / total, *part))
     variances = [_together(of) for of in of_collection.values()]
     error = math.sqrt(sum(variance for variance, _ in variances))
+    if not error:
+        return None
     df = error**4 / sum(variance**2 / df for variance, df in variances)
     means = [mean for mean, _ in parts.values()]
     return by_t(value, error, df, min(mean.n for mean in means), sum(mean.runs for mean in means))
@@ -42,7 +46,7 @@ def _of_corpus(group: Sequence[Estimate]) -> tuple[Estimate, float] | None:
     """
     noise = sum((getattr(test, "within", None) or 0.0) / test.runs for test in group) / len(group) ** 2
     if len(group) == 1:
-        return group[0], noise
+        return _exact(group[0]), noise
     if not all(isinstance(test, Paired) for test in group):
         return None
     tables = [dict(test.by_split) for test in group]
@@ -50,7 +54,13 @@ def _of_corpus(group: Sequence[Estimate]) -> tuple[Estimate, float] | None:
     if len(splits) < 2:
         return None
     means = {(split, 0): sum(each[split] for each in tables) / len(tables) for split in splits}
-    return paired(means, dict.fromkeys(means, 0.0), max(test.widening for test in group)), noise
+    return _exact(paired(means, dict.fromkeys(means, 0.0), max(test.widening for test in group))), noise
+
+
+def _exact(test: Estimate) -> Estimate:
+    """Without error if the two are the same on all of several splits, as cross-entropy and a strength of 0 are."""
+    same = isinstance(test, Paired) and test.n > 1 and not any(difference for _, difference in test.by_split)
+    return replace(test, error=0.0, df=test.n - 1) if test.error is None and same else test
 
 
 def _together(parts: list[tuple[float, Estimate, float]]) -> tuple[float, float]:
@@ -59,6 +69,9 @@ def _together(parts: list[tuple[float, Estimate, float]]) -> tuple[float, float]
     What the data add to the errors adds up as if all moved together (degrees of freedom: the mean of theirs, weighted
     by error); only optimisation, which no two runs share, is independent.
     """
+    parts = [part for part in parts if part[1].error]
+    if not parts:
+        return 0.0, 1.0
     of_data = [share * math.sqrt(max(mean.error**2 - noise, 0.0)) for share, mean, noise in parts]
     errors = [share * mean.error for share, mean, _ in parts]
     variance = sum(of_data) ** 2 + sum(share**2 * min(noise, mean.error**2) for share, mean, noise in parts)

@@ -52,7 +52,7 @@ def _place(result: Result) -> str:
 
 def _answers(evidence: Evidence) -> Iterator[Drawn]:
     rows = []
-    for result in measured(evidence):
+    for result in (each for each in measured(evidence) if each.study != rivals.STUDY):  # ours have a map
         found = {other: rival for other in RIVALS if (rival := evidence.rival(result, other))}
         tests = {other: test for other, rival in found.items() if (test := compare(result, rival))}
         if tests:

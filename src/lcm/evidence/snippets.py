@@ -23,6 +23,7 @@ from lcm.evidence.results import Study, grouped
 from lcm.evidence.rivals import STUDY
 from lcm.evidence.verdicts import (
     FOR,
+    OPEN,
     RULE,
     SAYS,
     SUPPORTED,
@@ -124,7 +125,7 @@ def which(evidence: Evidence, claims: list[Claim]) -> list[tuple[str, str]]:
         ("Which target?", targets.instead(evidence)),
         (
             "At equal strength, does it help to put the mass on similar labels?",
-            " ".join([sentence(similar), *similar.notes[-1:]]),
+            " ".join([sentence(similar), *similar.notes[-2:]]),
         ),
         ("Would a linear model do?", targets.linear(evidence)),
     ]
@@ -142,7 +143,8 @@ def counted(claim: Claim) -> str:
     better = f"better in {len(won)} of {len(words)} settings"
     if len(won) in (1, 2) and all(won):
         better += f" ({'; '.join(won)})"
-    told = ", ".join([better, *(f"{SAYS[word]} in {n}" for word, n in claim.counts.items() if word != FOR)])
+    known = [word for word in claim.counts if word != FOR and not (claim.average and word == OPEN)]  # open: the rest
+    told = ", ".join([better, *(f"{SAYS[word]} in {claim.counts[word]}" for word in known)])
     return told if claim.average else f"{told} ({points(min(values))} to {points(max(values))} points)"
 
 
@@ -154,9 +156,9 @@ def studies_table(evidence: Evidence) -> tables.Table:
     """
     rows = []
     for study in evidence.values():
-        kind, comma, _ = study.title.partition(",")
+        kind = study.title.partition(",")[0]
         networks = [result for result in study.results if result.model != LINEAR]
-        if (not comma and study.name != "targets") or not any(result.done for result in networks):
+        if not kind.startswith(("Table", "Figure", "Targets")) or not any(result.done for result in networks):
             continue
         link = f"[{kind}](studies/{study.name}.yaml)"
         hours = [_hours(study, "seconds"), _hours(study, "gpu_seconds")]
