@@ -12,7 +12,7 @@ from scipy import stats
 from synthetic import find, grid
 
 from lcm.evidence import label_space, rivals
-from lcm.evidence.answers import answers
+from lcm.evidence.answers import answers, sentence
 from lcm.evidence.claims import all_claims
 from lcm.evidence.comparisons import Evidence
 from lcm.evidence.overview import claim_table
@@ -502,6 +502,18 @@ def test_what_trains_longer_meets_the_cross_entropy_that_does_too(tmp_path):
 
     edit(tmp_path, p, ("ablation", *cell, "ce"), early, "curves")
     assert answer().endswith(lead)
+
+
+def test_a_gain_that_hardly_matters_is_said_to_be_one(tmp_path):
+    def said(gain):
+        p = synthetic.params(benchmark=grid(["20ng", "fdcnews"], methods=["ce", "ls", "lcm"]))
+        for number, cell in enumerate(cells(p, "benchmark")):
+            own = gain * (cell.method == "lcm") * (1 + number / 50)
+            synthetic.write(tmp_path, p, cell, [0.7 + own, 0.71 + own, 0.69 + 1.01 * own])
+        return sentence(claims(tmp_path, p)["3"])
+
+    assert said(0.004).startswith("Yes, by less than half a point (on average +0.4")
+    assert said(0.02).startswith("Yes (on average +2.")
 
 
 def test_cosines_within_and_between():

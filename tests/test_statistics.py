@@ -280,6 +280,16 @@ def test_one_split_with_two_seeds_leaves_one_degree_of_freedom_to_what_seeds_do(
     assert test.error == pytest.approx(math.sqrt(2 * 0.9 / 5))
 
 
+def test_a_setting_without_any_difference_has_no_error():
+    """Two methods that agree on every split, as cross-entropy and a strength of 0, still count with their 0."""
+    d, same, constant = against_zero(1, 2, 3), against_zero(0, 0, 0), against_zero(1, 1, 1)
+    found = average({"a": [d], "b": [same]})
+    assert (found.value, found.error, found.df) == (1.0, pytest.approx(d.error / 2), pytest.approx(d.df))
+    assert average({"a": [d], "b": [same]}, dict.fromkeys("ab", "20ng")).error == pytest.approx(d.error / 2)
+    assert average({"a": [same], "b": [same]}) is None  # nothing that a test could use
+    assert average({"a": [d], "b": [constant]}) is None  # a difference on three splits is no certainty
+
+
 def test_estimates_are_right_on_average():
     result = components(draws(20_000, 10, 3, 1.0, 2.0), 0.5)
     assert result["within"].mean() == pytest.approx(4.0, rel=0.02)

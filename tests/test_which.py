@@ -128,6 +128,30 @@ def test_what_a_target_does_to_the_calibration_error_is_read_where_labels_are_ri
     assert {row[0]: row[4] for row in rows}["square loss"] == ("+3.0", "2 settings")
 
 
+def test_pruning_is_advised_with_what_its_helper_reads(tmp_path):
+    """The control stands in the sentence, not in the short table; without pruning in front nobody asks for it."""
+    methods = [*STRENGTHS, "prune", "prune.share=0.5", "prune_window", "prune_window.share=0.5"]
+    evidence = world(tmp_path, {"prune": (0.0, 0.03), "prune_window": (0.0, 0.0), "gce": (0.0, -0.02)}, methods)
+    which.over_smoothing.cache_clear()
+    said = which.instead(evidence)
+    assert "pruning by confident learning beats it on average. " in said
+    assert "where that reads the network’s words, the gain is 0.00 [" in said and "], equal." in said
+    ((_, short),) = which.short_gains_table(evidence).groups
+    names = [row[0] for row in short]
+    assert names[0] == "pruning by confident learning" and not any("network’s words" in name for name in names)
+    evidence = world(tmp_path / "no", {"prune": (0.0, -0.03), "square": (0.0, 0.03)}, methods)
+    which.over_smoothing.cache_clear()
+    assert "helper" not in which.instead(evidence)
+
+
+def test_a_target_without_a_grid_counts_as_it_is(tmp_path):
+    evidence = world(tmp_path, {"seal": (0.0, 0.02)}, [*STRENGTHS, "seal"])
+    gain = by_target(evidence, which.WRONG)["seal"]
+    assert gain.mean.value == pytest.approx(0.02, abs=2e-3) and gain.settings == 2
+    ((_, rows),) = which.gains_table(evidence).groups
+    assert rows[0][2][1].endswith("2 settings,\np < 0.001")
+
+
 def test_one_setting_is_no_mean_and_a_crowd_is_counted_apart(tmp_path, monkeypatch):
     evidence = world(tmp_path, {"square": (0.0, 0.03)}, corpora=("20ng",))
     assert not by_target(evidence, which.RIGHT) and which.instead(evidence) == "Not measured yet."
