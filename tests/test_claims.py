@@ -176,13 +176,20 @@ def test_a_tuned_lcm_is_equal_by_the_smallest_gain_that_the_paper_prints_too(tmp
 
 
 def test_the_control_is_also_measured_on_altered_editions_and_no_claim_of_the_paper_is(tmp_path):
-    p = synthetic.params(benchmark=grid(["20ng"]), partial=grid(["ag_news_tokens", "dbpedia_fragment"]))
+    p = synthetic.params(
+        benchmark=grid(["20ng"]),
+        partial=grid(["ag_news_tokens", "dbpedia_fragment"]),
+        targets=grid(["20ng"], ["lstm_rand", "bag"]),  # the first is measured in the benchmark
+    )
     put(tmp_path, p, "benchmark", over_matched=(0.001, -0.001, 0.0005))
+    for model in ("lstm_rand", "bag"):
+        put(tmp_path, p, "targets", model=model, over_matched=(0.001, -0.001, 0.0005))
     put(tmp_path, p, "partial", "ag_news_tokens", over_matched=(0.001, -0.001, 0.0005))
     for cell in cells(p, "partial", "dbpedia_fragment"):
         synthetic.write(tmp_path, p, cell, BASE[:2])  # two splits are too few
     found = claims(tmp_path, p)
-    assert [c.corpus for c in found["Q1"].comparisons] == ["20ng", "ag_news_tokens"]
+    settings = [c.pair[0].setting[::2] for c in found["Q1"].comparisons]
+    assert settings == [("20ng", "lstm_rand"), ("ag_news_tokens", "lstm_rand"), ("20ng", "bag")]
     assert {c.corpus for key in ("1a", "3") for c in found[key].comparisons} == {"20ng"}
 
 
@@ -628,6 +635,7 @@ def test_the_premise_is_tested_at_equal_strength(tmp_path):
     assert claim.headline() == "supported"
     assert [c.what.rpartition("label smoothing ")[2] for c in claim.comparisons] == ["ε = 0.27", "ε = 0.75"]
     assert claim.notes == ["Groups hold 25 % of cross-entropy’s errors where labels are right."]
+    assert not claims(tmp_path / "noisy", world(tmp_path / "noisy", scores, noise=30, methods=methods))["Q4"].notes
     methods += ["permuted_group", "permuted_group.epsilon=0.75", "permuted_group.epsilon=0.5"]
     scores |= {"permuted_group": -0.01, "permuted_group.epsilon=0.75": -0.02}
     scores["permuted_group.epsilon=0.5"] = -0.2  # no true groups have this strength

@@ -139,6 +139,10 @@ def test_pruning_is_advised_with_what_its_helper_reads(tmp_path):
     ((_, short),) = which.short_gains_table(evidence).groups
     names = [row[0] for row in short]
     assert names[0] == "pruning by confident learning" and not any("network’s words" in name for name in names)
+    evidence = world(tmp_path / "both", {"prune": (0.0, 0.03), "prune_window": (0.0, 0.01)}, methods)
+    which.over_smoothing.cache_clear()
+    ((_, short),) = which.short_gains_table(evidence).groups  # though the control is among the best
+    assert not any("network’s words" in row[0] for row in short)
     evidence = world(tmp_path / "no", {"prune": (0.0, -0.03), "square": (0.0, 0.03)}, methods)
     which.over_smoothing.cache_clear()
     assert "helper" not in which.instead(evidence)
@@ -174,6 +178,7 @@ def test_words_are_corrected_over_the_targets(tmp_path, monkeypatch):
     evidence = world(tmp_path, {"square": (0.0, 0.03)})
     found = by_target(evidence, which.WRONG)
     p = found["square"].mean.p
+    assert found["square"].p == pytest.approx(3 * p)
     monkeypatch.setattr(verdicts, "LEVEL", 2.9 * p)  # three targets: the smallest p counts threefold
     assert by_target(evidence, which.WRONG)["square"].word == OPEN
     monkeypatch.setattr(verdicts, "LEVEL", 3.1 * p)
