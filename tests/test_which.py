@@ -7,7 +7,7 @@ import pytest
 import synthetic
 from synthetic import grid
 
-from lcm.evidence import verdicts, which
+from lcm.evidence import draw, verdicts, which
 from lcm.evidence.comparisons import Evidence
 from lcm.evidence.results import read_study
 from lcm.evidence.verdicts import AGAINST, EQUAL, FOR, OPEN
@@ -126,6 +126,21 @@ def test_what_a_target_does_to_the_calibration_error_is_read_where_labels_are_ri
     which.over_smoothing.cache_clear()
     ((_, rows),) = which.gains_table(evidence).groups
     assert {row[0]: row[4] for row in rows}["square loss"] == ("+3.0", "2 settings")
+
+
+def test_the_figure_marks_what_is_decided(tmp_path, monkeypatch):
+    evidence = world(tmp_path, {"square": (0.0, 0.03), "gce": (-0.04, 0.0), "ce": (-0.02, -0.02)})
+    which.over_smoothing.cache_clear()
+    shown = {}
+    monkeypatch.setattr(draw.figures, "gains", lambda rows, titles: shown.update(rows=dict(rows), titles=titles))
+    monkeypatch.setattr(draw.svg, "to_svg", lambda figure: "")
+    (drawn,) = draw._which(evidence)
+    assert drawn.name == drawn.section == "which" and shown["titles"] == [which.RIGHT, which.WRONG]
+    assert list(shown["rows"]) == ["square loss", "generalised cross-entropy", "cross-entropy"]
+    marks = {name: {kind: of[2] for kind, of in row.items()} for name, row in shown["rows"].items()}
+    assert marks["square loss"] == {which.RIGHT: "o", which.WRONG: "D"}
+    assert marks["generalised cross-entropy"] == {which.RIGHT: "v", which.WRONG: "o"}
+    assert shown["rows"]["square loss"][which.WRONG][0].value == pytest.approx(0.03, abs=1e-3)
 
 
 def test_pruning_is_advised_with_what_its_helper_reads(tmp_path):

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lcm.evidence import figures, label_space, rivals, svg
+from lcm.evidence import figures, label_space, rivals, svg, which
 from lcm.evidence.claims import PAPER_STUDIES, as_strong, measured, never_stopped, printed, sweep
 from lcm.evidence.comparisons import Evidence, compare, true_mass
-from lcm.evidence.names import setting_name
+from lcm.evidence.names import method_name, setting_name
 from lcm.evidence.paper import paper_accuracy
 from lcm.evidence.results import Result, grouped
-from lcm.evidence.verdicts import RIVALS
+from lcm.evidence.verdicts import AGAINST, FOR, RIVALS
+from lcm.study import target_facts
 
 METHODS = ("ce", "ls", "ls_matched", "lcm")
+DECIDED = {FOR: ("#2b62c4", "D"), AGAINST: ("#dd6b10", "v")}  # word of a mean -> colour and mark; grey: neither
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Drawn:
 
 def draw(evidence: Evidence) -> list[Drawn]:
     """All figures for which there are data, in the order of the page."""
-    steps = (_answers, _embeddings, _collapse, _maps, _noise, _strengths, _early_stop)
+    steps = (_answers, _which, _embeddings, _collapse, _maps, _noise, _strengths, _early_stop)
     return [drawn for step in steps for drawn in step(evidence)]
 
 
@@ -51,15 +53,30 @@ def _place(result: Result) -> str:
 
 
 def _answers(evidence: Evidence) -> Iterator[Drawn]:
-    rows = []
+    rows, titles = [], {other: f"LCM minus {method_name(other)}" for other in RIVALS}
     for result in (each for each in measured(evidence) if each.study != rivals.STUDY):  # ours have a map
         found = {other: rival for other in RIVALS if (rival := evidence.rival(result, other))}
         tests = {other: test for other, rival in found.items() if (test := compare(result, rival))}
         if tests:
             n = "/".join(dict.fromkeys(str(test.n) for test in tests.values()))
-            rows.append((f"{_title(result)} ({n})", tests))
+            looks = {other: figures.look("lcm" if other == "ce" else other) for other in tests}
+            marked = {titles[o]: (test, looks[o]["color"], looks[o]["marker"]) for o, test in tests.items()}
+            rows.append((f"{_title(result)} ({n})", marked))
     if rows:
-        yield _drawn("summary", "", "LCM minus its rivals", figures.gains(rows, list(RIVALS)))
+        yield _drawn("summary", "", "LCM minus its rivals", figures.gains(rows, list(titles.values())))
+
+
+def _which(evidence: Evidence) -> Iterator[Drawn]:
+    """What each target gains over tuned label smoothing, the best with wrong labels first."""
+    kinds = {kind: which.over_smoothing(evidence, kind) for kind in (which.RIGHT, which.WRONG)}
+    rows: dict[str, dict[str, tuple]] = {}
+    for kind in (which.WRONG, which.RIGHT):
+        for gain in kinds[kind]:
+            marked = (gain.mean, *DECIDED.get(gain.word, ("#999999", "o")))
+            rows.setdefault(target_facts()[gain.target].label, {})[kind] = marked
+    if rows:
+        figure = figures.gains(list(rows.items()), list(kinds))
+        yield _drawn("which", "", "each target minus tuned label smoothing", figure)
 
 
 def _grouped(evidence: Evidence) -> list[Result]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lcm.evidence.names import method_name
 from lcm.evidence.rivals import Place
-from lcm.evidence.statistics import Paired
+from lcm.evidence.statistics import Estimate
 from lcm.evidence.svg import GREY
 from lcm.evidence.verdicts import points
 from lcm.study import target_facts
@@ -100,22 +100,21 @@ def curves(series: list[tuple[str, list[dict], dict]], title: str, stop: int | N
 
 
 @mpl.rc_context(STYLE)
-def gains(rows: list[tuple[str, dict[str, Paired]]], others: list[str]) -> Figure:
-    """Paired differences LCM - other in points: one column per other method, one line per setting, from top to bottom.
+def gains(rows: list[tuple[str, dict[str, tuple[Estimate, str, str]]]], titles: list[str]) -> Figure:
+    """Differences in points: one column per title, one line per row, from top to bottom.
 
-    Large mark: mean; thick 90 % and thin 95 % interval of the corrected test; small dots: the splits.
-    rows: (label, {other: test}).
+    Large mark: mean; thick 90 % and thin 95 % interval of the corrected test; small dots: the splits, where it has any.
+    rows: (label, {title: (test, colour, mark)}).
     """
-    figure = Figure(figsize=(2.2 + 2.4 * len(others), 1.0 + 0.26 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(2.2 + 2.4 * len(titles), 1.0 + 0.26 * len(rows)), layout="constrained")
     # One scale: panels are compared.
-    panels = figure.subplots(1, len(others), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, other in zip(panels, others, strict=True):
+    panels = figure.subplots(1, len(titles), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, title in zip(panels, titles, strict=True):
         axes.axvline(0, color=GREY, linewidth=1)
-        style = look("lcm" if other == "ce" else other)
         for index, (_, tests) in enumerate(rows):
-            if other in tests:
-                _difference(axes, -index, tests[other], style["color"], style["marker"])
-        axes.set_title(f"LCM minus {method_name(other)}", fontsize=9)
+            if title in tests:
+                _difference(axes, -index, *tests[title])
+        axes.set_title(title, fontsize=9)
         axes.set(xlabel="points of test accuracy", ylim=(-len(rows) + 0.4, 0.6))
         axes.set_yticks(-np.arange(len(rows)), [label for label, _ in rows], fontsize=8)
         axes.tick_params(axis="y", length=0)
@@ -125,9 +124,9 @@ def gains(rows: list[tuple[str, dict[str, Paired]]], others: list[str]) -> Figur
     return figure
 
 
-def _difference(axes, y: float, test: Paired, colour: str, mark: str) -> None:
+def _difference(axes, y: float, test: Estimate, colour: str, mark: str) -> None:
     """Mean and intervals of a test in points, and below them the splits' own differences as dots."""
-    splits = [100 * value for _, value in test.by_split]
+    splits = [100 * value for _, value in getattr(test, "by_split", ())]
     axes.plot(splits, [y - 0.24] * len(splits), ".", color=colour, alpha=0.55, markersize=3)
     for ci, width in ((test.ci95, 1.3), (test.ci90, 3.4)):
         if ci:

@@ -22,7 +22,7 @@ from lcm.evidence.which import gains_table, linear_table, network_table, other_n
 from lcm.files import new_folder, write_json, write_text
 from lcm.params import OWN, Params
 
-SAVED = ("summary", "map-20ng-30-bag")  # figures that README.md shows
+SAVED = ("summary", "which", "map-20ng-30-bag")  # figures that README.md and docs/ show
 LONG, MOST = 100, 200  # rows above which a table is folded, and above which one that few read is a CSV file only
 CHIPS = {SUPPORTED: "yes", NOT_SUPPORTED: "no", UNDECIDED: "open", NOT_MEASURED: "none"}
 
