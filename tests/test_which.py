@@ -55,7 +55,7 @@ def test_a_target_may_win_where_labels_are_wrong_alone(tmp_path):
     assert wrong["square"].mean.value == pytest.approx(0.03, abs=1e-3) and wrong["square"].settings == 2
     assert list(by_target(evidence, which.WRONG))[0] == "square"
     text = which.instead(evidence)
-    assert "With right labels, no target is known to beat it; square loss is ahead." in text
+    assert "With right labels, no target is known to beat it; square loss comes first (equal)." in text
     assert "With wrong labels, square loss beats it on average." in text
     ((_, short),) = which.short_gains_table(evidence).groups  # what the sentences name, and cross-entropy
     assert [row[0] for row in short] == ["square loss", "cross-entropy"] and short[0][3] == "–"
@@ -200,7 +200,7 @@ def test_words_are_corrected_over_the_targets(tmp_path, monkeypatch):
     assert by_target(evidence, which.WRONG)["square"].word == FOR
     monkeypatch.setattr(verdicts, "LEVEL", 2.9 * p)
     which.over_smoothing.cache_clear()
-    assert "no target is known to beat it; square loss is ahead." in which.instead(evidence)
+    assert "no target is known to beat it; square loss comes first (undecided)." in which.instead(evidence)
     ((_, short),) = which.short_gains_table(evidence).groups
     assert short[0][2][1].endswith("]")  # undecided, which has no word
     evidence = world(tmp_path / "two", {"square": (0.0, 0.03), "gce": (0.0, 0.02)})

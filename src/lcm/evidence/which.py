@@ -259,7 +259,9 @@ def instead(evidence: Evidence) -> str:
         if best:
             told.append(f"With {kind}, {_listed(best)} {_verb(best, 'beat')} it on average.")
         elif first:
-            told.append(f"With {kind}, no target is known to beat it; {_listed(first)} is ahead.")
+            told.append(
+                f"With {kind}, no target is known to beat it; {_listed(first)} comes first ({SAYS[first[0].word]})."
+            )
         told += [*_direct(evidence, kind, best, maybe), *_with_network_words(evidence, kind, best)]
     crowd = [gain for gain in over_smoothing(evidence, CROWD) if gain.word == FOR]
     if crowd:
