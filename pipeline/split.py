@@ -46,7 +46,10 @@ def main() -> None:
         write_array(part / "splits.npy", splits)
         for percent in [0, *noise.rates.get(corpus, [])]:
             others = kinds_of_wrong_labels(params, corpus) if percent else {}
-            for end, settings in {"": noise, **others}.items():
+            kinds = {"": noise, **others}
+            if not groups:  # labels without groups have no noise within them; another kind of noise needs none
+                kinds = {end: each for end, each in kinds.items() if each.kind == "uniform"} or kinds
+            for end, settings in kinds.items():
                 labels = labels_to_learn(data.labels, splits, groups, percent / 100, settings)
                 write_array(part / f"labels-{percent}{end}.npy", labels)
         if data.given is not None:

@@ -9,7 +9,8 @@ import pytest
 
 from lcm.compare import advice, page, plan, summary
 from lcm.evidence.statistics import holm, paired
-from lcm.study import LINEAR, Cell
+from lcm.protocol.splits import TRAIN
+from lcm.study import LINEAR, Cell, method_settings
 from lcm.targets import target_class, target_names
 
 SIZES = {"train": 60, "val": 12, "test": 30}
@@ -209,6 +210,21 @@ def test_a_network_far_below_the_linear_model_is_called_under_trained():
     assert not lines(below=0.05)
 
 
+def test_what_validation_loses_by_the_end_is_called_over_trained():
+    def lines(curve, val=40):
+        found = summed([row("bag", "ce", [0.8, 0.8]), row("bag", "lcm", [0.7, 0.7])])
+        for each in found.rows:
+            for run in each.runs:
+                run["curve"] = [{"val_accuracy": v} for v in (curve if each.method == "lcm" else [0.8] * 6)]
+        found.comparison.documents.sizes = {**SIZES, "val": val}
+        return summary.over_trained(found)
+
+    (line,) = lines([0.5, 0.7, 0.8, 0.8, 0.7, 0.7])
+    assert "OVER-TRAINED with label confusion model: " in line and "more than 5 points lower" in line
+    assert not lines([0.5, 0.7, 0.8, 0.8, 0.78, 0.77]) and not lines([0.5, 0.6, 0.7, 0.7, 0.8, 0.8])
+    assert not lines([0.5, 0.7, 0.8, 0.8, 0.7, 0.7], val=500)  # then the best epoch is tested
+
+
 def test_one_run_of_each_method_decides_nothing():
     one = [row("bag", method, [0.8]) for method in ("ce", "lcm")]
     assert advice.advice(summed(one))[0].startswith("Undecided: one run")
@@ -312,13 +328,34 @@ def test_networks_read_95_percent_of_the_rows_whole_and_learn_words_from_the_tra
 
 
 def test_methods_are_those_that_a_table_can_have():
-    assert [method.name for method in plan.methods(False)] == list(plan.DEFAULT)
-    tuned = [method for method in plan.methods(False) if method.tuned]
+    table = labelled(3, 50)
+    assert [method.name for method in plan.methods(False, table)] == list(plan.DEFAULT)
+    tuned = [method for method in plan.methods(False, table) if method.tuned]
     assert [method.candidates for method in tuned] == [tuple(f"ls.epsilon={e}" for e in (0.1, 0.3, 0.6, 0.9))]
-    names = [method.name for method in plan.methods(True)]
+    names = [method.name for method in plan.methods(True, table)]
     assert len(names) == len(set(names)) and names[: len(plan.DEFAULT)] == list(plan.DEFAULT)
     left_out = set(target_names()) - set(names)
     assert {"seal", "forward", "oracle_prune", "oracle_group", "anti_group", "permuted_group"} == left_out
+    assert not table.notes
+
+
+def labelled(classes, rows):
+    """So many classes, each with so many rows to train on."""
+    labels = np.repeat(np.arange(classes), rows)
+    corpus = SimpleNamespace(labels=labels, names=[str(name) for name in range(classes)])
+    data = SimpleNamespace(corpus=corpus, splits=np.full((2, len(labels)), TRAIN, np.uint8))
+    return SimpleNamespace(data=data, notes=[])
+
+
+def test_a_table_too_small_for_a_target_does_without_it():
+    small = labelled(20, 4)
+    names = [method.name for method in plan.methods(True, small)]
+    assert not {"prune", "prune_window", "held_out_lcm"} & set(names) and "vol_min" in names
+    assert small.notes == ["pruning is left out: no class has 5 rows to train on"]
+    by_name = {method.name: method.candidates for method in plan.methods(True, labelled(2, 50))}
+    (setting,) = by_name["vol_min"]
+    target_class("vol_min")(2, **method_settings(plan.AT_DEFAULTS, setting, 2))  # its default is for three classes
+    assert "prune" in by_name
 
 
 # ---------------------------------------------------------------------------------------------------------------- page

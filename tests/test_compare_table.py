@@ -75,6 +75,25 @@ def test_repeated_rows_are_counted_and_kept(tmp_path):
     assert not any("repeat" in note for note in read(tmp_path, table=content).notes)
 
 
+def test_a_class_with_nearly_all_rows_makes_accuracy_say_little(tmp_path):
+    notes = read(tmp_path / "most", table=[*rows(0, 90, "x"), *rows(100, 10, "y")]).notes
+    assert any("has 90 % of the rows: always saying it scores 90 %; compare macro-F1" in note for note in notes), notes
+    assert not read(tmp_path / "half", table=rows(0, 60)).notes
+
+
+def test_validation_that_cannot_be_drawn_is_asked_for(tmp_path):
+    few = [(f"{word(k)} same", word(k // 5)) for k in range(200)]  # 40 classes of five rows
+    with pytest.raises(UserError, match="cannot draw validation rows .*; give them with --dev"):
+        read(tmp_path, table=few, test=few)
+
+
+def test_texts_that_differ_in_punctuation_alone_are_another_table(tmp_path):
+    """Their words are the same, but MiniLM reads all of the text."""
+    mine = read(tmp_path / "a", table=rows(0, 40))
+    other = read(tmp_path / "a", table=[(f"{text}!", label) for text, label in rows(0, 40)])
+    assert mine.folder != other.folder
+
+
 def test_a_table_is_split_anew_each_time(tmp_path):
     documents = read(tmp_path, table=rows(0, 200))
     assert documents.sizes == {"train": 120, "val": 20, "test": 60}

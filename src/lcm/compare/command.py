@@ -21,12 +21,13 @@ def run(given: argparse.Namespace, command: list[str]) -> None:
         documents = table.read(request, given.out / ".runs" / "tables")
     except UserError as error:
         raise UserError(for_command_line(str(error))) from None
+    methods = plan.methods(given.all_targets, documents)
     _say(f"{len(documents.texts)} rows in {len(documents.data.corpus.names)} classes: {_classes(documents)}")
     for note in documents.notes:
         _say(f"note: {note}")
     device = choose_device(Execution(device=given.device, processes=given.processes))
     models = tuple(dict.fromkeys(given.model))
-    comparison = plan.Comparison(documents, models, plan.methods(given.all_targets), device, given.processes)
+    comparison = plan.Comparison(documents, models, methods, device, given.processes)
     schedule = train.run(comparison, given.minutes)
     found = summary.summarise(comparison, schedule)
     found.advice = advice(found)

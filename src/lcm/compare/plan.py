@@ -13,8 +13,10 @@ from lcm.errors import UserError
 from lcm.files import write_array
 from lcm.models import ModelConfig, config_class
 from lcm.params import Encoder, Linear, Train
+from lcm.protocol.splits import TRAIN
 from lcm.study import LINEAR, Cell, method_settings
 from lcm.training import inputs, jobs, pool
+from lcm.training.held_out import FOLDS
 from lcm.training.jobs import Job
 from lcm.training.linear import method_settings as linear_settings
 
@@ -100,8 +102,11 @@ class Comparison:
         return jobs.with_keys(common, data)
 
 
-def methods(all_targets: bool) -> tuple[Method, ...]:
-    """Cross-entropy first. all_targets: also every rival that trains once and needs nothing that a table lacks."""
+def methods(all_targets: bool, documents: Documents) -> tuple[Method, ...]:
+    """Cross-entropy first. all_targets: also every rival that trains once and needs nothing that a table lacks.
+
+    A target that the table is too small for is left out, with a note.
+    """
     from lcm.targets import target_class, target_names
 
     names = list(DEFAULT)
@@ -116,7 +121,15 @@ def methods(all_targets: bool) -> tuple[Method, ...]:
             if cheap and name not in names:
                 names.append(name)
     smoothing = tuple(f"ls.epsilon={epsilon}" for epsilon in SMOOTHING)
-    return tuple(Method(name, smoothing if name == "ls" else (name,)) for name in names)
+    candidates = {"ls": smoothing}
+    data = documents.data
+    labels = np.asarray(data.corpus.labels)
+    if min(np.bincount(labels[split == TRAIN]).max() for split in data.splits) < FOLDS:
+        names = [name for name in names if "held_out" not in target_class(name).needs]
+        documents.notes.append(f"pruning is left out: no class has {FOLDS} rows to train on")
+    if len(data.corpus.names) == 2:
+        candidates["vol_min"] = ("vol_min.diagonal=0.8",)  # its default needs three classes
+    return tuple(Method(name, candidates.get(name, (name,))) for name in names)
 
 
 def batch_size(rows: int) -> int:

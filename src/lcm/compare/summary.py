@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lcm.compare.plan import MODEL_NAMES, YARDSTICKS, Comparison, Method
+from lcm.compare.plan import FEWEST_VAL, MODEL_NAMES, YARDSTICKS, Comparison, Method
 from lcm.compare.train import Schedule
+from lcm.evidence.names import listed
 from lcm.evidence.statistics import Paired, equivalent, holm, paired, widening
 from lcm.evidence.verdicts import EQUAL, EQUIVALENCE, SAYS, decided
 from lcm.protocol.splits import TRAIN
@@ -18,6 +19,7 @@ from lcm.training.held_out import held_out
 from lcm.training.inputs import Data
 
 UNDER_TRAINED = 0.10  # a network so far below the best linear model has not learnt
+FELL = 0.05  # a validation accuracy that falls so far has been trained away
 MOST_PAIRS = 10  # of confused classes
 METRICS = ("accuracy", "macro_f1", "nll", "brier", "ece")
 LOWER_IS_BETTER = ("nll", "brier", "ece")
@@ -105,7 +107,7 @@ def summarise(comparison: Comparison, schedule: Schedule) -> Summary:
         _compare([row for row in summary.of(model) if row.method != "ce"], summary.row(model, "ce"), spread)
     strongest = most_accurate(row for row in rows if row.method == "ce")
     _compare([row for row in linear if row.runs], strongest, spread)
-    summary.under_trained = under_trained(summary)
+    summary.under_trained = [*under_trained(summary), *over_trained(summary)]
     summary.doubtful, summary.doubtful_note = doubtful_rows(comparison)
     return summary
 
@@ -129,6 +131,26 @@ def under_trained(summary: Summary) -> list[str]:
                 f"a linear model has {100 * best:.1f} %. Its rows say little about targets on this table."
             )
     return lines
+
+
+def over_trained(summary: Summary) -> list[str]:
+    """A line for each network whose last epoch is tested though validation accuracy had fallen before it."""
+    lines = []
+    for model in summary.models:
+        fell = [row.label for row in summary.of(model) if _fall(row) > FELL]
+        if fell and summary.comparison.documents.sizes["val"] < FEWEST_VAL:
+            lines.append(
+                f"The {MODEL_NAMES[model]} is OVER-TRAINED with {listed(fell)}: validation accuracy is more than "
+                f"{100 * FELL:.0f} points lower at the end than before. There “worse” says little; more rows would."
+            )
+    return lines
+
+
+def _fall(row: Row) -> float:
+    """Mean validation accuracy in the better of the first two thirds of training minus that in the last third."""
+    curves = [[epoch["val_accuracy"] for epoch in run["curve"]] for run in row.runs if len(run.get("curve", ())) > 2]
+    thirds = [[np.mean(part) for part in np.array_split(curve, 3)] for curve in curves]
+    return max(np.mean(thirds, axis=0)[:2]) - np.mean(thirds, axis=0)[2] if thirds else 0.0
 
 
 def _network(comparison: Comparison, schedule: Schedule, model: str, method: Method) -> Row:

@@ -24,6 +24,7 @@ from lcm.text import encode, english
 from lcm.training.inputs import Data, sha
 
 TEST_SHARE, VAL_SHARE = 0.3, 0.1
+MAJORITY = 0.8  # a class with more of the rows makes accuracy say little
 FEWEST = 5  # rows of a class; a smaller class is left out
 PARTS = {"train": TRAIN, "dev": VAL, "test": TEST}
 
@@ -95,6 +96,10 @@ def read(request: Request, folder: Path) -> Documents:
     twice = len(found.texts) - len(set(found.texts))
     if twice:
         notes.append(f"{twice} rows repeat the text of another row; scores are too high where one copy is tested")
+    most, rows = Counter(found.labels).most_common(1)[0]
+    if rows > MAJORITY * len(found.labels):
+        share = f"{100 * rows / len(found.labels):.0f} %"
+        notes.append(f"{short(most)} has {share} of the rows: always saying it scores {share}; compare macro-F1")
     code_of = {name: code for code, name in enumerate(names)}
     codes = np.array([code_of[label] for label in found.labels], np.int16)
     splits, note = _splits(request, codes, names, np.array(parts)[kept])
@@ -188,8 +193,12 @@ def _splits(request: Request, labels: np.ndarray, names: list[str], parts: np.nd
     splits[:, parts == "test"] = TEST
     rows = np.flatnonzero(parts != "test")
     for k in range(request.splits):
-        share = VAL_SHARE / (1 - TEST_SHARE)
-        _, val = train_test_split(rows, test_size=share, random_state=k, stratify=labels[rows] if stratified else None)
+        share, alike = VAL_SHARE / (1 - TEST_SHARE), labels[rows] if stratified else None
+        try:
+            _, val = train_test_split(rows, test_size=share, random_state=k, stratify=alike)
+        except ValueError as error:  # a class with one row, or fewer validation rows than classes
+            why = one_line(str(error), 150)
+            raise UserError(f"cannot draw validation rows ({why}); give them with --dev") from None
         splits[k, val] = VAL
     return splits, note
 
@@ -210,7 +219,9 @@ def _save(
         write_json(part / "corpus.json", meta)
         write_array(part.parent / "splits.npy", splits)
         write_text(part.parent / "texts.json", json.dumps(texts, ensure_ascii=False))
-        place = folder / f"{digest.removeprefix('sha256:')[:16]}-{sha(splits)}"
+        # MiniLM reads the texts themselves, of which words and labels do not say everything.
+        read = sha(np.frombuffer("\0".join(texts).encode("utf-8", "surrogatepass"), np.uint8))
+        place = folder / f"{digest.removeprefix('sha256:')[:16]}-{sha(splits)}-{read}"
         if not place.exists():
             os.replace(scratch, place)  # whole or not at all: later calls trust what they find
     return place

@@ -192,6 +192,13 @@ def _header(row: list[str], name: str, table: Table) -> list[Column]:
     named = isinstance(table.label, str)
     header: list[Column] = list(row) if named else list(range(len(row)))
     missing = [column for column in table.columns if column not in header]
+    twice = [column for column in table.columns if header.count(column) > 1]
+    if twice:
+        raise UserError(f"{name}: {header.count(twice[0])} columns are named {short(twice[0])}; rename one")
+    if missing and named and len(row) == 1 and any(mark in row[0] for mark in ";\t|"):
+        raise UserError(
+            f"{name}: the first row is {short(row[0])}, one column; separate columns by commas (.csv) or tabs (.tsv)"
+        )
     if missing and named:
         cells = ", ".join(short(cell, 30) for cell in row[:10])
         raise UserError(
@@ -218,12 +225,19 @@ def _json_rows(stream: TextIO, table: Table) -> Iterator[Record | BadRow | None]
             continue
         missing = [column for column in table.columns if column not in row] if isinstance(row, dict) else table.columns
         wrong = [column for column in table.text if not missing and not isinstance(row[column], str)]
+        odd = [c for c in table.columns if not missing and c not in table.text and not _is_label(row[c])]
         if missing:
             yield BadRow(f"found no key {missing[0]!r}, expected a JSON object with it")
         elif wrong:
             yield BadRow(f"found {short(row[wrong[0]])} under {wrong[0]!r}, expected a text")
+        elif odd:
+            yield BadRow(f"found {short(row[odd[0]])} under {odd[0]!r}, expected a class")
         else:
             yield {column: row[column] if column in table.text else str(row[column]) for column in table.columns}
+
+
+def _is_label(value: object) -> bool:
+    return isinstance(value, str | int) or (isinstance(value, float) and value == value)
 
 
 def _labels(row: Record | BadRow, table: Table) -> tuple[str, str | None]:
