@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import runs
 
-from lcm import archives
+from lcm import archives, study, targets
 from lcm.compare.cli import main as lcm
 from lcm.corpora import tables
+from lcm.errors import UserError
+from lcm.targets import target_class
 
 REVIEWS = "text,label\n" + "".join(f"word{n} of review {n % 7},{'good' if n % 2 else 'bad'}\n" for n in range(60))
 
@@ -142,6 +144,14 @@ COMPARE = [
     ("compare t.csv", REVIEWS.replace("good", "bad"), "one class only"),
     ("compare t.csv", "text,label\n" + "one,two,three\n" * 20, "row 2"),
     ("compare t.csv", b"text,label\n" + b"caf\xe9 ole,good\n" * 20, "--encoding"),
+    ("compare t.csv", REVIEWS.replace(",", ";"), "'text;label', one column; separate columns by commas"),
+    (
+        "compare t.csv",
+        REVIEWS.replace("text,label", "text,text,label").replace(",good", ",a,good"),
+        "2 columns are named",
+    ),
+    ("compare t.jsonl", '{"text": "a word", "label": null}\n' * 20, "found None under 'label', expected a class"),
+    ("compare t.jsonl", '{"text": "a word", "label": [1]}\n' * 20, r"found .* under 'label', expected a class"),
     ("compare .", REVIEWS, "no such file"),
     ("compare t.xlsx", REVIEWS, "no such file"),
 ]
@@ -151,9 +161,40 @@ COMPARE = [
 def test_lcm_compare(tmp_path, monkeypatch, capsys, command, content, said):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tables, "lines", lambda stream: archives.lines(stream, 1000))
-    Path("t.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    for name in ("t.csv", "t.jsonl"):
+        Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(SystemExit) as end:
         lcm(command.split())
     *_, line = capsys.readouterr().err.splitlines()
     assert end.value.code == 1 and line.startswith("error: ") and len(line) <= 1000, line
     assert re.search(said, line) and "params.yaml" not in line, line
+
+
+def test_a_target_or_a_model_that_is_not_finished(monkeypatch, workplace, params):
+    """A file of a helper, Settings that are no Group, a model without its classes: the file is named."""
+    monkeypatch.setattr(study, "remembered", lambda kind, digest, make: make())
+
+    class NoGroup(target_class("gce")):
+        class Settings:
+            q = 0.7
+
+    def facts(**classes):
+        monkeypatch.setattr(targets, "target_names", lambda: ["ce", *classes])
+        monkeypatch.setattr(
+            targets, "target_class", lambda name: classes[name] if name in classes else target_class(name)
+        )
+        study.target_facts.__wrapped__()
+
+    with pytest.raises(UserError, match="whose `name` is 'measures', found none; docs/extending.md shows a target"):
+        monkeypatch.setattr(targets, "target_names", lambda: ["ce", "measures"])
+        study.target_facts.__wrapped__()
+    with pytest.raises(UserError, match="targets/gce.py: class Settings is no Group"):
+        facts(gce=NoGroup)
+    monkeypatch.undo()
+    monkeypatch.chdir(workplace)
+    for lacking in ("Config", "Encoder"):
+        monkeypatch.delattr(f"lcm.models.cnn.{lacking}")
+        with pytest.raises(UserError, match=f"src/lcm/models/cnn.py: has no class {lacking}; docs/extending.md"):
+            runs.load(params, workplace).model("cnn_rand")
+        monkeypatch.undo()
+        monkeypatch.chdir(workplace)

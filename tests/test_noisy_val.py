@@ -1,6 +1,7 @@
 """A study may want other wrong labels than params.yaml: in validation too, or drawn from all labels. Its cells learn
 from, and are judged by, labels of their own."""
 
+import json
 import runpy
 import sys
 
@@ -9,6 +10,7 @@ import plan
 import pytest
 import runs
 
+from lcm.corpora.prepare import digest
 from lcm.protocol.splits import TEST, TRAIN, VAL
 from lcm.study import cell_config
 from lcm.training import inputs, jobs
@@ -89,3 +91,20 @@ def test_a_cell_says_so(checked):
 def test_the_stage_that_makes_labels_depends_on_it(checked):
     plans = plan.data_plans(checked)
     assert plans["split/toy"]["of_studies"] == ["-uniform", "-noisy"] and "of_studies" not in plans["split/20ng"]
+
+
+def test_labels_without_groups_have_noise_of_any_label_alone(workplace, params, monkeypatch):
+    """No wrong label of the same group can be drawn, and no study asks for one."""
+    file = workplace / "data/corpus/toy/corpus.json"
+    meta = json.loads(file.read_text())
+    names = [name.replace(".", "_") for name in meta["labels"]]
+    file.write_text(json.dumps(meta | {"labels": names, "digest": digest(file.parent, names)}))
+    params["corpora"]["toy"]["text"], params["corpora"]["toy"]["label"] = "text", "label"
+    params["noise"]["rates"]["toy"], params["noise"]["groups"] = [30], {}
+    content = runs.study(["toy"], ["cnn_rand"], ["ce"], noise=[0, 30])
+    params["studies"] = {"any": {**content, "noise_kind": "uniform"}}
+    runs.load(params, workplace)
+    monkeypatch.setattr(sys, "argv", ["split.py", "toy"])
+    runpy.run_path(str(runs.ROOT / "pipeline/split.py"), run_name="__main__")
+    made = {path.name for path in (workplace / "data/splits/toy").glob("labels-*")}
+    assert made == {"labels-0.npy", "labels-30-uniform.npy"}

@@ -5,6 +5,7 @@ params.yaml has one group for each method (`lcm: {alpha: 4}`) and one for each m
 """
 
 import codecs
+from importlib import import_module
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Literal, get_args
@@ -321,12 +322,19 @@ class Params(Group):
 
         keys = {key: value for key, value in self.models[name].items() if key != "train"}
         try:
-            kind = config_class(str(keys.get("encoder")))
+            encoder = str(keys.get("encoder"))
+            kind = config_class(encoder)
             config = kind.model_validate(keys)
+            if not hasattr(import_module(kind.__module__), "Encoder"):
+                raise AttributeError(name="Encoder")
         except ValidationError as error:
             raise UserError("params.yaml: " + explain(error, f"models.{name}", kind)) from None
         except ValueError as error:
             raise UserError(f"params.yaml: models.{name}: {error}") from None
+        except AttributeError as error:
+            raise UserError(
+                f"src/lcm/models/{encoder}.py: has no class {error.name}; docs/extending.md shows a model"
+            ) from None
         vectors, source = getattr(config, "vectors", None), getattr(config, "source", None)
         if vectors is not None and vectors not in self.vectors.sets:
             raise UserError(f"params.yaml: models.{name}.vectors is {vectors}, known are {sorted(self.vectors.sets)}")

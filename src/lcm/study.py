@@ -159,11 +159,17 @@ def target_facts() -> dict[str, SimpleNamespace]:
         names = ("short", "label", "knob", "ceiling", "grid", "needs")
         found = {}
         for target in target_names():
-            lacking = [name for name in names if not hasattr(target_class(target), name)]
+            try:
+                kind = target_class(target)
+            except ValueError as error:
+                raise UserError(f"{error}; docs/extending.md shows a target") from None
+            lacking = [name for name in names if not hasattr(kind, name)]
             if lacking:
                 raise UserError(f"targets/{target}.py: set {' and '.join(lacking)}, as docs/extending.md shows")
-            found[target] = facts = {name: getattr(target_class(target), name) for name in names}
-            first = (import_module(target_class(target).__module__).__doc__ or "").partition("\n")[0]
+            if not issubclass(kind.Settings, Group):
+                raise UserError(f"targets/{target}.py: class Settings is no Group; write `class Settings(Group):`")
+            found[target] = facts = {name: getattr(kind, name) for name in names}
+            first = (import_module(kind.__module__).__doc__ or "").partition("\n")[0]
             facts["about"] = first.partition(": ")[2]
         return found
 

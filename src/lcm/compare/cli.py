@@ -38,6 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         from lcm.compare.command import run
         from lcm.errors import run_main
+    except KeyboardInterrupt:  # these imports take a second or two
+        sys.exit(130)
     except ModuleNotFoundError as error:
         print(
             f"error: lcm compare needs {error.name}, which is not installed; pip install 'lcm-study[compare]'",
