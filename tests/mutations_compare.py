@@ -55,9 +55,10 @@ COMPARE = {
         ("reads_the_end", '"truncation": "post",\n    }', '"truncation": "pre",\n    }'),
     ),
     ("compare/summary.py", "test_compare_numbers.py"): (
-        ("over_trained_any_size", 'if fell and summary.comparison.documents.sizes["val"] < FEWEST_VAL:', "if fell:"),
-        ("over_trained_turned", "max(np.mean(thirds, axis=0)[:2]) - np.mean(thirds, axis=0)[2]", "np.mean(thirds, axis=0)[2] - max(np.mean(thirds, axis=0)[:2])"),
-        ("over_trained_little", "FELL = 0.05", "FELL = 0.01"),
+        ("over_trained_any_size", "if fell and rows < FEWEST_VAL:", "if fell:"),
+        ("over_trained_by_chance", "+ 0.5 / math.sqrt(rows * len(row.runs))", ""),
+        ("over_trained_one_epoch", "width = max(len(curve) // 20, 1)", "width = 1"),
+        ("over_trained_little", "FELL = 0.03", "FELL = 0.01"),
         ("compare_tuned_on_test", 'key=lambda record: record["val_accuracy"]', 'key=lambda record: record["test"]["accuracy"]'),
         ("compare_tuned_worst", 'best = max(good, key=lambda record', "best = min(good, key=lambda record"),
         ("compare_half_a_grid", "if len(found) < len(method.candidates) or not good:", "if not good:"),

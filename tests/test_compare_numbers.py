@@ -211,7 +211,7 @@ def test_a_network_far_below_the_linear_model_is_called_under_trained():
 
 
 def test_what_validation_loses_by_the_end_is_called_over_trained():
-    def lines(curve, val=40):
+    def lines(curve, val=400):
         found = summed([row("bag", "ce", [0.8, 0.8]), row("bag", "lcm", [0.7, 0.7])])
         for each in found.rows:
             for run in each.runs:
@@ -219,10 +219,12 @@ def test_what_validation_loses_by_the_end_is_called_over_trained():
         found.comparison.documents.sizes = {**SIZES, "val": val}
         return summary.over_trained(found)
 
-    (line,) = lines([0.5, 0.7, 0.8, 0.8, 0.7, 0.7])
-    assert "OVER-TRAINED with label confusion model: " in line and "more than 5 points lower" in line
-    assert not lines([0.5, 0.7, 0.8, 0.8, 0.78, 0.77]) and not lines([0.5, 0.6, 0.7, 0.7, 0.8, 0.8])
-    assert not lines([0.5, 0.7, 0.8, 0.8, 0.7, 0.7], val=500)  # then the best epoch is tested
+    (line,) = lines([0.5, 0.8, 0.7, 0.7, 0.7, 0.7])  # by 10 points, of which chance may be 1.8
+    assert "OVER-TRAINED with label confusion model: " in line and "more than 3 points lower" in line
+    assert not lines([0.5, 0.8, 0.7, 0.7, 0.765, 0.765]) and not lines([0.5, 0.6, 0.7, 0.7, 0.8, 0.8])
+    assert not lines([0.5, 0.8, 0.7, 0.7, 0.7, 0.7], val=20)  # chance alone may be 8 points
+    assert not lines([0.5, 0.8, 0.7, 0.7, 0.7, 0.7], val=500)  # then the best epoch is tested
+    assert not lines([0.5, 0.78, *[0.7] * 38])  # one epoch of forty is half of a twentieth
 
 
 def test_one_run_of_each_method_decides_nothing():

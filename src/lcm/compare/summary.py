@@ -1,5 +1,6 @@
 """From runs to an answer: scores, differences with intervals, confusions, and rows with doubtful labels."""
 
+import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from lcm.training.held_out import held_out
 from lcm.training.inputs import Data
 
 UNDER_TRAINED = 0.10  # a network so far below the best linear model has not learnt
-FELL = 0.05  # a validation accuracy that falls so far has been trained away
+FELL = 0.03  # a validation accuracy that falls so far has been trained away
 MOST_PAIRS = 10  # of confused classes
 METRICS = ("accuracy", "macro_f1", "nll", "brier", "ece")
 LOWER_IS_BETTER = ("nll", "brier", "ece")
@@ -135,10 +136,10 @@ def under_trained(summary: Summary) -> list[str]:
 
 def over_trained(summary: Summary) -> list[str]:
     """A line for each network whose last epoch is tested though validation accuracy had fallen before it."""
-    lines = []
+    lines, rows = [], summary.comparison.documents.sizes["val"]
     for model in summary.models:
-        fell = [row.label for row in summary.of(model) if _fall(row) > FELL]
-        if fell and summary.comparison.documents.sizes["val"] < FEWEST_VAL:
+        fell = [row.label for row in summary.of(model) if _fall(row) > FELL + 0.5 / math.sqrt(rows * len(row.runs))]
+        if fell and rows < FEWEST_VAL:
             lines.append(
                 f"The {MODEL_NAMES[model]} is OVER-TRAINED with {listed(fell)}: validation accuracy is more than "
                 f"{100 * FELL:.0f} points lower at the end than before. There “worse” says little; more rows would."
@@ -147,10 +148,14 @@ def over_trained(summary: Summary) -> list[str]:
 
 
 def _fall(row: Row) -> float:
-    """Mean validation accuracy in the better of the first two thirds of training minus that in the last third."""
+    """By how much validation accuracy, averaged over the runs, falls from its best twentieth of training to the last
+    third. Chance makes the best one look better; `over_trained` allows it a standard error, 1 / (2 sqrt(rows runs))."""
     curves = [[epoch["val_accuracy"] for epoch in run["curve"]] for run in row.runs if len(run.get("curve", ())) > 2]
-    thirds = [[np.mean(part) for part in np.array_split(curve, 3)] for curve in curves]
-    return max(np.mean(thirds, axis=0)[:2]) - np.mean(thirds, axis=0)[2] if thirds else 0.0
+    if not curves:
+        return 0.0
+    curve = np.mean(curves, axis=0)
+    width = max(len(curve) // 20, 1)
+    return max(np.convolve(curve, np.ones(width) / width, "valid")) - np.mean(curve[-(len(curve) // 3) :])
 
 
 def _network(comparison: Comparison, schedule: Schedule, model: str, method: Method) -> Row:
