@@ -415,7 +415,7 @@ def _read_study(file: Path, params: Params) -> Study:
 def explain(error: ValidationError, where: str = "", group: type[Group] | None = None) -> str:
     """Describe every problem of a validation in one line: key, what is wrong, what was found.
 
-    where: the path of the checked group. group: its class, so that the line can list the keys that there are.
+    where: the path of the checked group. group: its class; the line lists its keys beside one that is unknown.
     """
     lines = [_explain(problem, where, group) for problem in error.errors()]
     return one_line("; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else ""), 600)
