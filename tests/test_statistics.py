@@ -286,6 +286,7 @@ def test_a_setting_without_any_difference_has_no_error():
     found = average({"a": [d], "b": [same]})
     assert (found.value, found.error, found.df) == (1.0, pytest.approx(d.error / 2), pytest.approx(d.df))
     assert average({"a": [d], "b": [same]}, dict.fromkeys("ab", "20ng")).error == pytest.approx(d.error / 2)
+    assert average({}) is None
     assert average({"a": [same], "b": [same]}) is None  # nothing that a test could use
     assert average({"a": [d], "b": [constant]}) is None  # a difference on three splits is no certainty
 

@@ -20,7 +20,7 @@ def average(groups: Mapping[str, Sequence[Estimate]], collections: Mapping[str, 
     an error is not known, or a group has fewer than two common splits.
     """
     parts = {corpus: _of_corpus(group) for corpus, group in groups.items()}
-    if not all(part and part[0].error is not None for part in parts.values()):
+    if not parts or not all(part and part[0].error is not None for part in parts.values()):
         return None
     total = sum(map(len, groups.values()))
     value = sum(len(groups[corpus]) * mean.value for corpus, (mean, _) in parts.items()) / total
